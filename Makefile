@@ -1,0 +1,66 @@
+# Everything starts here; only Python >= 3.11, make and git are needed. `make` alone lists the targets.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+EXTRAS ?= dev,pretrained
+# More for pip, such as an index that carries a torch without CUDA.
+PIP_ARGS ?=
+# Passed on: make sweep ARGS="--epochs 2", make test ARGS="tests/pnp -k solver".
+ARGS ?=
+# Test processes, one thread each.
+JOBS ?= 2
+UI_PORT ?= 5000
+WORK_DIR ?= runs
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export RAY_USAGE_STATS_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help install sweep test lint bench ui clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## Create .venv and install the project into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@[ -n "$(PYTHON)" ] || { echo "error: no Python >= 3.11 found; name one: make PYTHON=/path/to/python3 ..." >&2; exit 2; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
+		echo "error: could not create $(VENV); on Debian and Ubuntu, install python3-venv" >&2; exit 2; }
+	@echo "Installing into $(VENV): about 7 GB (torch brings CUDA), some minutes the first time."
+	@start=$$(date +%s); quiet=; [ -t 1 ] || quiet=--quiet; \
+	$(BIN)/python -m pip install $$quiet --no-compile --disable-pip-version-check \
+		-c constraints.txt -e '.[$(EXTRAS)]' $(PIP_ARGS) \
+	&& echo "Installed in $$(( $$(date +%s) - start )) s."
+	@touch $@
+
+sweep: $(STAMP)  ## Build the data, train the backbones, print the comparison table
+	@$(BIN)/python sweeps/backbones.py $(ARGS)
+
+test: $(STAMP)  ## Run the tests
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+lint: $(STAMP)  ## Check style, format and types; silent when all is well
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { \
+		$(BIN)/ruff format --check . ; echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(STAMP)  ## Time the PnP layer and the dataset reader
+	@$(BIN)/python tests/bench/pnp_layer.py $(ARGS)
+	@$(BIN)/python tests/bench/dataset_reading.py
+
+ui: $(STAMP)  ## Show the recorded runs in the MLflow UI, on this machine only
+	@[ -f $(WORK_DIR)/mlflow.db ] || { \
+		echo "error: no runs recorded in $(WORK_DIR)/mlflow.db yet; run make sweep first" >&2; exit 2; }
+	@echo "MLflow UI: http://127.0.0.1:$(UI_PORT) (Ctrl-C ends it)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(UI_PORT) \
+		--workers 1 --backend-store-uri sqlite:///$(WORK_DIR)/mlflow.db
+
+clean:  ## Remove caches and build leftovers; keeps .venv, datasets and runs
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The dataset: its immutable Arrow format, and what turns records into training batches."""

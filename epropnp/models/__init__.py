@@ -1,0 +1,1 @@
+"""Networks that predict dense correspondences: timm backbones, heads, and the two joined."""

@@ -1,0 +1,130 @@
+"""The correspondence network: image crop -> object coordinates, weight maps and global scales.
+
+Follows section 2 of the study's protocol: five output maps at stride 4 and two global log-scales, a linear
+layer on the pooled feature. `weights_from_maps` holds the two published weight normalisations.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from epropnp.models.backbones import Backbone
+from epropnp.models.heads import HEADS, OUTPUT_STRIDE, check_head
+
+WeightNorm = Literal["v1b", "v2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which network is trained."""
+
+    backbone: str = "resnet34"  # any timm model with features_only
+    head: str = "deconv"  # 'deconv' or 'direct'
+    pretrained: bool = False  # ImageNet weights for the backbone
+    weights_file: str | None = None  # where they are; None: an installed package, or timm's hub
+    input_px: int = 256  # side of the square input crop
+    deconv_stride: int = 32  # stride of the feature map that the deconvolution head starts from
+    head_width: int = 256  # channels of the deconvolution head
+    weight_norm: WeightNorm = "v1b"  # normalisation and initialisation of the weight maps
+
+    @property
+    def map_px(self) -> int:
+        """Side of the square output maps."""
+        return self.input_px // OUTPUT_STRIDE
+
+    @property
+    def feature_stride(self) -> int:
+        """Stride of the backbone feature that the head reads."""
+        return OUTPUT_STRIDE if self.head == "direct" else self.deconv_stride
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says about a batch of crops.
+
+    Attributes:
+        coords: normalised object coordinates, (B, 3, h, w).
+        weight_logits: unnormalised weight maps, one per image axis, (B, 2, h, w).
+        log_scale: global log-scale per image axis, (B, 2).
+    """
+
+    coords: Tensor
+    weight_logits: Tensor
+    log_scale: Tensor
+
+
+class CorrespondenceNet(nn.Module):
+    """Backbone, head and scale branch.
+
+    Raises:
+        UserError: an unknown backbone or head, or a pair of them that does not fit.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        check_head(config.head)
+        self.backbone = Backbone(
+            config.backbone,
+            stride=config.feature_stride,
+            input_px=config.input_px,
+            pretrained=config.pretrained,
+            weights_file=config.weights_file,
+        )
+        self.head = HEADS[config.head](self.backbone.channels, self.backbone.stride, config.head_width)
+        self.scale = nn.Linear(self.backbone.channels, 2)
+        self._initialise(config.weight_norm)
+
+    def forward(self, image: Tensor) -> Prediction:
+        """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32."""
+        feature = self.backbone(image)
+        maps = self.head(feature).float()  # (B, 5, H/4, W/4)
+        log_scale = self.scale(feature.mean((2, 3))).float()  # (B, 2)
+        return Prediction(maps[:, :3], maps[:, 3:], log_scale)
+
+    def _initialise(self, weight_norm: WeightNorm) -> None:
+        """v1b: small normal weights, as CDPN. v2: Kaiming, zero weight maps, scale bias 3."""
+        for module in self.head.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                if weight_norm == "v1b":
+                    nn.init.normal_(module.weight, std=1e-3)
+                else:
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        if weight_norm == "v1b":
+            nn.init.normal_(self.scale.weight, std=1e-3)
+            nn.init.zeros_(self.scale.bias)
+            return
+        output = self.head.get_submodule("output")
+        assert isinstance(output, nn.Conv2d)
+        nn.init.xavier_normal_(output.weight)
+        nn.init.zeros_(output.weight[3:].data)
+        nn.init.zeros_(self.scale.weight)
+        nn.init.constant_(self.scale.bias, 3.0)
+
+
+def weights_from_maps(
+    logits: Tensor, log_scale: Tensor, crop_side_px: Tensor, map_px: int, weight_norm: WeightNorm
+) -> Tensor:
+    """Weights of the N correspondences that were chosen from the maps.
+
+    v1b: `exp(m - mean(m) - log N) exp(scale)`; v2: `softmax(m) exp(scale) / (crop side / map side)`.
+
+    Args:
+        logits: weight maps at the N points, (B, N, 2).
+        log_scale: (B, 2).
+        crop_side_px: side of each crop in image pixels, (B,).
+        map_px: side of the output maps.
+        weight_norm: which of the two.
+
+    Returns:
+        weights, 1/px, (B, N, 2).
+    """
+    if weight_norm == "v1b":
+        centred = logits - logits.mean(1, keepdim=True) - math.log(logits.shape[1])
+        return (centred + log_scale[:, None]).exp()
+    px_per_cell = (crop_side_px / map_px)[:, None, None]
+    return torch.softmax(logits, 1) * log_scale.exp()[:, None] / px_per_cell

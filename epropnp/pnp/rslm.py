@@ -1,0 +1,89 @@
+"""Random-sample Levenberg-Marquardt: initial poses from nothing (EPro-PnP, supplementary).
+
+Each proposal takes a random rotation, the translation that puts the object's centre where the image
+points are, and a few LM iterations on a small weight-sampled subset of the points. The lowest cost
+over all points wins.
+"""
+
+import torch
+from torch import Tensor
+
+from epropnp.pnp.config import PnPConfig
+from epropnp.pnp.cost import Problem
+from epropnp.pnp.lm import levenberg_marquardt
+from epropnp.pnp.pose import quat_to_rotmat
+from epropnp.pnp.sample_cost import sample_cost
+
+
+def random_sample_lm(
+    problem: Problem,
+    proposals: int,
+    config: PnPConfig,
+    competitor: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Best initial pose (B, 7) among random ones and, where given, the `competitor` (B, 7)."""
+    start = centre_based_poses(problem, proposals, generator)
+    subset = problem.select(sample_points(problem, proposals, config.rslm_points, generator))
+    candidates = levenberg_marquardt(subset, start, config.rslm_iterations, config).pose  # (P, B, 7)
+    if competitor is not None:
+        candidates = torch.cat((competitor[None], candidates))
+    cost = sample_cost(problem, candidates)  # (P, B)
+    best = cost.nan_to_num(nan=torch.inf).argmin(0)  # (B,)
+    return candidates.gather(0, best[None, :, None].expand(1, -1, 7)).squeeze(0)
+
+
+def sample_points(problem: Problem, proposals: int, count: int, generator: torch.Generator | None) -> Tensor:
+    """Indices (P, B, count) of distinct points, drawn in proportion to their mean weight."""
+    weights = problem.weights.mean(-2).clamp(min=torch.finfo(problem.weights.dtype).tiny)  # (B, N)
+    # An exponential race is sampling without replacement; torch.multinomial would check its input
+    # on the host.
+    # -log(1 - uniform) is exponential; exponential_() itself is several times slower on a CPU.
+    shape = (proposals, *weights.shape)
+    uniform = torch.rand(shape, dtype=weights.dtype, device=weights.device, generator=generator)
+    race = (1 - uniform).log_().neg_() / weights
+    return race.topk(min(count, weights.shape[-1]), dim=-1, largest=False, sorted=False).indices
+
+
+def centre_based_poses(problem: Problem, proposals: int, generator: torch.Generator | None) -> Tensor:
+    """Poses (P, B, 7): random rotations, translated to fit centre and size of the image points.
+
+    Under a random rotation the two image axes see 2/3 of the object's total variance, divided by
+    the squared depth.
+    """
+    weights = problem.weights.mean(-2, keepdim=True)  # (B, 1, N)
+    tiny = torch.finfo(weights.dtype).tiny
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=tiny)
+    centre_img, variance_img = _moments(_normalised(problem), weights)
+    centre_obj, variance_obj = _moments(problem.points_obj, weights)
+    depth = (2 / 3 * variance_obj / variance_img.clamp(min=tiny)).sqrt()  # (B,)
+
+    quat = torch.randn(
+        proposals, *depth.shape, 4, dtype=depth.dtype, device=depth.device, generator=generator
+    )
+    quat = torch.nn.functional.normalize(quat, dim=-1)
+    direction = torch.cat((centre_img, torch.ones_like(centre_img[..., :1])), dim=-1)  # (B, 3)
+    offset = (quat_to_rotmat(quat) * centre_obj[..., None, :]).sum(-1)  # (P, B, 3)
+    return torch.cat((depth[..., None] * direction - offset, quat), dim=-1)
+
+
+def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted mean (B, C) and total variance (B,) of values (B, C, N)."""
+    mean = (values * weights).sum(-1)
+    variance = ((values - mean[..., None]).square() * weights).sum(dim=(-2, -1))
+    return mean, variance
+
+
+def _normalised(problem: Problem) -> Tensor:
+    """Image points (B, 2, N) on the plane at depth one: K^-1 applied."""
+    K = problem.camera.K
+    (a, b), (c, d) = (row.unbind(-1) for row in K[:, :2, :2].unbind(-2))
+    x, y = (problem.points_img - K[:, :2, 2:]).unbind(-2)  # (B, N)
+    determinant = (a * d - b * c)[:, None]
+    return torch.stack(
+        (
+            (d[:, None] * x - b[:, None] * y) / determinant,
+            (a[:, None] * y - c[:, None] * x) / determinant,
+        ),
+        dim=-2,
+    )

@@ -1,0 +1,1 @@
+"""The config tree, the recipes, and the one trainer that every trial shares."""

@@ -1,0 +1,65 @@
+"""What a trial tells the world: a report after each epoch, and one result at its end."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from epropnp.errors import UserError
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """State of a trial after an epoch.
+
+    Attributes:
+        epoch: 0 before training, then 1 to `epochs`.
+        epochs: how many there will be.
+        metrics: `train/...`, `val/...` and `time/...` values by name.
+        seconds: spent so far, over all restarts.
+        checkpoint: the file from which this epoch can be gone on from.
+    """
+
+    epoch: int
+    epochs: int
+    metrics: Metrics
+    seconds: float
+    checkpoint: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """The row of one trial in the comparison table, and how it came about."""
+
+    backbone: str
+    head: str
+    loss_weight: float
+    pretrained: bool
+    parameters: int
+    seconds: float
+    epochs: int
+    best_epoch: int
+    seed: int
+    config_hash: str
+    dataset_id: str
+    test_images: int
+    val_before: Metrics
+    val_after: Metrics
+    test: Metrics
+    train_loss: list[float] = field(default_factory=list)  # mean per epoch
+
+    def to_json(self) -> str:
+        """Readable JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrialResult":
+        """Inverse of `to_json`. UserError where the text is not a result."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"not a trial result ({error}); delete the file and run the trial again"
+            ) from error

@@ -1,0 +1,1 @@
+"""Pictures of predictions: where people would rather look than read."""

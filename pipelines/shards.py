@@ -1,0 +1,126 @@
+"""Shards: what rows they hold, and writing one. This is what worker processes run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from epropnp.data.format import (
+    BACKGROUNDS_FILE,
+    OBJECTS_FILE,
+    SPLITS,
+    Backgrounds,
+    Split,
+    read_objects,
+)
+from epropnp.data.schema import ObjectModel, Record
+from epropnp.data.writer import write_records
+from epropnp.errors import UserError
+from pipelines.bop import Frame, frame_record
+from pipelines.objects import ObjectInfo
+from pipelines.render import Renderer
+from pipelines.seeds import sample_rng
+from pipelines.sources import RealFrames, Source
+from pipelines.synthetic import render_sample
+
+SHARD_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row to come: a real frame, or the rendering number `index` where there is none."""
+
+    info: ObjectInfo
+    index: int
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows of one file."""
+
+    split: str
+    file: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all shards of a build share; `folder` already holds its objects and backgrounds."""
+
+    source: Source
+    seed: int
+    folder: Path
+
+
+def plan_shards(
+    objects: Sequence[ObjectInfo], real: dict[str, RealFrames], rendered: dict[str, int]
+) -> list[Shard]:
+    """Cuts every split into shards: object by object, real frames before renderings.
+
+    `real` holds the frames by object name, `rendered` the renderings per object by split.
+    """
+    shards = []
+    for split in SPLITS:
+        items: list[Item] = []
+        for info in objects:
+            frames = real[info.name].by_split.get(split, ())
+            items += [Item(info, frame.image_id, frame) for frame in frames]
+            items += [Item(info, index) for index in range(rendered[split])]
+        for number, start in enumerate(range(0, len(items), SHARD_ROWS)):
+            rows = tuple(items[start : start + SHARD_ROWS])
+            shards.append(Shard(split, f"{split}-{number:05d}.arrow", rows))
+    return shards
+
+
+def write_shard(job: Job, shard: Shard) -> int:
+    """Writes one shard, under its final name only when it is whole; returns its rows."""
+    partial = job.folder / f"{shard.file}.{os.getpid()}.partial"
+    rows = write_records(partial, _records(job, shard))
+    partial.replace(job.folder / shard.file)
+    return rows
+
+
+def is_written(job: Job, shard: Shard) -> bool:
+    """Whether an earlier build left this shard whole."""
+    file = job.folder / shard.file
+    if not file.is_file():
+        return False
+    try:
+        rows = Split(shard.split, len(shard.items), [file]).column("object_id")
+    except UserError:
+        return False
+    return len(rows) == len(shard.items)
+
+
+def _records(job: Job, shard: Shard) -> Iterator[Record]:
+    for item in shard.items:
+        renderer, model = _renderer(job, item.info), _models(job)[item.info.object_id]
+        if item.frame is not None:
+            sample_id = f"lm/{item.info.object_id:06d}/{item.index:06d}"
+            yield frame_record(item.frame, renderer, model, sample_id)
+            continue
+        rng = sample_rng(job.seed, item.info.object_id, shard.split, item.index)
+        sample_id = f"synthetic/{item.info.name}/{shard.split}/{item.index:06d}"
+        yield render_sample(rng, renderer, model, _backgrounds(job), sample_id)
+
+
+# Each process opens what it needs once. One renderer is enough: shards come object by object.
+
+
+@lru_cache(maxsize=1)
+def _renderer(job: Job, info: ObjectInfo) -> Renderer:
+    return Renderer(job.source.mesh(info))
+
+
+@lru_cache(maxsize=1)
+def _models(job: Job) -> dict[int, ObjectModel]:
+    return read_objects(job.folder / OBJECTS_FILE)
+
+
+@lru_cache(maxsize=1)
+def _backgrounds(job: Job) -> Backgrounds:
+    return Backgrounds(job.folder / BACKGROUNDS_FILE)

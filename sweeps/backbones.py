@@ -1,0 +1,270 @@
+"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from data to table.
+
+Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epropnp.errors import UserError
+from sweeps.flags import DESCRIPTION, SweepConfig, check, parse
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from rich.console import Console
+
+    from epropnp.training.recipes import Recipe
+    from sweeps.space import PlannedTrial
+    from sweeps.tables import Row
+    from sweeps.tracking import Tracker
+
+SWEEP_FILE = "sweep.json"
+STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
+RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep's identity and its folder."""
+
+    name: str
+    sweep_id: str
+    folder: Path
+
+    def trial_folder(self, trial: str) -> Path:
+        """Where one trial keeps its checkpoint, result and predictions."""
+        return self.folder / "trials" / trial
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; exit code 0, 1 (a trial failed), 2 (bad input) or 130 (Ctrl-C)."""
+    prog = "python sweeps/backbones.py"
+    try:
+        config = parse(SweepConfig, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, prog)
+        check(config)
+        return run(config)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(config: SweepConfig) -> int:
+    """Run a sweep whose flags passed `check`; see `main` for the exit code."""
+    from pipelines.objects import resolve_objects
+    from sweeps.space import plan_trials
+
+    console = _console()
+    recipe = _choose_recipe(config, console)
+    objects = [o.name for o in resolve_objects(config.objects or recipe.objects)]
+    trials = plan_trials(
+        recipe,
+        backbones=config.backbones,
+        heads=config.heads,
+        loss_weights=config.loss_weights,
+        seeds=config.seeds,
+        epochs=config.epochs,
+        pretrained=config.pretrained,
+    )
+    sweep = find_sweep(config, recipe.name)
+    console.print(f"sweep {sweep.name}: {len(trials)} trials on {', '.join(objects)}")
+
+    started_s = time.perf_counter()
+    dataset, dataset_id = _dataset(config, recipe, objects)
+    data_s = time.perf_counter() - started_s
+    console.print(f"dataset {dataset_id}: {dataset}  ({data_s:.1f} s)")
+
+    create_folder(sweep)
+    tracker = _tracker(config, sweep)
+    tracker.connect()
+    flags = {f"flag.{key}": value for key, value in vars(config).items() if value is not None}
+    tracker.start("", flags | {"recipe": recipe.name, "dataset_id": dataset_id})
+    started_s = time.perf_counter()
+    try:
+        rows = _train(config, sweep, trials, dataset, dataset_id, tracker, console)
+    except KeyboardInterrupt:
+        tracker.finish("", "KILLED")
+        print(f"\nstopped; go on with --resume --name {sweep.name}", file=sys.stderr)
+        return INTERRUPTED
+    training_s = time.perf_counter() - started_s
+    _report(sweep, rows, tracker, console)
+    console.print(f"data {data_s:.0f} s, training {training_s:.0f} s")
+    return 0 if all(row.result for row in rows) else 1
+
+
+def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
+    """Name a new sweep, or find the one to resume; nothing is written yet.
+
+    Raises:
+        UserError: the name is taken, or there is nothing to resume.
+    """
+    out = config.out.resolve()
+    if not config.resume:
+        name = config.name or f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+        if (out / name).exists():
+            raise UserError(
+                f"--name: {out / name} exists; add --resume to go on with it, or choose another name"
+            )
+        return Sweep(name=name, sweep_id=uuid.uuid4().hex, folder=out / name)
+    found = sorted(out.glob(f"{config.name or '*'}/{SWEEP_FILE}"), key=_modified)
+    if not found:
+        what = f"sweep '{config.name}'" if config.name else "sweep"
+        raise UserError(f"--resume: no {what} in {out}; start one without --resume")
+    folder = found[-1].parent
+    sweep_id = json.loads(found[-1].read_text())["sweep_id"]
+    return Sweep(name=folder.name, sweep_id=sweep_id, folder=folder)
+
+
+def create_folder(sweep: Sweep) -> None:
+    """Create the folder of a sweep; a resumed one becomes the newest. UserError if it cannot be."""
+    note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "arguments": sys.argv[1:]}
+    try:
+        sweep.folder.mkdir(parents=True, exist_ok=True)
+        (sweep.folder / SWEEP_FILE).write_text(json.dumps(note, indent=1))
+    except OSError as error:
+        raise UserError(f"--out: {sweep.folder} cannot be written ({error.strerror})") from error
+
+
+def _choose_recipe(config: SweepConfig, console: "Console") -> "Recipe":
+    from epropnp.training.recipes import RECIPES
+
+    if config.recipe is not None:
+        return RECIPES[config.recipe]
+    import torch
+
+    if torch.cuda.is_available():
+        console.print(f"CUDA device found: recipe [bold]paper[/] ({torch.cuda.get_device_name()})")
+        return RECIPES["paper"]
+    console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
+    console.print(
+        "Small networks, small images, one object: a comparison in minutes, not the published "
+        "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."
+    )
+    console.rule(style="yellow")
+    return RECIPES["quick"]
+
+
+def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> tuple[Path, str]:
+    """Build the dataset or find it, and check every byte of it once for all trials."""
+    from epropnp.data.format import ArrowDataset, verify
+    from pipelines.build import BuildConfig, build
+
+    build_config = BuildConfig(
+        objects=tuple(objects),
+        source=config.data,
+        backgrounds=config.backgrounds,
+        train=STUDY_RENDERINGS if config.data else recipe.train,
+        validation=recipe.validation,
+        test=recipe.test,
+    )
+    folder = Path(build(build_config, config.datasets)).resolve()
+    verify(folder)
+    return folder, ArrowDataset(folder).dataset_id
+
+
+def _tracker(config: SweepConfig, sweep: Sweep) -> "Tracker":
+    from sweeps.tracking import Tracker
+
+    out = config.out.resolve()
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return Tracker(
+        uri=given or f"sqlite:///{out / 'mlflow.db'}",
+        sweep_id=sweep.sweep_id,
+        sweep_name=sweep.name,
+        spool=sweep.folder / "mlflow-spool.jsonl",
+        artifacts=None if given else out / "mlartifacts",
+    )
+
+
+def _train(
+    config: SweepConfig,
+    sweep: Sweep,
+    trials: Sequence["PlannedTrial"],
+    dataset: Path,
+    dataset_id: str,
+    tracker: "Tracker",
+    console: "Console",
+) -> list["Row"]:
+    """Run the trials that have no result yet, and collect all results in the order of `trials`."""
+    from sweeps.schedule import run_trials
+    from sweeps.tables import Row
+    from sweeps.trial import prepare_folder, read_result
+
+    folders = {trial.name: sweep.trial_folder(trial.name) for trial in trials}
+    for trial in trials:
+        prepare_folder(folders[trial.name], trial.config, dataset_id)
+    pending = [trial for trial in trials if read_result(folders[trial.name]) is None]
+    if len(pending) < len(trials):
+        console.print(f"{len(trials) - len(pending)} trials are finished already; kept")
+    failures: dict[str, str] = {}
+    if pending:
+        failures = run_trials(
+            trials,
+            pending,
+            folders,
+            dataset,
+            storage=sweep.folder / "ray",
+            at_once=config.trials_at_once,
+            address=config.ray_address,
+            retries=RETRIES,
+            tracker=tracker,
+            console=console,
+        )
+    return [
+        Row(
+            name=trial.name,
+            config=trial.config,
+            dataset_id=dataset_id,
+            result=read_result(folders[trial.name]),
+            failure=failures.get(trial.name),
+        )
+        for trial in trials
+    ]
+
+
+def _report(sweep: Sweep, rows: Sequence["Row"], tracker: "Tracker", console: "Console") -> None:
+    """Print the table, save it, and give everything to MLflow."""
+    from sweeps.tables import table_csv, table_markdown, table_rich
+    from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
+
+    title = f"Sweep {sweep.name}"
+    files = [sweep.folder / "table.md", sweep.folder / "table.csv"]
+    files[0].write_text(table_markdown(rows, title))
+    files[1].write_text(table_csv(rows))
+    for row in rows:
+        if row.result is None:
+            continue
+        scores = {f"test/{key}": value for key, value in row.result.test.items()}
+        tracker.log_scores(row.name, row.result.epochs, scores)
+        folder = sweep.trial_folder(row.name)
+        tracker.log_files(row.name, [folder / RESULT_FILE, folder / PREDICTIONS_FILE])
+    tracker.log_files("", files)
+    tracker.finish("", "FINISHED" if all(row.result for row in rows) else "FAILED")
+    console.print(table_rich(rows, title))
+    console.print(f"table: {files[0]}\ntable: {files[1]}", soft_wrap=True)
+    if not tracker.flush():
+        console.print(
+            f"MLflow at {tracker.uri} is out of reach; later: --resume --name {sweep.name}",
+            soft_wrap=True,
+        )
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _modified(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+if __name__ == "__main__":
+    sys.exit(main())

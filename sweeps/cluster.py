@@ -1,0 +1,99 @@
+"""Ray, started for one sweep or joined, and how its cores and GPUs are shared among trials."""
+
+import contextlib
+import logging
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from epropnp.errors import UserError
+
+# Threads of a trial sleep while they wait: spinning ones make trials that share a machine several
+# times slower. How many there are, Ray takes from the cores of the trial.
+WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "RAY_USAGE_STATS_ENABLED": "0"}
+OBJECT_STORE_BYTES = 100 * 2**20  # trials read the dataset by memory map: Ray carries only metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What each of the trials that run at once may use."""
+
+    at_once: int
+    cpus: int
+    gpus: float  # a fraction when several trials share one device
+
+
+def share_out(trials: int, wanted: int | None, cpus: int, gpus: int, node_cpus: int) -> Share:
+    """Divide a machine or a cluster among trials.
+
+    Args:
+        trials: how many there are.
+        wanted: how many shall run at once; None: one per GPU, or one per core.
+        cpus, gpus: of the whole cluster.
+        node_cpus: cores of the largest node, which bound what one trial can get.
+    """
+    at_once = min(trials, wanted or gpus or cpus)
+    gpu_share = 0.0
+    if gpus:
+        gpu_share = 1.0 if at_once <= gpus else 1.0 / math.ceil(at_once / gpus)
+    return Share(at_once=at_once, cpus=max(1, min(cpus // at_once, node_cpus)), gpus=round(gpu_share, 4))
+
+
+def local_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """Start Ray on this machine's loopback interface, or join a cluster; leave it at the end.
+
+    Raises:
+        UserError: there is no cluster at that address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Our callbacks show and record the trials; Ray's own loggers would write everything again.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else Tune announces itself in a box
+    # Ctrl-C ends the sweep at once: trials continue from their own checkpoints.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None:
+        os.environ["RAY_AUTH_MODE"] = "disabled"  # nothing but loopback can reach it
+    import ray
+
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "runtime_env": {"env_vars": WORKER_ENVIRONMENT},
+    }
+    if address is None:
+        options |= {
+            "num_cpus": local_cores(),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "_node_ip_address": "127.0.0.1",
+        }
+    try:
+        ray.init(address or "local", **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise
+        raise UserError(f"--ray-address: no Ray cluster at {address} ({error})") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def share_of_cluster(trials: int, wanted: int | None) -> Share:
+    """`share_out` for the Ray that this process is connected to."""
+    import ray
+
+    total = ray.cluster_resources()
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    return share_out(trials, wanted, int(total.get("CPU", 1)), int(total.get("GPU", 0)), int(max(nodes)))

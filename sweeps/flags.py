@@ -1,0 +1,187 @@
+"""The main job's flags: one frozen dataclass, turned into a command line by tyro.
+
+What a user types wrongly is answered with one line: unknown flags name the nearest flag.
+"""
+
+import contextlib
+import dataclasses
+import io
+import math
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+
+from epropnp.errors import UserError, nearest
+from pipelines.objects import resolve_objects
+
+
+def _arg(metavar: str) -> Any:
+    """A flag whose help names its own default."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+Names = Annotated[tuple[str, ...] | None, _arg("NAME ...")]
+Weights = Annotated[tuple[float, ...] | None, _arg("WEIGHT ...")]
+Seeds = Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")]
+Folder = Annotated[Path | None, _arg("FOLDER")]
+Text = Annotated[str | None, _arg("TEXT")]
+Count = Annotated[int | None, _arg("N")]
+RecipeName = Annotated[Literal["quick", "paper"] | None, _arg("{quick,paper}")]
+
+
+def _yes_or_no(words: list[str]) -> bool:
+    if words not in ([], ["yes"], ["no"]):
+        raise ValueError(f"'{' '.join(words)}' is neither yes nor no")
+    return words != ["no"]
+
+
+YesNo = Annotated[
+    bool | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[yes|no]",
+        instance_from_str=_yes_or_no,
+        is_instance=lambda value: value is None or isinstance(value, bool),
+        str_from_instance=lambda value: [] if value is None else [["no", "yes"][value]],
+    ),
+    tyro.conf.arg(help_behavior_hint=""),
+]
+
+DESCRIPTION = """Compare backbones on 6DoF object pose: build the data once, train one trial per
+backbone x head x loss weight x seed, and print one table.
+
+Examples:
+  python sweeps/backbones.py
+      the recipe that fits this machine, on rendered stand-ins of the LineMOD objects
+  python sweeps/backbones.py --backbones resnet10t hrnet_w18_small --heads deconv direct
+      two backbones, each under both heads: four trials
+  python sweeps/backbones.py --data data/lm --objects cat --backgrounds photographs
+      the real LineMOD cat (BOP folder), rendered training images on photographs
+  python sweeps/backbones.py --recipe paper --ray-address auto --out /shared/runs \\
+      --datasets /shared/data
+      the published study on a running Ray cluster whose nodes share one folder
+  python sweeps/backbones.py --resume
+      go on with the newest sweep: finished trials are kept, the others continue
+
+Results: OUT/NAME/table.md and table.csv; the runs: `make ui`.
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """Which trials are run, on what data, where and how."""
+
+    recipe: RecipeName = None
+    """Default: `paper` with a CUDA device, else `quick` (small networks, one object)."""
+    backbones: Names = None
+    """timm models. Default: the four of the recipe."""
+    heads: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HEAD ...")] = ("study",)
+    """`deconv`, `direct`, or `study`: each backbone under the head that the study gave it."""
+    loss_weights: Weights = None
+    """Weights of the Monte Carlo pose loss. Default: the recipe's."""
+    seeds: Seeds = (0,)
+    """One trial per seed and setting."""
+    epochs: Count = None
+    """Length of the training. Default: the recipe's."""
+    pretrained: YesNo = None
+    """Start from ImageNet weights. Default: the recipe's choice."""
+    objects: Names = None
+    """LineMOD names, such as `cat ape`. Default: the recipe's."""
+    data: Folder = None
+    """LineMOD in BOP format. Default: procedural stand-ins, nothing to download."""
+    backgrounds: Folder = None
+    """Photographs behind rendered objects. Default: procedural."""
+    datasets: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("data")
+    """Where built datasets are kept and found again."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("runs")
+    """Working folder: sweeps, checkpoints, tables and mlflow.db."""
+    name: Text = None
+    """Name of the sweep. Default: recipe and time."""
+    resume: bool = False
+    """Go on with the sweep NAME (default: the newest) instead of starting one."""
+    trials_at_once: Count = None
+    """Default: one per core, or one per GPU."""
+    ray_address: Text = None
+    """A running Ray cluster, such as `auto` or `HOST:PORT`. Default: Ray on this machine only."""
+
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:
+    """Read a config dataclass from command-line arguments.
+
+    Raises:
+        UserError: an unknown flag (naming the nearest), a missing or malformed value.
+        SystemExit: with code 0, after `--help` was answered.
+    """
+    captured = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(captured):
+            config, unknown = tyro.cli(
+                kind,
+                prog=prog,
+                description=description,
+                args=list(args),
+                return_unknown_args=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(f"{_first_sentence(captured.getvalue())}; see {prog} --help") from None
+    sys.stderr.write(captured.getvalue())
+    if unknown:
+        raise UserError(_unknown_argument(unknown[0], kind, prog))
+    return config
+
+
+def check(config: SweepConfig) -> None:
+    """Check all that can be checked without loading anything heavy.
+
+    Raises:
+        UserError: an empty list, an unknown object, a number out of range, a folder that is not there.
+    """
+    if config.objects is not None:
+        resolve_objects([name for name in config.objects if name.strip()])
+    for flag in ("backbones", "heads", "loss_weights", "seeds"):
+        if getattr(config, flag) == ():
+            raise UserError(f"--{flag.replace('_', '-')}: the list is empty")
+    for flag in ("epochs", "trials_at_once"):
+        value = getattr(config, flag)
+        if value is not None and value < 1:
+            raise UserError(f"--{flag.replace('_', '-')}: {value} is not at least 1")
+    for weight in config.loss_weights or ():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")
+    for seed in config.seeds:
+        if seed < 0:
+            raise UserError(f"--seeds: {seed} is negative")
+    for flag in ("data", "backgrounds"):
+        folder = getattr(config, flag)
+        if folder is not None and not folder.is_dir():
+            raise UserError(f"--{flag}: no folder {folder}; check the path, or leave the flag out")
+    if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
+        raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+
+
+def _unknown_argument(argument: str, kind: type[Any], prog: str) -> str:
+    flags = ["--" + field.name.replace("_", "-") for field in dataclasses.fields(kind)]
+    what = "unknown flag" if argument.startswith("-") else "unexpected argument"
+    return f"{what} {argument}{nearest(argument, flags)}; see {prog} --help"
+
+
+def _first_sentence(box: str) -> str:
+    """The message inside the box that tyro draws, as one line."""
+    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
+    body = lines[1:] if lines and "─" in lines[0] else lines
+    message: list[str] = []
+    for line in body:
+        if not line or line.startswith("─"):
+            break
+        message.append(line)
+    return " ".join(message).rstrip(".:") or "the command line cannot be read"

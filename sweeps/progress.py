@@ -1,0 +1,201 @@
+"""Live progress of a sweep in the driver: a table in a terminal, plain lines elsewhere."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from ray.tune import Callback
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+LOSS_KEY = "train/loss"
+ADD_KEY = "val/add_0.10d"
+
+
+@dataclass
+class TrialState:
+    """What the display knows of one trial."""
+
+    name: str
+    epochs: int
+    status: str = "waiting"
+    epoch: int = 0
+    loss: float | None = None
+    add_percent: float | None = None
+    started_s: float | None = None
+    reported_s: float | None = None  # time of the newest report
+    epoch_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Median time between reports; None before the second one."""
+        return statistics.median(self.epoch_seconds) if self.epoch_seconds else None
+
+    def report(self, result: dict[str, Any], now_s: float) -> None:
+        """Take in what a trial reported at the end of an epoch."""
+        metrics = result["metrics"]
+        if self.reported_s is not None and result["epoch"] > self.epoch:
+            self.epoch_seconds.append((now_s - self.reported_s) / (result["epoch"] - self.epoch))
+        self.reported_s = now_s
+        self.epoch, self.epochs = result["epoch"], result["epochs"]
+        self.loss = metrics.get(LOSS_KEY, self.loss)
+        self.add_percent = metrics.get(ADD_KEY, self.add_percent)
+
+    def seconds_left(self, now_s: float, usual: float | None) -> float | None:
+        """Estimate for this trial; `usual` seconds per epoch serve where it has no own figure."""
+        if self.status in ("finished", "failed", "kept"):
+            return 0.0
+        pace = self.seconds_per_epoch or usual
+        if pace is None:
+            return None
+        since = min(now_s - self.reported_s, pace) if self.reported_s else 0.0
+        return max(0.0, (self.epochs - self.epoch) * pace - since)
+
+
+class SweepProgress(Callback):  # type: ignore[misc, unused-ignore]
+    """Ray Tune callback and context manager that shows where each trial is.
+
+    Args:
+        epochs: trial name -> epochs that it will train.
+        kept: names of trials whose earlier result is used.
+        at_once: how many run at a time, for the estimate of the whole.
+        console: where to show it; a terminal gets a live table, anything else plain lines.
+    """
+
+    def __init__(self, epochs: dict[str, int], kept: Sequence[str], at_once: int, console: Console) -> None:
+        self.trials = {name: TrialState(name, count) for name, count in epochs.items()}
+        for name in kept:
+            self.trials[name].status = "kept"
+            self.trials[name].epoch = self.trials[name].epochs
+        self.at_once = at_once
+        self._console = console
+        self._live = console.is_terminal
+        self._display: Live | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray stores its callbacks; a terminal cannot be stored."""
+        return {k: v for k, v in vars(self).items() if k not in ("_console", "_display")}
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._display = Live(self, console=self._console, refresh_per_second=2)
+            self._display.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._display:
+            self._display.stop()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's process begins, for the first time or after a failure."""
+        state = self._state(trial)
+        state.status, state.started_s, state.reported_s = "running", time.time(), None
+        self._line(state, "started")
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """An epoch ended, or the trial says why it cannot go on."""
+        state = self._state(trial)
+        if "failed" in result:
+            state.status = "failed"
+            self._line(state, f"failed: {result['failed']}")
+        elif "metrics" in result:
+            state.report(result, time.time())
+            self._line(state, self._epoch_text(state))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's process ended by itself."""
+        state = self._state(trial)
+        if state.status != "failed":
+            state.status = "finished"
+            self._line(state, "finished")
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial broke and will be tried again."""
+        self._state(trial).status = "retrying"
+        self._line(self._state(trial), "broke off; trying again from its checkpoint")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial broke for good."""
+        self._state(trial).status = "failed"
+        self._line(self._state(trial), "failed")
+
+    def seconds_left(self, now_s: float) -> float | None:
+        """Estimate for the whole sweep; None before any trial has ended an epoch."""
+        paces = [s for state in self.trials.values() if (s := state.seconds_per_epoch)]
+        if not paces:
+            return None
+        usual = statistics.mean(paces)
+        left = [state.seconds_left(now_s, usual) or 0.0 for state in self.trials.values()]
+        return max(sum(left) / self.at_once, max(left))
+
+    def __rich__(self) -> Group:
+        """The live table; rich calls this from its refresh thread."""
+        now_s = time.time()
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for title in ("trial", "status"):
+            table.add_column(title)
+        for title in ("epoch", "loss", "val ADD(-S) 0.10d", "time left"):
+            table.add_column(title, justify="right")
+        for state in list(self.trials.values()):
+            table.add_row(
+                state.name,
+                Text(state.status, style=_STYLES[state.status]),
+                f"{state.epoch}/{state.epochs}",
+                "-" if state.loss is None else f"{state.loss:.4g}",
+                "-" if state.add_percent is None else f"{state.add_percent:.1f} %",
+                _duration(state.seconds_left(now_s, None)),
+            )
+        return Group(table, Text(f"sweep: {_duration(self.seconds_left(now_s))} left"))
+
+    def _state(self, trial: Any) -> TrialState:
+        return self.trials[trial.config["trial"]["name"]]
+
+    def _epoch_text(self, state: TrialState) -> str:
+        parts = [f"epoch {state.epoch}/{state.epochs}"]
+        if state.loss is not None:
+            parts.append(f"loss {state.loss:.4g}")
+        if state.add_percent is not None:
+            parts.append(f"val ADD(-S) 0.10d {state.add_percent:.1f} %")
+        now_s = time.time()
+        parts.append(f"left {_duration(state.seconds_left(now_s, None))}")
+        parts.append(f"sweep {_duration(self.seconds_left(now_s))}")
+        return "  ".join(parts)
+
+    def _line(self, state: TrialState, text: str) -> None:
+        if not self._live:
+            stamp = time.strftime("%H:%M:%S")
+            self._console.print(
+                f"{stamp}  {state.name}  {text}", markup=False, highlight=False, soft_wrap=True
+            )
+
+
+_STYLES = {
+    "waiting": "dim",
+    "running": "bold cyan",
+    "retrying": "yellow",
+    "finished": "green",
+    "kept": "green",
+    "failed": "bold red",
+}
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,117 @@
+"""One trial under Ray Tune: a Trainer in a folder of its own, reporting every epoch.
+
+The folder, not Ray, keeps the checkpoint: a trial that is retried, or continued by a later call,
+finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that all nodes share.
+"""
+
+import gc
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
+from epropnp.training.result import EpochReport, TrialResult
+from epropnp.training.trainer import Trainer
+
+RESULT_FILE = "result.json"
+PREDICTIONS_FILE = "predictions.parquet"
+CONFIG_FILE = "trial.json"
+
+
+def trial_spec(name: str, config: TrialConfig, dataset: Path, folder: Path, threads: int) -> dict[str, Any]:
+    """What `run_trial` needs, as plain values that Ray can send and store."""
+    return {
+        "name": name,
+        "config": to_dict(config),
+        "dataset": str(dataset),
+        "folder": str(folder),
+        "threads": threads,
+    }
+
+
+def run_trial(space: dict[str, Any]) -> None:
+    """Ray trainable: train the trial `space["trial"]`, reporting metrics once per epoch.
+
+    What the user can mend, a diverged loss included, is reported as `failed` with its reason and
+    not raised: running it again would end the same way. Anything else is raised; Ray may retry it.
+    """
+    import torch
+
+    spec = space["trial"]
+    torch.set_num_threads(spec["threads"])
+    try:
+        _check_storage(Path(spec["dataset"]), Path(spec["folder"]))
+        config = from_dict(TrialConfig, spec["config"])
+        Trainer(config, Path(spec["dataset"]), Path(spec["folder"])).fit(on_epoch=_report)
+    except UserError as error:
+        tune.report({"failed": one_line(error)})
+    finally:
+        # The process may serve the next trial: leave it no memory to inherit.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
+    """Create a trial's folder and note what is trained in it.
+
+    Raises:
+        UserError: the folder belongs to a trial of other settings or other data.
+    """
+    file = folder / CONFIG_FILE
+    wanted = {"hash": config_hash(config), "dataset_id": dataset_id, "config": to_dict(config)}
+    if file.is_file():
+        difference = _difference(json.loads(file.read_text()), wanted, config)
+        if difference:
+            raise UserError(
+                f"{folder}: this trial was started with {difference}; "
+                "give the same flags to resume it, or start a new sweep with another --name"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(wanted, indent=1))
+    os.replace(temporary, file)
+
+
+def read_result(folder: Path) -> TrialResult | None:
+    """The result of a finished trial, or None."""
+    file = folder / RESULT_FILE
+    return TrialResult.from_json(file.read_text()) if file.is_file() else None
+
+
+def one_line(error: BaseException | str) -> str:
+    """The line of an error that says what happened: the last of a traceback, else the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1 if any("Traceback" in line for line in lines) else 0]
+
+
+def _report(report: EpochReport) -> None:
+    tune.report({"epoch": report.epoch, "epochs": report.epochs, "metrics": dict(report.metrics)})
+
+
+def _check_storage(dataset: Path, folder: Path) -> None:
+    for path, flag in ((dataset, "--datasets"), (folder, "--out")):
+        if not path.is_dir():
+            raise UserError(
+                f"node {socket.gethostname()} does not see {path}; "
+                f"let {flag} name a folder that all nodes share"
+            )
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any], config: TrialConfig) -> str:
+    """Say how the trial in a folder differs from the one wanted, or nothing."""
+    if found["dataset_id"] != wanted["dataset_id"]:
+        return f"dataset {found['dataset_id']}, and now it is {wanted['dataset_id']}"
+    if found["hash"] == wanted["hash"]:
+        return ""
+    before = flatten(from_dict(TrialConfig, found["config"]))
+    changes = [f"{k}={before[k]} (now {v})" for k, v in flatten(config).items() if before[k] != v]
+    return ", ".join(changes[:3])

@@ -1,0 +1,86 @@
+"""Random PnP problems with a known pose, for the tests of the layer and of the losses."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from epropnp.pnp import Camera, pose
+
+LINEMOD_K = ((572.4114, 0.0, 325.2611), (0.0, 573.57043, 242.04899), (0.0, 0.0, 1.0))
+TURNED_K = ((500.0, -120.0, 300.0), (110.0, 490.0, 250.0), (0.0, 0.0, 1.0))  # crop turned in the image
+
+
+@dataclass(frozen=True)
+class Scene:
+    """B objects of N points; `pose_gt` (B, 7) made the image points, up to noise."""
+
+    points_obj: Tensor
+    points_img: Tensor
+    weights: Tensor
+    camera: Camera
+    pose_gt: Tensor
+
+    @property
+    def correspondences(self) -> tuple[Tensor, Tensor, Tensor, Camera]:
+        """The first four arguments of the layer's methods."""
+        return self.points_obj, self.points_img, self.weights, self.camera
+
+    def leaves(self) -> "Scene":
+        """The same scene with points and weights as leaves that require gradient."""
+        obj, img, weights = (x.detach().clone().requires_grad_() for x in self.correspondences[:3])
+        return Scene(obj, img, weights, self.camera, self.pose_gt)
+
+
+def random_pose(batch: int, generator: torch.Generator) -> Tensor:
+    """Poses (B, 7) in float64: 0.6 to 1.1 m away, inside the image, any rotation."""
+    quat = torch.randn(batch, 4, generator=generator, dtype=torch.float64)
+    unit = torch.rand(batch, 3, generator=generator, dtype=torch.float64)
+    translation = unit * torch.tensor([0.3, 0.2, 0.5]) + torch.tensor([-0.15, -0.1, 0.6])
+    return torch.cat((translation, torch.nn.functional.normalize(quat, dim=-1)), dim=-1)
+
+
+def make_scene(
+    batch: int = 4,
+    count: int = 64,
+    *,
+    noise_px: float = 1.0,
+    weight: float = 1.0,
+    outliers: float = 0.0,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    K: tuple[tuple[float, ...], ...] = LINEMOD_K,
+) -> Scene:
+    """Points in a cube of 10 cm; `weight` (1/px) is the mean one, `outliers` the share of stray points."""
+    generator = torch.Generator().manual_seed(seed)
+    pose_gt = random_pose(batch, generator)
+    points_obj = 0.1 * (torch.rand(batch, count, 3, generator=generator, dtype=torch.float64) - 0.5)
+    matrix = torch.tensor(K, dtype=torch.float64)
+    projected = pose.transform(pose_gt, points_obj) @ matrix.T
+    clean = projected[..., :2] / projected[..., 2:]
+    points_img = clean + noise_px * torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+    stray = torch.rand(batch, count, 1, generator=generator, dtype=torch.float64) < outliers
+    span = clean.amax(1, keepdim=True) - clean.amin(1, keepdim=True)
+    anywhere = clean.amin(1, keepdim=True) + span * torch.rand(
+        clean.shape, generator=generator, dtype=torch.float64
+    )
+    points_img = torch.where(stray, anywhere, points_img)
+    weights = weight * (0.5 + torch.rand(batch, count, 2, generator=generator, dtype=torch.float64))
+    camera = Camera(
+        matrix.expand(batch, 3, 3).to(dtype), (clean.amin(1) - 60).to(dtype), (clean.amax(1) + 60).to(dtype)
+    )
+    return Scene(points_obj.to(dtype), points_img.to(dtype), weights.to(dtype), camera, pose_gt.to(dtype))
+
+
+def plain_cost(poses: Tensor, scene: Scene, delta: Tensor) -> Tensor:
+    """Robust cost (S, B) of poses (S, B, 7) written down from its definition, through plain autograd."""
+    points_cam = pose.transform(poses, scene.points_obj)
+    depth = points_cam[..., 2:].clamp(min=scene.camera.z_min)
+    linear, centre = scene.camera.K[:, None, :2, :2], scene.camera.K[:, None, :2, 2]
+    points_img = (linear * (points_cam[..., None, :2] / depth[..., None])).sum(-1) + centre
+    points_img = torch.maximum(
+        torch.minimum(points_img, scene.camera.upper[:, None]), scene.camera.lower[:, None]
+    )
+    norm = (scene.weights * (points_img - scene.points_img)).square().sum(-1).sqrt()
+    limit = delta[:, None]
+    return torch.where(norm <= limit, norm.square() / 2, limit * norm - limit.square() / 2).sum(-1)

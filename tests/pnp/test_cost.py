@@ -1,0 +1,147 @@
+"""Robust cost, adaptive threshold, normal equations and the cost of many samples."""
+
+import pytest
+import torch
+
+from epropnp.pnp import EProPnP, pose, sample_cost
+from epropnp.pnp.cost import Problem, adaptive_delta, huber, normal_equations
+from tests.pnp.scenes import TURNED_K, Scene, make_scene, plain_cost
+
+LAYER = EProPnP()
+
+
+def perturbed(scene: Scene, samples: int, scale: float = 0.05, seed: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    delta = scale * torch.randn(
+        samples, *scene.pose_gt.shape[:1], 6, generator=generator, dtype=torch.float64
+    )
+    return pose.retract(scene.pose_gt.expand(samples, -1, -1), delta.to(scene.pose_gt))
+
+
+def problem_of(scene: Scene, delta: torch.Tensor) -> Problem:
+    return Problem(
+        points_obj=scene.points_obj.mT,
+        points_img=scene.points_img.mT,
+        weights=scene.weights.mT,
+        camera=scene.camera,
+        delta=delta,
+    )
+
+
+def test_huber_is_quadratic_then_linear() -> None:
+    norm = torch.tensor([0.0, 1.0, 2.0, 3.0, 10.0])
+    expected = torch.tensor([0.0, 0.5, 2.0, 4.0, 18.0])
+    torch.testing.assert_close(huber(norm, torch.tensor(2.0)), expected)
+
+
+def test_adaptive_delta_is_its_formula() -> None:
+    points_img = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [4.0, 6.0]]])  # variances 4 and 12
+    weights = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]], requires_grad=True)  # mean 3.5
+    delta = adaptive_delta(points_img, weights, 0.1)
+    assert delta.item() == pytest.approx(0.1 * 3.5 * 4.0)
+    delta.backward()
+    torch.testing.assert_close(weights.grad, torch.full((1, 3, 2), 0.1 * 4.0 / 6))
+    assert torch.equal(LAYER.delta(points_img, weights), delta)
+
+
+@pytest.mark.parametrize("relative", [0.3, 1e3])
+def test_gradient_of_the_normal_equations_is_exact(relative: float) -> None:
+    scene = make_scene(3, 40, outliers=0.3, K=TURNED_K)
+    delta = LAYER.delta(scene.points_img, scene.weights) * relative
+    start = perturbed(scene, 1)[0]  # far enough for some points to leave the box
+    found = normal_equations(problem_of(scene, delta), start)
+
+    local = torch.zeros(3, 6, dtype=torch.float64, requires_grad=True)
+    cost = plain_cost(pose.retract(start, local)[None], scene, delta)[0]
+    (gradient,) = torch.autograd.grad(cost.sum(), local)
+    torch.testing.assert_close(found.cost, cost.detach(), atol=1e-8, rtol=1e-12)
+    torch.testing.assert_close(found.gradient, gradient, atol=1e-8, rtol=1e-10)
+
+
+def test_hessian_of_the_normal_equations_is_that_of_gauss_and_newton() -> None:
+    scene = make_scene(1, 40, K=TURNED_K)
+    start = perturbed(scene, 1, scale=0.01)[0]
+    found = normal_equations(problem_of(scene, torch.tensor([1e6]).double()), start)
+
+    def residual(local: torch.Tensor) -> torch.Tensor:
+        cam = pose.transform(pose.retract(start[0], local), scene.points_obj[0])
+        image = (cam / cam[:, 2:]) @ scene.camera.K[0].T
+        return (scene.weights[0] * (image[:, :2] - scene.points_img[0])).flatten()
+
+    jacobian = torch.autograd.functional.jacobian(residual, torch.zeros(6, dtype=torch.float64))
+    torch.testing.assert_close(found.hessian[0], jacobian.T @ jacobian, atol=1e-8, rtol=1e-10)
+
+
+def test_sample_cost_and_its_gradients_are_those_of_plain_autograd() -> None:
+    scene = make_scene(3, 20, outliers=0.2, K=TURNED_K).leaves()
+    poses = perturbed(scene, 7, scale=0.3).requires_grad_()  # wide: clamps and both sides of Huber occur
+    delta = LAYER.delta(scene.points_img, scene.weights)
+    upstream = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    inputs = (scene.points_obj, scene.points_img, scene.weights, poses)
+
+    found = LAYER.cost(poses, *scene.correspondences, delta)
+    expected = plain_cost(poses, scene, delta)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-12)
+    found_grad = torch.autograd.grad((found * upstream).sum(), inputs, retain_graph=True)
+    expected_grad = torch.autograd.grad((expected * upstream).sum(), inputs)
+    for a, b in zip(found_grad, expected_grad, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-8, rtol=1e-9)
+
+
+def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = make_scene(2, 16).leaves()
+    poses = perturbed(scene, 9)
+
+    def run() -> tuple[torch.Tensor, ...]:
+        cost = LAYER.cost(poses, *scene.correspondences)
+        return (cost, *torch.autograd.grad(cost.sum(), (scene.points_obj, scene.weights)))
+
+    whole = run()
+    monkeypatch.setattr(sample_cost, "CHUNK_PAIRS_CPU", 4 * 2 * 16)
+    for a, b in zip(whole, run(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-12)
+
+
+def test_antipodal_quaternions_cost_the_same() -> None:
+    scene = make_scene(4, 32)
+    poses = perturbed(scene, 3)
+    flipped = torch.cat((poses[..., :3], -poses[..., 3:]), dim=-1)
+    assert torch.equal(LAYER.cost(poses, *scene.correspondences), LAYER.cost(flipped, *scene.correspondences))
+
+
+def test_pose_may_have_any_leading_dimensions() -> None:
+    scene = make_scene(2, 8)
+    poses = perturbed(scene, 6)
+    flat = LAYER.cost(poses, *scene.correspondences)
+    assert LAYER.cost(poses[0], *scene.correspondences).shape == (2,)
+    assert torch.equal(LAYER.cost(poses.reshape(2, 3, 2, 7), *scene.correspondences), flat.reshape(2, 3, 2))
+
+
+def test_zero_residual_and_zero_weight_have_finite_gradients() -> None:
+    scene = make_scene(2, 8, noise_px=0.0).leaves()
+    cost = LAYER.cost(scene.pose_gt, *scene.correspondences)
+    zero = torch.zeros_like(scene.weights).requires_grad_()
+    other = LAYER.cost(scene.pose_gt, scene.points_obj, scene.points_img + 1, zero, scene.camera)
+    gradients = torch.autograd.grad((cost + other).sum(), (scene.points_obj, scene.weights, zero))
+    assert all(torch.isfinite(g).all() for g in gradients)
+
+
+def test_autocast_does_not_reach_the_layer() -> None:
+    scene = make_scene(2, 64, dtype=torch.float32).leaves()
+
+    def run() -> tuple[torch.Tensor, ...]:
+        cost = LAYER.cost(scene.pose_gt, *scene.correspondences)
+        return (cost, *torch.autograd.grad(cost.sum(), (scene.points_obj, scene.weights)))
+
+    expected = run()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = run()
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == torch.float32
+        assert torch.equal(a, b)
+
+
+def test_wrong_shape_names_expected_and_actual() -> None:
+    scene = make_scene(2, 8)
+    with pytest.raises(ValueError, match=r"weights: expected shape \(2, 8, 2\), got \(2, 8\)"):
+        LAYER.cost(scene.pose_gt, scene.points_obj, scene.points_img, scene.weights[..., 0], scene.camera)

@@ -1,0 +1,72 @@
+"""What the sweep tests share: a tiny recipe and made-up results."""
+
+import dataclasses
+
+import pytest
+
+from epropnp.training.recipes import RECIPES, Recipe
+from epropnp.training.result import TrialResult
+from sweeps.space import PlannedTrial, plan_trials
+
+SCORES = {
+    "add_0.02d": 10.0,
+    "add_0.05d": 40.0,
+    "add_0.10d": 70.0,
+    "add_mean3": 40.0,
+    "add_area": 36.25,
+    "2deg2cm": 20.0,
+    "5deg5cm": 60.0,
+    "10deg10cm": 90.0,
+    "degcm_mean_1_10": 55.5,
+}
+
+
+@pytest.fixture
+def tiny() -> Recipe:
+    """Seconds per trial: 64 px, a toy network, two epochs of two steps, the smallest dataset."""
+    base = RECIPES["quick"].base
+    return dataclasses.replace(
+        RECIPES["quick"],
+        name="tiny",
+        base=dataclasses.replace(
+            base,
+            model=dataclasses.replace(base.model, input_px=64, head_width=16),
+            pnp=dataclasses.replace(base.pnp, amis_samples=8),
+            optim=dataclasses.replace(base.optim, epochs=2, batch_size=4, precision="float32"),
+            data=dataclasses.replace(base.data, points=32),
+            evaluation=dataclasses.replace(base.evaluation, proposals=4, iterations=3),
+        ),
+        backbones=("test_resnet", "test_convnext"),
+        objects=("ape",),
+        train=8,
+        validation=4,
+        test=4,
+    )
+
+
+@pytest.fixture
+def planned(tiny: Recipe) -> PlannedTrial:
+    """One trial of the tiny recipe."""
+    return plan_trials(tiny, backbones=["test_resnet"])[0]
+
+
+@pytest.fixture
+def result(planned: PlannedTrial) -> TrialResult:
+    """A finished trial with scores that are easy to recognise."""
+    return TrialResult(
+        backbone=planned.config.model.backbone,
+        head=planned.config.model.head,
+        loss_weight=0.02,
+        pretrained=False,
+        parameters=1_234_567,
+        seconds=61.4,
+        epochs=2,
+        best_epoch=2,
+        seed=0,
+        config_hash="0" * 12,
+        dataset_id="abc123def456",
+        test_images=501,
+        val_before={"add_0.10d": 0.5},
+        val_after={"add_0.10d": 71.25},
+        test=dict(SCORES),
+    )

@@ -1,0 +1,77 @@
+"""Bad input on the command line: one clear line on stderr, exit code 2, before anything starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweeps import backbones
+
+SCRIPT = Path(backbones.__file__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epoch", "3"], ["--epoch", "did you mean '--epochs'"]),
+        (["--weights", "3"], ["unknown flag --weights"]),
+        (["--epochs", "many"], ["--epochs", "many"]),
+        (["--epochs"], ["--epochs"]),
+        (["--epochs", "0"], ["--epochs", "0"]),
+        (["--recipe", "quik"], ["quik", "quick"]),
+        (["--pretrained", "maybe"], ["--pretrained", "maybe"]),
+        (["--objects"], ["no object"]),
+        (["--objects", ""], ["no object"]),
+        (["--objects", "caat"], ["caat", "did you mean 'cat'"]),
+        (["--data", "no/such/folder"], ["--data", "no/such/folder"]),
+        (["--backgrounds", "no/such/folder"], ["--backgrounds", "no/such/folder"]),
+        (["--seeds"], ["--seeds"]),
+        (["--seeds", "-1"], ["--seeds"]),
+        (["--loss-weights", "nan"], ["--loss-weights"]),
+        (["--name", "../up"], ["--name"]),
+        (["stray"], ["stray"]),
+        (["--recipe", "quick", "--backbones", "resnt34"], ["resnt34", "did you mean 'resnet34'"]),
+        (["--recipe", "quick", "--heads", "decon"], ["decon", "did you mean 'deconv'"]),
+        (["--recipe", "quick", "--resume"], ["--resume", "no sweep"]),
+    ],
+)
+def test_bad_input_gives_one_line(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "runs"
+    assert backbones.main([*arguments, "--out", str(out)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+    assert not out.exists()
+
+
+def test_a_name_that_is_taken_is_not_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    arguments = ["--recipe", "quick", "--name", "mine", "--out", str(tmp_path)]
+    assert backbones.main(arguments) == 2
+    assert "add --resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--epoch", "3"], 2)])
+def test_the_script_answers_without_loading_anything_heavy(arguments: list[str], code: int) -> None:
+    root = SCRIPT.parents[1]
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['backbones.py', *{arguments!r}]\n"
+        "try:\n"
+        f"    runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "finally:\n"
+        "    assert not {'torch', 'ray', 'mlflow', 'timm'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 0:
+        assert "--backbones" in done.stdout
+        assert "Examples:" in done.stdout

@@ -1,0 +1,51 @@
+"""The config tree: round trips, and unknown keys that name the nearest."""
+
+import dataclasses
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
+from epropnp.training.optim import learning_rate
+from epropnp.training.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_round_trip(name: str) -> None:
+    config = RECIPES[name].trial("hrnet_w32", "direct", 0.1, seed=3, epochs=7)
+    assert from_dict(TrialConfig, to_dict(config)) == config
+    assert config_hash(from_dict(TrialConfig, to_dict(config))) == config_hash(config)
+
+
+def test_unknown_key_names_the_nearest_and_where() -> None:
+    values = to_dict(TrialConfig())
+    values["optim"]["weight_decays"] = 1
+    with pytest.raises(UserError, match=r"config\.optim: unknown key 'weight_decays'; did you mean 'weight_decay'"):
+        from_dict(TrialConfig, values)
+
+
+def test_a_value_outside_the_allowed_ones_is_refused() -> None:
+    with pytest.raises(UserError, match="'sgd' is not one of rmsprop, adamw"):
+        from_dict(TrialConfig, {"optim": {"optimiser": "sgd"}})
+
+
+def test_flatten_gives_dotted_plain_values() -> None:
+    flat = flatten(TrialConfig())
+    assert flat["optim.lr"] == 1e-4
+    assert flat["data.augment.scale_jitter"] == 0.25
+    assert all(isinstance(value, str | int | float | bool) for value in flat.values())
+
+
+def test_every_setting_changes_the_hash() -> None:
+    config = TrialConfig()
+    assert config_hash(dataclasses.replace(config, seed=1)) != config_hash(config)
+
+
+def test_paper_recipe_is_the_reports() -> None:
+    config = RECIPES["paper"].trial("resnet34", "deconv", 0.02, seed=0)
+    optim = config.optim
+    assert (optim.epochs, optim.batch_size, optim.optimiser, optim.lr) == (160, 32, "rmsprop", 1e-4)
+    assert (config.model.input_px, config.model.map_px, config.data.points) == (256, 64, 512)
+    assert (config.loss.coord, config.loss.mc, config.loss.deriv_t, config.loss.deriv_r) == (1, 0.02, 0, 0)
+    rates = [learning_rate(optim, epoch * 10, steps_per_epoch=10) for epoch in (0, 49, 50, 100, 150, 159)]
+    assert rates == pytest.approx([1e-4, 1e-4, 1e-5, 1e-6, 1e-7, 1e-7])
