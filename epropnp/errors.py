@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this": command-line tools print it as one line and exit 2."""
+"""The exception that means "the user can mend this": command lines print it as one line and exit 2."""
 
 import difflib
 from collections.abc import Iterable

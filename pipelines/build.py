@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from epropnp.data.format import read_manifest
@@ -57,11 +58,11 @@ class BuildConfig:
     frames, `train` renderings are added for training, `validation` and `test` do not apply."""
     backgrounds: Path | None = None
     """A folder of photographs; procedural pictures without one."""
-    train: int
+    train: int = 1000
     """Renderings per object for training."""
-    validation: int
+    validation: int = 100
     """Renderings per object for validation (stand-ins only)."""
-    test: int
+    test: int = 200
     """Renderings per object for the test (stand-ins only)."""
     seed: int = 0
     mesh_resolution: int = 96
@@ -227,7 +228,8 @@ def _write_shards(job: Job, shards: Sequence[Shard], mapper: Mapper, progress: b
     pending = [shard for shard in shards if not is_written(job, shard)]
     total, left = (sum(len(shard.items) for shard in part) for part in (shards, pending))
     columns = ("rendering", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not progress) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not progress) as bar:
         task = bar.add_task("rendering", total=total, completed=total - left)
         for rows in mapper(partial(write_shard, job), pending):
             bar.advance(task, rows)

@@ -58,7 +58,7 @@ def ray_session(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Our callbacks show and record the trials; Ray's own loggers would write everything again.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else Tune announces itself in a box
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the output that callbacks can replace
     # Ctrl-C ends the sweep at once: trials continue from their own checkpoints.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

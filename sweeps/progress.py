@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
@@ -58,8 +58,10 @@ class TrialState:
         return max(0.0, (self.epochs - self.epoch) * pace - since)
 
 
-class SweepProgress(Callback):  # type: ignore[misc, unused-ignore]
+class SweepProgress(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
     """Ray Tune callback and context manager that shows where each trial is.
+
+    It is of the kind that takes the place of Tune's own reporter, which stays silent then.
 
     Args:
         epochs: trial name -> epochs that it will train.
@@ -119,7 +121,7 @@ class SweepProgress(Callback):  # type: ignore[misc, unused-ignore]
         """A trial's process ended by itself."""
         state = self._state(trial)
         if state.status != "failed":
-            state.status = "finished"
+            state.status, state.epoch = "finished", state.epochs
             self._line(state, "finished")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

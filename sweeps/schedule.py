@@ -49,8 +49,8 @@ def run_trials(
     with ray_session(address):
         share = share_of_cluster(len(pending), at_once)
         console.print(
-            f"{share.at_once} trials at once, each with {share.cpus} cores"
-            + (f" and {share.gpus:g} of a GPU" if share.gpus else "")
+            f"trials at once: {share.at_once}; each has cores: {share.cpus}"
+            + (f", GPUs: {share.gpus:g}" if share.gpus else "")
         )
         names = {trial.name for trial in pending}
         progress = SweepProgress(

@@ -126,21 +126,23 @@ class CropDataset(Dataset[Batch]):
 
 
 class EpochSampler(Sampler[Draw]):
-    """The order of one epoch: a permutation that depends on (seed, epoch); in order if not shuffled.
+    """The order of one epoch: a permutation that depends on (seed, epoch) alone.
+
+    Args:
+        indices: rows of the split, (n,); a row that stands twice is visited twice.
+        seed: of the order.
 
     Set `epoch` before each pass.
     """
 
-    def __init__(self, rows: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> None:
-        self.rows, self.seed, self.epoch, self.shuffle = rows, seed, epoch, shuffle
+    def __init__(self, indices: np.ndarray, *, seed: int) -> None:
+        self.indices, self.seed, self.epoch = indices, seed, 0
 
     def __len__(self) -> int:
-        return self.rows
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[Draw]:
-        order = np.arange(self.rows)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.indices)
         for position, index in enumerate(order):
             yield self.epoch, position, int(index)
 
@@ -156,7 +158,7 @@ def training_loader(
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin,
-        drop_last=len(dataset) > batch_size,
+        drop_last=len(sampler) > batch_size,
         persistent_workers=workers > 0,
         multiprocessing_context="spawn" if workers else None,
     )
@@ -164,8 +166,8 @@ def training_loader(
 
 def evaluation_loader(dataset: CropDataset, batch_size: int) -> DataLoader[Batch]:
     """All samples in order, read in this process."""
-    sampler = EpochSampler(len(dataset), shuffle=False)
-    return DataLoader(dataset, batch_size=batch_size, sampler=sampler, collate_fn=collate)
+    draws: list[Draw] = [(0, index, index) for index in range(len(dataset))]
+    return DataLoader(dataset, batch_size=batch_size, sampler=draws, collate_fn=collate)
 
 
 def collate(samples: list[Batch]) -> Batch:

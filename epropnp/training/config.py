@@ -49,6 +49,7 @@ class DataConfig:
     """How samples are drawn from the Arrow dataset."""
 
     points: int = 512  # correspondences per object that the pose layer sees in training
+    real_repeats: int = 1  # visits per epoch to each photograph; rendered images are visited once
     workers: int = 0  # loader processes; the batches are the same for any number
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 

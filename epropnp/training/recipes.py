@@ -20,7 +20,7 @@ from epropnp.training.config import (
     TrialConfig,
 )
 
-STUDY = (
+STUDY_OBJECTS = (
     *("ape", "benchvise", "camera", "can", "cat", "driller", "duck"),
     *("eggbox", "glue", "holepuncher", "iron", "lamp", "phone"),
 )
@@ -89,7 +89,7 @@ def paper() -> Recipe:
         name="paper",
         base=TrialConfig(recipe="paper", model=ModelConfig(pretrained=True)),
         backbones=("resnet34", "swin_tiny_patch4_window7_224", "convnext_tiny", "hrnet_w32"),
-        objects=STUDY,
+        objects=STUDY_OBJECTS,
         loss_weights=(0.02,),
         train=1000,
         validation=100,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,7 +71,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.dataset = ArrowDataset(dataset_dir)
         train_data = self._crops("train", augmented=True)
-        self.sampler = EpochSampler(len(train_data), seed=config.seed)
+        self.sampler = EpochSampler(_visits(train_data, config.data.real_repeats), seed=config.seed)
         self.batches = training_loader(
             train_data,
             self.sampler,
@@ -147,7 +148,7 @@ class Trainer:
     def _check_finite(self, values: Tensor, terms: dict[str, Tensor], step: int) -> None:
         if bool(values.isfinite().all()):
             return
-        listed = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
+        listed = ", ".join(f"{name} {float(term.detach()):.4g}" for name, term in terms.items())
         raise NonFiniteError(
             f"{self.config.model.backbone}: loss or gradient is not finite at step {step} "
             f"({listed}; gradient norm {float(values[1]):.4g}); lower the learning rate, or clip gradients"
@@ -234,6 +235,11 @@ class Trainer:
             config=self.config.data.augment if augmented else None,
             seed=self.config.seed,
         )
+
+
+def _visits(data: CropDataset, real_repeats: int) -> np.ndarray:
+    """Rows of the training split as one epoch visits them: photographs `real_repeats` times."""
+    return np.repeat(np.arange(len(data)), np.where(data.records.column("synthetic"), 1, real_repeats))
 
 
 def _validation(metrics: Metrics) -> Metrics:

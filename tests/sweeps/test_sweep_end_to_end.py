@@ -14,7 +14,7 @@ from sweeps.tracking import EXPERIMENT, PARENT_TAG
 
 TRIALS = ("test_resnet-deconv-mc0.02-seed0", "test_convnext-deconv-mc0.02-seed0")
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

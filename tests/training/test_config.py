@@ -20,7 +20,9 @@ def test_round_trip(name: str) -> None:
 def test_unknown_key_names_the_nearest_and_where() -> None:
     values = to_dict(TrialConfig())
     values["optim"]["weight_decays"] = 1
-    with pytest.raises(UserError, match=r"config\.optim: unknown key 'weight_decays'; did you mean 'weight_decay'"):
+    with pytest.raises(
+        UserError, match=r"config\.optim: unknown key 'weight_decays'; did you mean 'weight_decay'"
+    ):
         from_dict(TrialConfig, values)
 
 
