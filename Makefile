@@ -47,7 +47,7 @@ test: $(STAMP)  ## Run the tests
 lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { \
-		$(BIN)/ruff format --check . ; echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
+		echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
 bench: $(STAMP)  ## Time the PnP layer and the dataset reader

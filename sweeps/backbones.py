@@ -53,13 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return INTERRUPTED
 
 
 def run(config: SweepConfig) -> int:
     """Run a sweep whose flags passed `check`; see `main` for the exit code."""
     from pipelines.objects import resolve_objects
+    from sweeps.cluster import set_environment
     from sweeps.space import plan_trials
 
+    set_environment(config.ray_address)
     console = _console()
     recipe = _choose_recipe(config, console)
     objects = [o.name for o in resolve_objects(config.objects or recipe.objects)]
@@ -80,7 +85,7 @@ def run(config: SweepConfig) -> int:
     data_s = time.perf_counter() - started_s
     console.print(f"dataset {dataset_id}: {dataset}  ({data_s:.1f} s)")
 
-    create_folder(sweep)
+    create_folders(sweep, trials, dataset_id)
     tracker = _tracker(config, sweep)
     tracker.connect()
     flags = {f"flag.{key}": value for key, value in vars(config).items() if value is not None}
@@ -88,12 +93,19 @@ def run(config: SweepConfig) -> int:
     started_s = time.perf_counter()
     try:
         rows = _train(config, sweep, trials, dataset, dataset_id, tracker, console)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserError) as stop:
         tracker.finish("", "KILLED")
-        print(f"\nstopped; go on with --resume --name {sweep.name}", file=sys.stderr)
-        return INTERRUPTED
+        if isinstance(stop, KeyboardInterrupt):
+            console.print(f"\ngo on with: --resume --name {sweep.name}", highlight=False)
+        raise
     training_s = time.perf_counter() - started_s
-    _report(sweep, rows, tracker, console)
+
+    from sweeps.report import report, show
+
+    show(sweep.name, rows, report(sweep.name, sweep.folder, rows, dataset, tracker), console)
+    if not tracker.flush():
+        advice = f"later: --resume --name {sweep.name}"
+        console.print(f"MLflow at {tracker.uri} is out of reach; {advice}", soft_wrap=True)
     console.print(f"data {data_s:.0f} s, training {training_s:.0f} s")
     return 0 if all(row.result for row in rows) else 1
 
@@ -121,12 +133,20 @@ def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
     return Sweep(name=folder.name, sweep_id=sweep_id, folder=folder)
 
 
-def create_folder(sweep: Sweep) -> None:
-    """Create the folder of a sweep; a resumed one becomes the newest. UserError if it cannot be."""
+def create_folders(sweep: Sweep, trials: Sequence["PlannedTrial"], dataset_id: str) -> None:
+    """Create the folders of a sweep and its trials; a resumed one becomes the newest.
+
+    Raises:
+        UserError: they cannot be written, or hold trials of other settings.
+    """
+    from sweeps.trial import prepare_folder
+
     note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "arguments": sys.argv[1:]}
     try:
         sweep.folder.mkdir(parents=True, exist_ok=True)
         (sweep.folder / SWEEP_FILE).write_text(json.dumps(note, indent=1))
+        for trial in trials:
+            prepare_folder(sweep.trial_folder(trial.name), trial.config, dataset_id)
     except OSError as error:
         raise UserError(f"--out: {sweep.folder} cannot be written ({error.strerror})") from error
 
@@ -194,11 +214,9 @@ def _train(
     """Run the trials that have no result yet, and collect all results in the order of `trials`."""
     from sweeps.schedule import run_trials
     from sweeps.tables import Row
-    from sweeps.trial import prepare_folder, read_result
+    from sweeps.trial import read_result
 
     folders = {trial.name: sweep.trial_folder(trial.name) for trial in trials}
-    for trial in trials:
-        prepare_folder(folders[trial.name], trial.config, dataset_id)
     pending = [trial for trial in trials if read_result(folders[trial.name]) is None]
     if len(pending) < len(trials):
         console.print(f"{len(trials) - len(pending)} trials are finished already; kept")
@@ -226,33 +244,6 @@ def _train(
         )
         for trial in trials
     ]
-
-
-def _report(sweep: Sweep, rows: Sequence["Row"], tracker: "Tracker", console: "Console") -> None:
-    """Print the table, save it, and give everything to MLflow."""
-    from sweeps.tables import table_csv, table_markdown, table_rich
-    from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
-
-    title = f"Sweep {sweep.name}"
-    files = [sweep.folder / "table.md", sweep.folder / "table.csv"]
-    files[0].write_text(table_markdown(rows, title))
-    files[1].write_text(table_csv(rows))
-    for row in rows:
-        if row.result is None:
-            continue
-        scores = {f"test/{key}": value for key, value in row.result.test.items()}
-        tracker.log_scores(row.name, row.result.epochs, scores)
-        folder = sweep.trial_folder(row.name)
-        tracker.log_files(row.name, [folder / RESULT_FILE, folder / PREDICTIONS_FILE])
-    tracker.log_files("", files)
-    tracker.finish("", "FINISHED" if all(row.result for row in rows) else "FAILED")
-    console.print(table_rich(rows, title))
-    console.print(f"table: {files[0]}\ntable: {files[1]}", soft_wrap=True)
-    if not tracker.flush():
-        console.print(
-            f"MLflow at {tracker.uri} is out of reach; later: --resume --name {sweep.name}",
-            soft_wrap=True,
-        )
 
 
 def _console() -> "Console":

@@ -11,7 +11,7 @@ from typing import Any
 from epropnp.errors import UserError
 
 # Threads of a trial sleep while they wait: spinning ones make trials that share a machine several
-# times slower. How many there are, Ray takes from the cores of the trial.
+# times slower. How many there are, a trial's config says.
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "RAY_USAGE_STATS_ENABLED": "0"}
 OBJECT_STORE_BYTES = 100 * 2**20  # trials read the dataset by memory map: Ray carries only metrics
 
@@ -25,16 +25,17 @@ class Share:
     gpus: float  # a fraction when several trials share one device
 
 
-def share_out(trials: int, wanted: int | None, cpus: int, gpus: int, node_cpus: int) -> Share:
+def share_out(trials: int, wanted: int | None, threads: int, cpus: int, gpus: int, node_cpus: int) -> Share:
     """Divide a machine or a cluster among trials.
 
     Args:
         trials: how many there are.
-        wanted: how many shall run at once; None: one per GPU, or one per core.
+        wanted: how many shall run at once; None: one per GPU, or as many as the cores have threads for.
+        threads: CPU threads of a trial. Its config fixes them, for they decide how sums are rounded.
         cpus, gpus: of the whole cluster.
         node_cpus: cores of the largest node, which bound what one trial can get.
     """
-    at_once = min(trials, wanted or gpus or cpus)
+    at_once = min(trials, wanted or gpus or max(1, cpus // threads))
     gpu_share = 0.0
     if gpus:
         gpu_share = 1.0 if at_once <= gpus else 1.0 / math.ceil(at_once / gpus)
@@ -48,12 +49,11 @@ def local_cores() -> int:
     return os.cpu_count() or 1
 
 
-@contextlib.contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
-    """Start Ray on this machine's loopback interface, or join a cluster; leave it at the end.
+def set_environment(address: str | None) -> None:
+    """Environment of this process, before its first import of Ray; the user's own settings win.
 
-    Raises:
-        UserError: there is no cluster at that address.
+    On one machine Ray runs without a password and therefore on the loopback interface alone: the
+    variable named after other systems is what makes it bind there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Our callbacks show and record the trials; Ray's own loggers would write everything again.
@@ -63,7 +63,18 @@ def ray_session(address: str | None) -> Iterator[None]:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None:
-        os.environ["RAY_AUTH_MODE"] = "disabled"  # nothing but loopback can reach it
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """Start Ray on this machine's loopback interface, or join a cluster; leave it at the end.
+
+    Raises:
+        UserError: there is no cluster at that address.
+    """
+    set_environment(address)
     import ray
 
     options: dict[str, Any] = {
@@ -76,7 +87,6 @@ def ray_session(address: str | None) -> Iterator[None]:
             "num_cpus": local_cores(),
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
         }
     try:
         ray.init(address or "local", **options)
@@ -90,10 +100,12 @@ def ray_session(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def share_of_cluster(trials: int, wanted: int | None) -> Share:
+def share_of_cluster(trials: int, wanted: int | None, threads: int) -> Share:
     """`share_out` for the Ray that this process is connected to."""
     import ray
 
     total = ray.cluster_resources()
     nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    return share_out(trials, wanted, int(total.get("CPU", 1)), int(total.get("GPU", 0)), int(max(nodes)))
+    return share_out(
+        trials, wanted, threads, int(total.get("CPU", 1)), int(total.get("GPU", 0)), int(max(nodes))
+    )

@@ -30,7 +30,7 @@ Seeds = Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")]
 Folder = Annotated[Path | None, _arg("FOLDER")]
 Text = Annotated[str | None, _arg("TEXT")]
 Count = Annotated[int | None, _arg("N")]
-RecipeName = Annotated[Literal["quick", "paper"] | None, _arg("{quick,paper}")]
+RecipeName = Annotated[Literal["quick", "paper", "real"] | None, _arg("{quick,paper,real}")]
 
 
 def _yes_or_no(words: list[str]) -> bool:

@@ -47,7 +47,7 @@ def run_trials(
         The failed trials, each with its reason in one line.
     """
     with ray_session(address):
-        share = share_of_cluster(len(pending), at_once)
+        share = share_of_cluster(len(pending), at_once, max(t.config.threads for t in pending))
         console.print(
             f"trials at once: {share.at_once}; each has cores: {share.cpus}"
             + (f", GPUs: {share.gpus:g}" if share.gpus else "")
@@ -60,7 +60,7 @@ def run_trials(
             console=console,
         )
         tracking = TrackingCallback(tracker, {t.name: flatten(t.config) for t in pending})
-        specs = [trial_spec(t.name, t.config, dataset, folders[t.name], share.cpus) for t in pending]
+        specs = [trial_spec(t.name, t.config, dataset, folders[t.name]) for t in pending]
         with progress:
             tuner = _tuner(specs, share, storage, retries, [progress, tracking])
             results = tuner.fit()

@@ -76,7 +76,7 @@ def table_markdown(rows: Sequence[Row], title: str) -> str:
 
 def table_rich(rows: Sequence[Row], title: str) -> Table:
     """The table for a terminal: settings that all rows share move to the caption."""
-    shared = {c.title: text for c in COLUMNS if (text := _shared(c, rows)) is not None}
+    shared = {c.title: text for c in COLUMNS[1:] if (text := _shared(c, rows)) is not None}
     table = Table(
         title=title,
         caption="; ".join(f"{title}: {text}" for title, text in shared.items())

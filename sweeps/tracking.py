@@ -176,7 +176,8 @@ class Tracker:
         run_id = self._run(event["trial"])
         if event["reason"]:
             self._client.set_tag(run_id, "epropnp.failure", event["reason"])
-        self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
+        if self._client.get_run(run_id).info.status != event["status"]:
+            self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
 
     def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
         from mlflow.entities import Metric
@@ -242,6 +243,8 @@ class TrackingCallback(Callback):  # type: ignore[misc, unused-ignore]
         if "failed" in result:
             self._tracker.finish(_name(trial), "FAILED", result["failed"])
         elif "metrics" in result:
+            for epoch, metrics in enumerate(result["earlier"]):
+                self._tracker.log_epoch(_name(trial), epoch, metrics)
             self._tracker.log_epoch(_name(trial), result["epoch"], result["metrics"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

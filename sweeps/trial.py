@@ -23,19 +23,21 @@ PREDICTIONS_FILE = "predictions.parquet"
 CONFIG_FILE = "trial.json"
 
 
-def trial_spec(name: str, config: TrialConfig, dataset: Path, folder: Path, threads: int) -> dict[str, Any]:
+def trial_spec(name: str, config: TrialConfig, dataset: Path, folder: Path) -> dict[str, Any]:
     """What `run_trial` needs, as plain values that Ray can send and store."""
     return {
         "name": name,
         "config": to_dict(config),
         "dataset": str(dataset),
         "folder": str(folder),
-        "threads": threads,
     }
 
 
 def run_trial(space: dict[str, Any]) -> None:
     """Ray trainable: train the trial `space["trial"]`, reporting metrics once per epoch.
+
+    The first report of a process carries the epochs before it as `earlier`: a driver that was
+    killed may have missed the last of them.
 
     What the user can mend, a diverged loss included, is reported as `failed` with its reason and
     not raised: running it again would end the same way. Anything else is raised; Ray may retry it.
@@ -43,11 +45,8 @@ def run_trial(space: dict[str, Any]) -> None:
     import torch
 
     spec = space["trial"]
-    torch.set_num_threads(spec["threads"])
     try:
-        _check_storage(Path(spec["dataset"]), Path(spec["folder"]))
-        config = from_dict(TrialConfig, spec["config"])
-        Trainer(config, Path(spec["dataset"]), Path(spec["folder"])).fit(on_epoch=_report)
+        _train(from_dict(TrialConfig, spec["config"]), Path(spec["dataset"]), Path(spec["folder"]))
     except UserError as error:
         tune.report({"failed": one_line(error)})
     finally:
@@ -93,8 +92,27 @@ def one_line(error: BaseException | str) -> str:
     return lines[-1 if any("Traceback" in line for line in lines) else 0]
 
 
-def _report(report: EpochReport) -> None:
-    tune.report({"epoch": report.epoch, "epochs": report.epochs, "metrics": dict(report.metrics)})
+def _train(config: TrialConfig, dataset: Path, folder: Path) -> None:
+    _check_storage(dataset, folder)
+    trainer = Trainer(config, dataset, folder)
+    reports = 0
+
+    def report(_: EpochReport | None = None) -> None:
+        nonlocal reports
+        history = trainer.state.history
+        tune.report(
+            {
+                "epoch": len(history) - 1,
+                "epochs": config.optim.epochs,
+                "metrics": history[-1],
+                "earlier": [] if reports else history[:-1],
+            }
+        )
+        reports += 1
+
+    trainer.fit(on_epoch=report)
+    if not reports:  # resumed after its last epoch: only the test was left to do
+        report()
 
 
 def _check_storage(dataset: Path, folder: Path) -> None:

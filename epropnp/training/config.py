@@ -75,6 +75,7 @@ class TrialConfig:
     data: DataConfig = field(default_factory=DataConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
+    threads: int = 1  # CPU threads: part of the config, for the rounding of sums depends on them
 
 
 def to_dict(config: Any) -> dict[str, Any]:

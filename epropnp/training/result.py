@@ -48,7 +48,8 @@ class TrialResult:
     val_before: Metrics
     val_after: Metrics
     test: Metrics
-    train_loss: list[float] = field(default_factory=list)  # mean per epoch
+    train_loss: list[float] = field(default_factory=list)  # mean of epochs 1, 2, ...
+    val_add: list[float] = field(default_factory=list)  # ADD(-S) 0.10d after epochs 0, 1, ...
 
     def to_json(self) -> str:
         """Readable JSON."""

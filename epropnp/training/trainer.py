@@ -68,6 +68,7 @@ class Trainer:
         self.config, self.work_dir = config, work_dir
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
+        torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.dataset = ArrowDataset(dataset_dir)
         train_data = self._crops("train", augmented=True)
@@ -181,6 +182,7 @@ class Trainer:
             val_after=_validation(history[self.state.best_epoch]),
             test=test,
             train_loss=[metrics["train/loss"] for metrics in history[1:]],
+            val_add=[metrics["val/add_0.10d"] for metrics in history],
         )
         (self.work_dir / "result.json").write_text(result.to_json())
         return result

@@ -6,7 +6,10 @@ import pytest
 
 from epropnp.training.recipes import RECIPES, Recipe
 from epropnp.training.result import TrialResult
+from sweeps.cluster import set_environment
 from sweeps.space import PlannedTrial, plan_trials
+
+set_environment(None)  # before a test module imports Ray
 
 SCORES = {
     "add_0.02d": 10.0,
@@ -38,6 +41,7 @@ def tiny() -> Recipe:
         ),
         backbones=("test_resnet", "test_convnext"),
         objects=("ape",),
+        loss_weights=(0.02,),
         train=8,
         validation=4,
         test=4,

@@ -5,11 +5,13 @@ import functools
 from pathlib import Path
 
 import pytest
+import ray
 from mlflow import MlflowClient
 
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.build import BuildConfig, build
 from sweeps import backbones
+from sweeps.cluster import Share, share_of_cluster
 from sweeps.tracking import EXPERIMENT, PARENT_TAG
 
 TRIALS = ("test_resnet-deconv-mc0.02-seed0", "test_convnext-deconv-mc0.02-seed0")
@@ -24,14 +26,21 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
     monkeypatch.setattr("pipelines.build.BuildConfig", coarse)
     monkeypatch.setattr("pipelines.build.build", functools.partial(build, workers=1))
+    monkeypatch.setattr("sweeps.schedule.share_of_cluster", _share_on_loopback)
     return tiny
+
+
+def _share_on_loopback(trials: int, wanted: int | None, threads: int) -> Share:
+    """A Ray without a password must not be reachable from other machines."""
+    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+    return share_of_cluster(trials, wanted, threads)
 
 
 def _table(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "table.csv").open()))
 
 
-def test_from_command_line_to_table_then_resume_then_failure(
+def test_from_command_line_to_table_then_resume_then_failures(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
@@ -89,3 +98,14 @@ def test_from_command_line_to_table_then_resume_then_failure(
     assert len(runs) == 3
     assert runs[TRIALS[0]].info.status == "FINISHED"
     assert {runs["first"].info.status, runs[TRIALS[1]].info.status} == {"FAILED"}
+
+    # 5. One byte of a shard is flipped: refused before anything starts, naming the file.
+    shard = next((tmp_path / "data").glob("*/train-00000.arrow"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    capsys.readouterr()
+    assert backbones.main([*common, "--resume"]) == 2
+    message = capsys.readouterr().err
+    assert len(message.splitlines()) == 1
+    assert "train-00000.arrow" in message

@@ -143,6 +143,11 @@ def test_a_record_that_mlflow_refuses_does_not_block_the_rest(uri: str, tmp_path
     assert _history(uri, _runs(uri, tmp_path)[TRIAL], "train/loss") == [(1, 1.0)]
 
 
+def _epoch(epoch: int, earlier: list[float], loss: float) -> dict[str, Any]:
+    before = [{"train/loss": value} for value in earlier]
+    return {"epoch": epoch, "metrics": {"train/loss": loss}, "earlier": before}
+
+
 def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Path) -> None:
     tracker = _tracker(uri, tmp_path)
     callback = TrackingCallback(tracker, {TRIAL: {"seed": 0}, "bad": {"seed": 1}})
@@ -152,16 +157,17 @@ def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Pa
 
     good, bad = trial(TRIAL, {}), trial("bad", {"failed": "loss is not finite"})
     callback.on_trial_start(0, [], good)
-    callback.on_trial_result(0, [], good, {"epoch": 0, "metrics": {"train/loss": 1.0}})
+    callback.on_trial_result(0, [], good, _epoch(2, [4.0, 2.0], 1.0))
     callback.on_trial_complete(0, [], good)
     callback.on_trial_start(0, [], bad)
     callback.on_trial_result(0, [], bad, bad.last_result)
     callback.on_trial_complete(0, [], bad)
     runs = _runs(uri, tmp_path)
     assert runs[TRIAL].info.status == "FINISHED"
+    assert _history(uri, runs[TRIAL], "train/loss") == [(0, 4.0), (1, 2.0), (2, 1.0)]
     assert runs["bad"].info.status == "FAILED"
     assert runs["bad"].data.tags["epropnp.failure"] == "loss is not finite"
 
     restored = _tracker(uri, tmp_path)
     TrackingCallback(restored, {}).set_state(callback.get_state())
-    assert restored.logged == {TRIAL: 0}
+    assert restored.logged == {TRIAL: 2}

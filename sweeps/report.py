@@ -1,0 +1,64 @@
+"""What a sweep leaves behind: the table, the curves and the predictions' pictures, on disk and in MLflow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from epropnp.data.format import ArrowDataset
+from epropnp.evaluation.predictions import Predictions
+from epropnp.visualization.comparison import Curves, save_curves
+from epropnp.visualization.prediction import prediction_sheet, save_png
+from sweeps.tables import Row, table_csv, table_markdown, table_rich
+from sweeps.tracking import Tracker
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
+
+PICTURE_FILE = "predictions.png"
+
+
+def report(name: str, folder: Path, rows: Sequence[Row], dataset: Path, tracker: Tracker) -> list[Path]:
+    """Write the files of a sweep and hand them to MLflow.
+
+    Args:
+        name: of the sweep.
+        folder: of the sweep; a trial's files lie in `trials/<trial>/`.
+        rows: one per trial, finished or failed.
+        dataset: folder of the dataset.
+        tracker: connected to MLflow, or spooling.
+
+    Returns:
+        The files of the sweep as a whole, the table first.
+    """
+    files = [folder / "table.md", folder / "table.csv"]
+    files[0].write_text(table_markdown(rows, f"Sweep {name}"))
+    files[1].write_text(table_csv(rows))
+    curves = {}
+    for row in rows:
+        if row.result is None:
+            tracker.finish(row.name, "FAILED", row.failure or "")
+            continue
+        curves[row.name] = Curves(loss=row.result.train_loss, accuracy=row.result.val_add)
+        scores = {f"test/{key}": value for key, value in row.result.test.items()}
+        tracker.log_scores(row.name, row.result.epochs, scores)
+        trial = folder / "trials" / row.name
+        _draw(trial, dataset)
+        tracker.log_files(row.name, [trial / f for f in (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE)])
+        tracker.finish(row.name, "FINISHED")
+    if curves:
+        files.append(folder / "curves.png")
+        save_curves(curves, files[-1])
+    tracker.log_files("", files)
+    tracker.finish("", "FINISHED" if all(row.result for row in rows) else "FAILED")
+    return files
+
+
+def show(name: str, rows: Sequence[Row], files: Sequence[Path], console: Console) -> None:
+    """Print the table and where everything lies."""
+    console.print(table_rich(rows, f"Sweep {name}"))
+    for file in files:
+        console.print(f"{file.stem}: {file}", soft_wrap=True)
+
+
+def _draw(trial: Path, dataset: Path) -> None:
+    predictions = Predictions.read(trial / PREDICTIONS_FILE)
+    save_png(trial / PICTURE_FILE, prediction_sheet(predictions, ArrowDataset(dataset)))
