@@ -49,7 +49,7 @@ def create_pretrained(name: str, weights_file: str | None, **kwargs: Any) -> nn.
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"pretrained weights of '{name}' cannot be had ({reason}); connect to timm's hub{package}, "
-            "give --weights-file, or train from scratch with --no-pretrained"
+            "name a state dict in model.weights_file, or train from scratch with --pretrained no"
         ) from error
 
 

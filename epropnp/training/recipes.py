@@ -114,7 +114,7 @@ def quick() -> Recipe:
             weight_decay=0.01,
             schedule="onecycle",
             milestones=(),
-            epochs=11,
+            epochs=8,
             batch_size=16,
             clip_norm=5.0,
             precision="bf16",
