@@ -60,6 +60,8 @@ __all__ = [
     "write_records",
 ]
 
+REBUILD = "delete its folder and build the dataset again"  # an existing folder is never built over
+
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a dataset folder. UserError when missing, broken or of another schema."""
@@ -70,11 +72,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         version = int(manifest["schema_version"])
     except FileNotFoundError:
-        raise UserError(f"{file} is missing: the folder is not a finished dataset, build it again") from None
+        raise UserError(f"{file} is missing: the folder is not a finished dataset, {REBUILD}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is not a dataset manifest ({error!r}): build the dataset again") from None
+        raise UserError(f"{file} is not a dataset manifest ({error!r}): {REBUILD}") from None
     if version != SCHEMA_VERSION:
-        advice = "update this code" if version > SCHEMA_VERSION else "build the dataset again"
+        advice = "update this code" if version > SCHEMA_VERSION else REBUILD
         raise UserError(f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: {advice}")
     return manifest
 
@@ -89,12 +91,12 @@ def verify(path: Path) -> None:
     for name, entry in sorted(stated.items()):
         file = path / name
         if not file.is_file():
-            raise UserError(f"{file} is missing although the manifest lists it: build the dataset again")
+            raise UserError(f"{file} is missing although the manifest lists it: {REBUILD}")
         size = file.stat().st_size
         if size != entry["bytes"]:
-            raise UserError(f"{file} has {size} bytes, the manifest says {entry['bytes']}: build it again")
+            raise UserError(f"{file} has {size} bytes, the manifest says {entry['bytes']}: {REBUILD}")
         if file_digest(file)["sha256"] != entry["sha256"]:
-            raise UserError(f"{file} differs from its SHA-256 in the manifest: build the dataset again")
+            raise UserError(f"{file} differs from its SHA-256 in the manifest: {REBUILD}")
 
 
 def _open(path: Path, schema: pa.Schema) -> list[pa.RecordBatch]:
@@ -103,13 +105,11 @@ def _open(path: Path, schema: pa.Schema) -> list[pa.RecordBatch]:
         reader = pa.ipc.open_file(pa.memory_map(str(path), "r"))
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
     except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing although the manifest lists it: build the dataset again"
-        ) from None
+        raise UserError(f"{path} is missing although the manifest lists it: {REBUILD}") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}): build the dataset again") from None
+        raise UserError(f"{path} is damaged ({error}): {REBUILD}") from None
     if not reader.schema.equals(schema):
-        raise UserError(f"{path} has other columns than this code expects: build the dataset again")
+        raise UserError(f"{path} has other columns than this code expects: {REBUILD}")
     return batches
 
 

@@ -138,7 +138,13 @@ def real() -> Recipe:
     """One pretrained network for photographs of one object, within an hour on two CPU cores."""
     base = quick().base
     augment = AugmentConfig(
-        scale_jitter=0.15, shift_jitter=0.15, rotation_deg=15, occlusion=0.2, color=0.4, blur=0.3, noise=0.05
+        scale_jitter=0.15,
+        shift_jitter=0.15,
+        rotation_deg=15.0,
+        occlusion=0.2,
+        color=0.4,
+        blur=0.3,
+        noise=0.05,
     )
     return Recipe(
         name="real",
