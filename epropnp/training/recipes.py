@@ -135,7 +135,7 @@ def quick() -> Recipe:
 
 
 def real() -> Recipe:
-    """One pretrained network for photographs of one object, within an hour on two CPU cores."""
+    """One pretrained network for photographs of one object, in half an hour on two CPU cores."""
     base = quick().base
     augment = AugmentConfig(
         scale_jitter=0.15,
@@ -153,7 +153,7 @@ def real() -> Recipe:
             recipe="real",
             threads=2,
             model=dataclasses.replace(base.model, pretrained=True, head_width=96),
-            optim=dataclasses.replace(base.optim, lr=1.5e-3, epochs=40),
+            optim=dataclasses.replace(base.optim, lr=1.5e-3, epochs=30),
             data=DataConfig(points=256, real_repeats=3, augment=augment),
         ),
         backbones=("tf_efficientnet_lite0",),
