@@ -100,9 +100,10 @@ def run(config: SweepConfig) -> int:
         raise
     training_s = time.perf_counter() - started_s
 
+    from epropnp.data.format import ArrowDataset
     from sweeps.report import report, show
 
-    show(sweep.name, rows, report(sweep.name, sweep.folder, rows, dataset, tracker), console)
+    show(sweep.name, rows, report(sweep, rows, ArrowDataset(dataset), tracker), console)
     if not tracker.flush():
         advice = f"later: --resume --name {sweep.name}"
         console.print(f"MLflow at {tracker.uri} is out of reach; {advice}", soft_wrap=True)

@@ -71,10 +71,11 @@ def set_environment(address: str | None) -> None:
 def ray_session(address: str | None) -> Iterator[None]:
     """Start Ray on this machine's loopback interface, or join a cluster; leave it at the end.
 
+    `set_environment` has run: by now Ray may be imported, and would not look at its variables again.
+
     Raises:
         UserError: there is no cluster at that address.
     """
-    set_environment(address)
     import ray
 
     options: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -13,24 +14,26 @@ from sweeps.tables import Row, table_csv, table_markdown, table_rich
 from sweeps.tracking import Tracker
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
+if TYPE_CHECKING:  # that module runs this one
+    from sweeps.backbones import Sweep
+
 PICTURE_FILE = "predictions.png"
 
 
-def report(name: str, folder: Path, rows: Sequence[Row], dataset: Path, tracker: Tracker) -> list[Path]:
+def report(sweep: "Sweep", rows: Sequence[Row], dataset: ArrowDataset, tracker: Tracker) -> list[Path]:
     """Write the files of a sweep and hand them to MLflow.
 
     Args:
-        name: of the sweep.
-        folder: of the sweep; a trial's files lie in `trials/<trial>/`.
+        sweep: its name, and where its files and those of its trials lie.
         rows: one per trial, finished or failed.
-        dataset: folder of the dataset.
+        dataset: that the trials were tested on.
         tracker: connected to MLflow, or spooling.
 
     Returns:
         The files of the sweep as a whole, the table first.
     """
-    files = [folder / "table.md", folder / "table.csv"]
-    files[0].write_text(table_markdown(rows, f"Sweep {name}"))
+    files = [sweep.folder / "table.md", sweep.folder / "table.csv"]
+    files[0].write_text(table_markdown(rows, f"Sweep {sweep.name}"))
     files[1].write_text(table_csv(rows))
     curves = {}
     for row in rows:
@@ -40,12 +43,13 @@ def report(name: str, folder: Path, rows: Sequence[Row], dataset: Path, tracker:
         curves[row.name] = Curves(loss=row.result.train_loss, accuracy=row.result.val_add)
         scores = {f"test/{key}": value for key, value in row.result.test.items()}
         tracker.log_scores(row.name, row.result.epochs, scores)
-        trial = folder / "trials" / row.name
-        _draw(trial, dataset)
+        trial = sweep.trial_folder(row.name)
+        predictions = Predictions.read(trial / PREDICTIONS_FILE)
+        save_png(trial / PICTURE_FILE, prediction_sheet(predictions, dataset))
         tracker.log_files(row.name, [trial / f for f in (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE)])
         tracker.finish(row.name, "FINISHED")
     if curves:
-        files.append(folder / "curves.png")
+        files.append(sweep.folder / "curves.png")
         save_curves(curves, files[-1])
     tracker.log_files("", files)
     tracker.finish("", "FINISHED" if all(row.result for row in rows) else "FAILED")
@@ -57,8 +61,3 @@ def show(name: str, rows: Sequence[Row], files: Sequence[Path], console: Console
     console.print(table_rich(rows, f"Sweep {name}"))
     for file in files:
         console.print(f"{file.stem}: {file}", soft_wrap=True)
-
-
-def _draw(trial: Path, dataset: Path) -> None:
-    predictions = Predictions.read(trial / PREDICTIONS_FILE)
-    save_png(trial / PICTURE_FILE, prediction_sheet(predictions, ArrowDataset(dataset)))

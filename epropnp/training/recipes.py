@@ -136,7 +136,8 @@ def quick() -> Recipe:
 
 def real() -> Recipe:
     """One pretrained network for photographs of one object, in half an hour on two CPU cores."""
-    base = quick().base
+    recipe = quick()
+    base = recipe.base
     augment = AugmentConfig(
         scale_jitter=0.15,
         shift_jitter=0.15,
@@ -146,22 +147,16 @@ def real() -> Recipe:
         blur=0.3,
         noise=0.05,
     )
-    return Recipe(
-        name="real",
-        base=dataclasses.replace(
-            base,
-            recipe="real",
-            threads=2,
-            model=dataclasses.replace(base.model, pretrained=True, head_width=96),
-            optim=dataclasses.replace(base.optim, lr=1.5e-3, epochs=30),
-            data=DataConfig(points=256, real_repeats=3, augment=augment),
-        ),
-        backbones=("tf_efficientnet_lite0",),
-        objects=("cat",),
-        loss_weights=(0.05,),
-        train=1000,
-        validation=100,
-        test=300,
+    base = dataclasses.replace(
+        base,
+        recipe="real",
+        threads=2,
+        model=dataclasses.replace(base.model, pretrained=True, head_width=96),
+        optim=dataclasses.replace(base.optim, lr=1.5e-3, epochs=30),
+        data=dataclasses.replace(base.data, real_repeats=3, augment=augment),
+    )
+    return dataclasses.replace(
+        recipe, name="real", base=base, backbones=("tf_efficientnet_lite0",), train=1000
     )
 
 
