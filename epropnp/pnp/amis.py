@@ -14,7 +14,8 @@ low on broad posteriors: by 0.05 or so with 4 x 128 samples, about one standard 
 
 Rotations are sampled relative to the solver's solution, `q = c * q_solution`: near the identity the
 components of c are small where the posterior is narrow, so that its covariance keeps its accuracy
-in float32. S^3 turns into itself, so the density is unchanged.
+in float32. S^3 turns into itself, so the density is unchanged. With 4 degrees of freedom the measure is
+`dt d(yaw)`, the heading counted once, and yaw is sampled relative to the solution, too.
 """
 
 import math
@@ -24,18 +25,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from epropnp.pnp.compiled import compiled
 from epropnp.pnp.config import PnPConfig
-from epropnp.pnp.cost import Problem
 from epropnp.pnp.distributions import AngularCentralGaussian, MultivariateT
-from epropnp.pnp.linalg import inverse_spd, safe_cholesky
-from epropnp.pnp.pose import quat_multiply
+from epropnp.pnp.linalg import safe_cholesky
+from epropnp.pnp.problem import Problem
 from epropnp.pnp.sample_cost import sample_cost
+from epropnp.pnp.space import FourDoF, PoseSpace
+from epropnp.pnp.uniforms import quasi_uniforms, random_uniforms
+from epropnp.pnp.von_mises import VonMisesMixture
 
 
 class Samples(NamedTuple):
     """Importance samples of B pose posteriors, S in all."""
 
-    poses: Tensor  # (S, B, 7)
+    poses: Tensor  # (S, B, 7) or, with 4 degrees of freedom, (S, B, 4)
     cost: Tensor  # (S, B)
     log_proposal: Tensor  # (S, B) log density of the mixture of all proposals
 
@@ -45,36 +49,34 @@ class Proposal:
     """Independent translation and relative rotation."""
 
     translation: MultivariateT
-    rotation: AngularCentralGaussian
+    rotation: AngularCentralGaussian | VonMisesMixture
 
     @classmethod
-    def laplace(cls, translation: Tensor, covariance: Tensor) -> "Proposal":
-        """Around a translation (B, 3) and the identity, with a local covariance (B, 6, 6)."""
-        tangent = covariance[..., 3:, 3:] / 4  # on S^3 a rotation vector has half its length
-        eye = torch.eye(3, dtype=tangent.dtype, device=tangent.device)
-        # (I + C^-1)^-1, written so that a narrow C loses no digits: C where narrow, at most I.
-        bounded = tangent @ inverse_spd(tangent + eye)
-        rotation = torch.zeros(*tangent.shape[:-2], 4, 4, dtype=eye.dtype, device=eye.device)
-        rotation[..., 0, 0] = 1
-        rotation[..., 1:, 1:] = safe_cholesky(0.5 * (bounded + bounded.mT))
+    def laplace(cls, translation: Tensor, covariance: Tensor, space: PoseSpace) -> "Proposal":
+        """Around a translation (B, 3) and no rotation, with a local covariance (B, dof, dof)."""
+        family = VonMisesMixture if isinstance(space, FourDoF) else AngularCentralGaussian
         scale_tril = safe_cholesky(covariance[..., :3, :3])
-        return cls(MultivariateT(translation, scale_tril), AngularCentralGaussian(rotation))
+        return cls(MultivariateT(translation, scale_tril), family.laplace(covariance[..., 3:, 3:]))
 
-    def sample(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """Relative poses (S, B, 7)."""
-        translation = self.translation.sample(count, generator)
-        return torch.cat((translation, self.rotation.sample(count, generator)), dim=-1)
+    @property
+    def noise(self) -> int:
+        """Uniform numbers per sample."""
+        return self.translation.NOISE + self.rotation.NOISE
+
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Relative poses (S, B, size) from uniform numbers (S, B, noise)."""
+        first, second = uniform.split((self.translation.NOISE, self.rotation.NOISE), dim=-1)
+        return torch.cat((self.translation.sample(first), self.rotation.sample(second)), dim=-1)
 
     def log_prob(self, relative: Tensor) -> Tensor:
-        """Log density (S, B) of relative poses (S, B, 7)."""
-        translation = self.translation.log_prob(relative[..., :3])
-        return translation + self.rotation.log_prob(relative[..., 3:])
+        """Log density (S, B) of relative poses (S, B, size)."""
+        return self.translation.log_prob(relative[..., :3]) + self.rotation.log_prob(relative[..., 3:])
 
-    def refit(self, relative: Tensor, weights: Tensor, config: PnPConfig) -> "Proposal":
+    def refit(self, relative: Tensor, weights: Tensor, dispersion: float) -> "Proposal":
         """The proposal that fits weighted samples; weights (S, B) sum to one over S."""
         return Proposal(
-            self.translation.refit(relative[..., :3], weights, config.dispersion),
-            self.rotation.refit(relative[..., 3:], weights, config.mle_iterations, config.dispersion),
+            self.translation.refit(relative[..., :3], weights, dispersion),
+            self.rotation.refit(relative[..., 3:], weights, dispersion),
         )
 
 
@@ -86,30 +88,54 @@ def adaptive_samples(
     config: PnPConfig,
     generator: torch.Generator | None = None,
 ) -> Samples:
-    """Draw `amis_iterations` x `amis_samples` poses around solutions (B, 7); no gradient.
+    """Draw `amis_iterations` x `amis_samples` poses around solutions (B, size); no gradient.
 
-    `covariance` (B, 6, 6) is that of the solver, in the local coordinates of `pose.retract`.
+    `covariance` (B, dof, dof) is that of the solver, in the local coordinates of the problem's space.
     """
-    proposals = [Proposal.laplace(pose[..., :3], covariance)]
+    draw, log_density = compiled(_draw, problem.compiled), compiled(_log_density, problem.compiled)
+    refit = compiled(_refit, problem.compiled)
+    proposals = [Proposal.laplace(pose[..., :3], covariance, problem.space)]
     relative = pose.new_empty(0, *pose.shape)
     poses, costs = relative, relative[..., 0]
-    log_proposal = costs
+    densities: list[Tensor] = []  # of every proposal, at all samples so far
     for round_index in range(config.amis_iterations):
         # 1. Draw from the newest proposal.
-        new = proposals[-1].sample(config.amis_samples, generator)
-        relative = torch.cat((relative, new))
-        # 2. Their cost, as absolute poses.
-        new_poses = torch.cat((new[..., :3], quat_multiply(new[..., 3:], pose[..., 3:])), dim=-1)
-        poses = torch.cat((poses, new_poses))
+        uniform = _uniforms(round_index, proposals[-1].noise, pose, config, generator)
+        new, new_poses = draw(proposals[-1], uniform, pose, problem.space)
+        relative, poses = torch.cat((relative, new)), torch.cat((poses, new_poses))
         costs = torch.cat((costs, sample_cost(problem, new_poses)))
-        # 3. Weight all samples so far by the mixture of all proposals so far.
-        densities = torch.stack([proposal.log_prob(relative) for proposal in proposals])
-        log_proposal = densities.logsumexp(0) - math.log(len(proposals))
-        # 4. Fit the next proposal to them.
+        # 2. Weight all samples so far by the mixture of all proposals so far.
+        earlier = zip(densities, proposals[:-1], strict=True)
+        densities = [torch.cat((density, log_density(proposal, new))) for density, proposal in earlier]
+        densities.append(log_density(proposals[-1], relative))
+        log_proposal = torch.stack(densities).logsumexp(0) - math.log(len(proposals))
+        # 3. Fit the next proposal to them.
         if round_index + 1 < config.amis_iterations:
-            weights = torch.softmax(-costs - log_proposal, dim=0)
-            proposals.append(proposals[-1].refit(relative, weights, config))
+            proposals.append(refit(proposals[-1], relative, -costs - log_proposal, config.dispersion))
     return Samples(poses, costs, log_proposal)
+
+
+def _draw(proposal: Proposal, uniform: Tensor, pose: Tensor, space: PoseSpace) -> tuple[Tensor, Tensor]:
+    """Samples (S, B, size) relative to `pose` (B, size), and the poses they stand for."""
+    relative = proposal.sample(uniform)
+    return relative, torch.cat((relative[..., :3], space.turn(pose, relative[..., 3:])), dim=-1)
+
+
+def _log_density(proposal: Proposal, relative: Tensor) -> Tensor:
+    return proposal.log_prob(relative)
+
+
+def _refit(proposal: Proposal, relative: Tensor, log_weights: Tensor, dispersion: float) -> Proposal:
+    return proposal.refit(relative, torch.softmax(log_weights, dim=0), dispersion)
+
+
+def _uniforms(
+    round_index: int, size: int, like: Tensor, config: PnPConfig, generator: torch.Generator | None
+) -> Tensor:
+    count = config.amis_samples
+    if config.sampler == "quasi":
+        return quasi_uniforms(round_index * count, count, size, like, generator)
+    return random_uniforms(count, size, like, generator)
 
 
 def log_evidence(log_weights: Tensor) -> Tensor:

@@ -1,14 +1,29 @@
 """Settings of the probabilistic PnP layer."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class PnPConfig:
     """Settings of `EProPnP`; the defaults are those of the 6DoF EPro-PnP training."""
 
+    dof: Literal[4, 6] = 6
+    """Degrees of freedom of a pose: 6, or 4 for translation and heading (see `space.FourDoF`)."""
+    kernel: Literal["adaptive", "fixed", "none"] = "adaptive"
+    """Huber kernel with a threshold relative to the correspondences, with a fixed one, or plain squares."""
     relative_delta: float = 0.1
-    """Huber threshold relative to mean weight x spread of the image points."""
+    """Adaptive threshold relative to mean weight x spread of the image points."""
+    delta: float = 1.0
+    """Fixed threshold on the weighted residual norm."""
+    learn_delta: bool = False
+    """Whether the (relative) threshold is a parameter of the module that starts at the value above."""
+    centred: bool = True
+    """Whether the solver turns objects about the weighted centre of their points rather than about their
+    origin. The posterior is the same; translation and rotation come apart, which sampling needs where the
+    origin lies outside of the points."""
+    compile: bool = False
+    """Whether the cost of the samples runs as compiled kernels; without a compiler it does not."""
 
     lm_iterations: int = 5
     """Levenberg-Marquardt iterations from the best initial pose."""
@@ -36,7 +51,7 @@ class PnPConfig:
     """Rounds of adaptive multiple importance sampling."""
     amis_samples: int = 128
     """Pose samples per round and object."""
-    mle_iterations: int = 3
-    """Fixed-point iterations of the angular central Gaussian's weighted maximum likelihood fit."""
+    sampler: Literal["random", "quasi"] = "random"
+    """Quasi-random samples give the log-evidence two thirds of the standard deviation at equal cost."""
     dispersion: float = 0.001
     """Share of the previous proposal's scale added to each re-estimated one: keeps it definite."""

@@ -1,7 +1,7 @@
 """Proposal distributions: multivariate t (translation) and angular central Gaussian (rotation).
 
 Both carry no gradient and are batched over B objects; samples and densities have the shape (S, B,
-...).
+...). Samples are functions of uniform numbers, which may be random or quasi-random.
 """
 
 import math
@@ -10,23 +10,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from epropnp.pnp.linalg import inverse_tril, safe_cholesky
+from epropnp.pnp.linalg import inverse_spd, inverse_tril, safe_cholesky
 
 DOF = 3  # degrees of freedom of the multivariate t: heavy enough to cover what the covariance misses
 
 
-def _standard_normal(count: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(count, *like.shape, dtype=like.dtype, device=like.device, generator=generator)
-
-
 def _matvec(matrix: Tensor, vectors: Tensor) -> Tensor:
     """`matrix (B, n, n) @ vectors (S, B, n)` in full precision, whatever the TF32 setting."""
-    return (matrix * vectors[..., None, :]).sum(-1)
+    product = matrix[..., 0] * vectors[..., :1]
+    for column in range(1, matrix.shape[-1]):
+        product = torch.addcmul(product, matrix[..., column], vectors[..., column, None])
+    return product
 
 
 def _scatter(vectors: Tensor, weights: Tensor) -> Tensor:
     """`sum_s w v v^T` (B, n, n) of vectors (S, B, n) and weights (S, B)."""
-    return (weights[..., None, None] * vectors[..., None] * vectors[..., None, :]).sum(0)
+    return ((weights[..., None] * vectors)[..., None] * vectors[..., None, :]).sum(0)
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,14 @@ class MultivariateT:
     loc: Tensor  # (B, 3)
     scale_tril: Tensor  # (B, 3, 3) lower Cholesky factor of the scale matrix
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Samples (S, B, 3)."""
-        normal = _standard_normal(count, self.loc, generator)
+    NOISE = 3 + DOF
+    """Uniform numbers per sample."""
+
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Samples (S, B, 3) from uniform numbers (S, B, NOISE) in (0, 1)."""
         # A chi-square variable with whole degrees of freedom is a sum of squares of normals.
-        chi_square = _standard_normal(count, self.loc[..., :1].expand(-1, DOF), generator)
-        mixing = (DOF / chi_square.square().sum(-1, keepdim=True)).sqrt()
+        normal, chi = torch.special.ndtri(uniform).split((3, DOF), dim=-1)
+        mixing = (DOF / chi.square().sum(-1, keepdim=True)).sqrt()
         return self.loc + _matvec(self.scale_tril, normal) * mixing
 
     def log_prob(self, values: Tensor) -> Tensor:
@@ -77,9 +78,24 @@ class AngularCentralGaussian:
 
     scale_tril: Tensor  # (B, 4, 4)
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Samples (S, B, 4), unit quaternions."""
-        normal = _standard_normal(count, self.scale_tril[..., 0], generator)
+    NOISE = 4
+    """Uniform numbers per sample."""
+
+    @classmethod
+    def laplace(cls, covariance: Tensor) -> "AngularCentralGaussian":
+        """Around the identity, for a local covariance (B, 3, 3) of rotation vectors in rad^2."""
+        tangent = covariance / 4  # on S^3 a rotation vector has half its length
+        eye = torch.eye(3, dtype=tangent.dtype, device=tangent.device)
+        # (I + C^-1)^-1, written so that a narrow C loses no digits: C where narrow, at most I.
+        bounded = tangent @ inverse_spd(tangent + eye)
+        factor = torch.zeros(*tangent.shape[:-2], 4, 4, dtype=eye.dtype, device=eye.device)
+        factor[..., 0, 0] = 1
+        factor[..., 1:, 1:] = safe_cholesky(0.5 * (bounded + bounded.mT))
+        return cls(factor)
+
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Unit quaternions (S, B, 4) from uniform numbers (S, B, NOISE) in (0, 1)."""
+        normal = torch.special.ndtri(uniform)
         return torch.nn.functional.normalize(_matvec(self.scale_tril, normal), dim=-1)
 
     def log_prob(self, quats: Tensor) -> Tensor:
@@ -88,12 +104,12 @@ class AngularCentralGaussian:
         return -math.log(2 * math.pi**2) - log_det - 2 * self._quadratic(quats).log()
 
     def refit(
-        self, quats: Tensor, weights: Tensor, iterations: int, dispersion: float
+        self, quats: Tensor, weights: Tensor, dispersion: float, iterations: int = 3
     ) -> "AngularCentralGaussian":
         """Weighted maximum likelihood fit to quats (S, B, 4); weights (S, B) sum to one.
 
-        Tyler (1987): fixed point `A <- 4 sum_s w q q^T / (q^T A^-1 q)` from the unit matrix. In the
-        end `dispersion` x the old scale is added.
+        Tyler (1987): `iterations` of the fixed point `A <- 4 sum_s w q q^T / (q^T A^-1 q)` from the
+        unit matrix. In the end `dispersion` x the old scale is added.
         """
         fit = AngularCentralGaussian(safe_cholesky(_scatter(quats, weights), self.scale_tril))
         for _ in range(iterations - 1):

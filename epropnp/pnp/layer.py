@@ -1,6 +1,37 @@
-"""The probabilistic PnP layer: solver, log-evidence and gradients in one module (EPro-PnP)."""
+"""The probabilistic PnP layer: solver, log-evidence and gradients in one module (EPro-PnP).
 
-from dataclasses import dataclass
+A network predicts, for each of B objects, N correspondences: points `x_i` on the object (m), where they
+are in the image, `u_i` (px), and how far to trust them, `w_i >= 0` (1/px, one per image axis). They make a
+posterior over poses `y` with a flat prior (EPro-PnP, CVPR 2022, equations 1 to 3):
+
+    f_i(y) = w_i * (project(R x_i + t) - u_i)               weighted reprojection error
+    p(y | X) = exp(-sum_i rho(|f_i(y)|)) / Z                rho: Huber kernel, s^2 / 2 up to delta
+    L_KL = sum_i rho(|f_i(y_gt)|) + log Z                   -log p(y_gt | X), the loss
+
+`solve` finds the most likely pose and its covariance (Levenberg-Marquardt), `monte_carlo` estimates `log Z`
+by adaptive importance sampling, `gauss_newton_step` gives the solution a derivative. The measure in Z is
+`dt` (m^3) times the area on the WHOLE sphere of unit quaternions (2 pi^2), or `d yaw` with 4 degrees of
+freedom. The derivations are in `docs/maths.md`.
+
+    import torch
+    from epropnp.pnp import Camera, EProPnP
+
+    layer = EProPnP()                                       # EProPnP(PnPConfig(compile=True)): faster
+    K = torch.tensor([[572.4, 0.0, 325.3], [0.0, 573.6, 242.0], [0.0, 0.0, 1.0]])
+    camera = Camera(K.expand(8, 3, 3), lower=torch.zeros(8, 2), upper=torch.full((8, 2), 640.0))
+    points_obj = (0.1 * torch.rand(8, 256, 3)).requires_grad_()  # from your network, metres
+    points_img = 200 + 100 * torch.rand(8, 256, 2)               # pixels
+    weights = torch.rand(8, 256, 2, requires_grad=True)          # from your network, 1/px
+    pose_gt = torch.tensor([[0.0, 0.0, 0.8, 1.0, 0.0, 0.0, 0.0]]).expand(8, 7)
+
+    posterior = layer.monte_carlo(points_obj, points_img, weights, camera, pose_init=pose_gt)
+    cost_gt = layer.cost(pose_gt, points_obj, points_img, weights, camera, posterior.delta)
+    (cost_gt + posterior.log_evidence).mean().backward()         # the KL loss of equation 3
+    print(posterior.solution.pose, posterior.solution.covariance, posterior.ess)
+"""
+
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -8,43 +39,52 @@ from torch import Tensor, nn
 from epropnp.pnp.amis import adaptive_samples, effective_sample_size, log_evidence
 from epropnp.pnp.camera import Camera
 from epropnp.pnp.config import PnPConfig
-from epropnp.pnp.cost import Problem, adaptive_delta, normal_equations
-from epropnp.pnp.linalg import inverse_spd
+from epropnp.pnp.cost import normal_equations
+from epropnp.pnp.linalg import inverse_spd, well_posed
 from epropnp.pnp.lm import gauss_newton, gauss_newton_step, levenberg_marquardt
-from epropnp.pnp.pose import retract
+from epropnp.pnp.problem import Correspondences, Problem, adaptive_delta, widened
 from epropnp.pnp.rslm import random_sample_lm
 from epropnp.pnp.sample_cost import sample_cost
+from epropnp.pnp.space import FourDoF, PoseSpace, SixDoF
 
 
 @dataclass(frozen=True)
 class Solution:
     """Most likely poses, without gradient."""
 
-    pose: Tensor  # (B, 7)
-    covariance: Tensor  # (B, 6, 6) inverse Gauss-Newton Hessian, m and rad, see `pose.retract`
+    pose: Tensor  # (B, 7), or (B, 4) with 4 degrees of freedom
+    covariance: Tensor  # (B, dof, dof) inverse Gauss-Newton Hessian, m and rad, see `space.PoseSpace`
     cost: Tensor  # (B,) robust cost, the negative log posterior up to log Z
-    accepted: Tensor  # (B,) bool: the final solver took a step; false at a minimum or for NaN
+    accepted: Tensor  # (B,) steps that the final solver took; 0 at a minimum or for NaN
+    valid: Tensor  # (B,) bool: false where the correspondences do not determine a pose, or hold NaN
 
 
 @dataclass(frozen=True)
 class MonteCarlo:
     """A solution with S = amis_iterations x amis_samples weighted samples of the posterior."""
 
-    solution: Solution
-    samples: Tensor  # (S, B, 7) poses, without gradient
+    solution: Solution  # its pose is the mode
+    samples: Tensor  # (S, B, 7 or 4) poses, without gradient
     log_weights: Tensor  # (S, B) unnormalised, with gradient; softmax over S normalises them
     log_evidence: Tensor  # (B,) log Z, with gradient; measure in `epropnp.pnp.amis`
-    ess: Tensor  # (B,) effective sample size, without gradient
+    ess: Tensor  # (B,) effective sample size, 1 to S, without gradient
     delta: Tensor  # (B,) Huber threshold, with gradient
 
 
 class EProPnP(nn.Module):
-    """Probabilistic perspective-n-points for 6 degrees of freedom; a module without parameters.
+    """Probabilistic perspective-n-points for 6 degrees of freedom, or 4.
 
     Inputs everywhere: `points_obj` (B, N, 3) metres in the object frame, `points_img` (B, N, 2) px,
-    `weights` (B, N, 2) >= 0 in 1/px, `camera` of B cameras. All calculation runs in the widest
-    dtype of the three, at least float32, outside autocast. Nothing here waits for the device. A NaN
-    in one object stays in that object.
+    `weights` (B, N, 2) >= 0 in 1/px, `camera` of B cameras, and `mask` (B, N), false for padding where
+    objects have different numbers of points. All calculation runs in the widest dtype of the three, at
+    least float32, outside autocast. Nothing here waits for the device. B may be 0.
+
+    Nothing raises inside a batch: an object whose correspondences are NaN or do not determine a pose
+    (fewer than 3 points, collinear ones, no weight, all behind the camera) has `Solution.valid` false and
+    leaves the others untouched.
+
+    The module has one parameter, the logarithm of the threshold, if `learn_delta` is set, and none
+    otherwise.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -53,12 +93,19 @@ class EProPnP(nn.Module):
     def __init__(self, config: PnPConfig | None = None) -> None:
         super().__init__()
         self.config = config or PnPConfig()
+        self.space: PoseSpace = FourDoF() if self.config.dof == 4 else SixDoF()
+        start = self.config.relative_delta if self.config.kernel == "adaptive" else self.config.delta
+        learnt = self.config.learn_delta and self.config.kernel != "none"
+        self.log_delta = nn.Parameter(torch.tensor(math.log(start))) if learnt else None
+        self._delta = start
 
-    def delta(self, points_img: Tensor, weights: Tensor) -> Tensor:
-        """Adaptive Huber threshold (B,), with gradient; see `epropnp.pnp.cost.adaptive_delta`."""
+    def delta(self, points_img: Tensor, weights: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Huber threshold (B,) of the configured kernel, with gradient."""
         with _full_precision(weights):
-            dtype = _wide(points_img, weights)
-            return adaptive_delta(points_img.to(dtype), weights.to(dtype), self.config.relative_delta)
+            img, weight = widened(points_img, weights)
+            if mask is not None:
+                img, weight = (torch.where(mask[..., None], x, 0.0) for x in (img, weight))
+            return self._threshold(img, weight, mask)
 
     def cost(
         self,
@@ -68,11 +115,15 @@ class EProPnP(nn.Module):
         weights: Tensor,
         camera: Camera,
         delta: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Robust cost (..., B) of poses (..., B, 7), differentiable in all but the camera."""
         with _full_precision(weights):
-            problem = self._problem(points_obj, points_img, weights, camera, delta)
-            flat = pose.to(problem.weights).reshape(-1, *pose.shape[-2:])
+            given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
+            problem = self._problem(given, delta, None)
+            flat = (
+                pose.to(problem.weights).flatten(0, -3) if pose.ndim > 2 else pose.to(problem.weights)[None]
+            )
             return sample_cost(problem, flat).reshape(pose.shape[:-1])
 
     @torch.no_grad()
@@ -84,6 +135,7 @@ class EProPnP(nn.Module):
         camera: Camera,
         *,
         delta: Tensor | None = None,
+        mask: Tensor | None = None,
         init_pose: Tensor | None = None,
         proposals: int | None = None,
         iterations: int | None = None,
@@ -97,7 +149,8 @@ class EProPnP(nn.Module):
             points_img: (B, N, 2).
             weights: (B, N, 2).
             camera: B cameras.
-            delta: (B,) Huber threshold; the adaptive one when omitted.
+            delta: (B,) Huber threshold; that of the configured kernel when omitted.
+            mask: (B, N) bool, false for padding.
             init_pose: (B, 7) an initial pose that competes with the random ones.
             proposals: number of random initial poses; by default `rslm_proposals` beside an
                 `init_pose` and `rslm_proposals_blind` without. 0 starts from `init_pose` straight
@@ -110,8 +163,12 @@ class EProPnP(nn.Module):
             ValueError: neither `init_pose` nor proposals.
         """
         with _full_precision(weights):
-            problem = self._problem(points_obj, points_img, weights, camera, delta)
-            return self._solve(problem, init_pose, proposals, iterations, fast, generator)
+            given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
+            centre = self._centre(given)
+            problem = self._problem(given, delta, centre)
+            start = None if init_pose is None else self.space.shift_origin(init_pose.to(centre), centre)
+            solution = self._solve(problem, start, proposals, iterations, fast, generator)
+            return self._uncentred(solution, centre)
 
     def gauss_newton_step(
         self,
@@ -121,6 +178,7 @@ class EProPnP(nn.Module):
         weights: Tensor,
         camera: Camera,
         delta: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Poses (B, 7) one Gauss-Newton step from `pose` (B, 7), which is taken as constant.
 
@@ -128,10 +186,12 @@ class EProPnP(nn.Module):
         solution itself: the derivative regularisation of EPro-PnP (section 3.3).
         """
         with _full_precision(weights):
-            problem = self._problem(points_obj, points_img, weights, camera, delta)
-            pose = pose.detach().to(problem.weights)
-            step = gauss_newton_step(normal_equations(problem, pose), self.config.lm_epsilon)
-            return retract(pose, step)
+            given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
+            centre = self._centre(given)
+            problem = self._problem(given, delta, centre)
+            start = self.space.shift_origin(pose.detach().to(centre), centre)
+            step = gauss_newton_step(normal_equations(problem, start), self.config.lm_epsilon)
+            return self.space.shift_origin(self.space.retract(start, step), -centre)
 
     def monte_carlo(
         self,
@@ -140,6 +200,7 @@ class EProPnP(nn.Module):
         weights: Tensor,
         camera: Camera,
         *,
+        mask: Tensor | None = None,
         pose_init: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> MonteCarlo:
@@ -153,59 +214,66 @@ class EProPnP(nn.Module):
             points_img: (B, N, 2).
             weights: (B, N, 2).
             camera: B cameras.
+            mask: (B, N) bool, false for padding.
             pose_init: (B, 7) the ground truth in training; it competes as an initial pose, so that
                 its mode is covered.
             generator: random numbers, on the device of the tensors.
         """
         with _full_precision(weights):
-            problem = self._problem(points_obj, points_img, weights, camera, None)
+            given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
+            centre = self._centre(given)
+            problem = self._problem(given, None, centre)
             fixed = problem.detach()
             with torch.no_grad():
-                solution = self._solve(fixed, pose_init, None, None, False, generator)
+                start = None if pose_init is None else self.space.shift_origin(pose_init.to(centre), centre)
+                solution = self._solve(fixed, start, None, None, False, generator)
             samples = adaptive_samples(fixed, solution.pose, solution.covariance, self.config, generator)
             cost = sample_cost(problem, samples.poses, known_cost=samples.cost)
             log_weights = -cost - samples.log_proposal
             return MonteCarlo(
-                solution=solution,
-                samples=samples.poses,
+                solution=self._uncentred(solution, centre),
+                samples=self.space.shift_origin(samples.poses, -centre),
                 log_weights=log_weights,
                 log_evidence=log_evidence(log_weights),
                 ess=effective_sample_size(log_weights.detach()),
                 delta=problem.delta,
             )
 
-    def _problem(
-        self,
-        points_obj: Tensor,
-        points_img: Tensor,
-        weights: Tensor,
-        camera: Camera,
-        delta: Tensor | None,
-    ) -> Problem:
-        _check_shapes(points_obj, points_img, weights, camera)
-        dtype = _wide(points_obj, points_img, weights)
-        img, weight = points_img.to(dtype), weights.to(dtype)
+    def _threshold(self, points_img: Tensor, weights: Tensor, mask: Tensor | None) -> Tensor:
+        if self.config.kernel == "none":
+            return weights.new_full(weights.shape[:1], torch.inf)
+        delta = self._delta if self.log_delta is None else self.log_delta.exp()
+        if self.config.kernel == "adaptive":
+            return adaptive_delta(points_img, weights, mask, delta)
+        return delta * weights.new_ones(weights.shape[:1])
+
+    def _centre(self, given: Correspondences) -> Tensor:
+        """The point (B, 3) of the object that the solver turns it about."""
+        centre = given.centre()
+        return centre if self.config.centred else torch.zeros_like(centre)
+
+    def _problem(self, given: Correspondences, delta: Tensor | None, centre: Tensor | None) -> Problem:
         if delta is None:
-            delta = adaptive_delta(img, weight, self.config.relative_delta)
-        return Problem(
-            points_obj=points_obj.to(dtype).mT.contiguous(),
-            points_img=img.mT.contiguous(),
-            weights=weight.mT.contiguous(),
-            camera=camera.to(weight),
-            delta=delta.to(dtype),
+            delta = self._threshold(given.points_img, given.weights, given.mask)
+        return given.problem(delta, self.space, centre, self.config.compile)
+
+    def _uncentred(self, solution: Solution, centre: Tensor) -> Solution:
+        return replace(
+            solution,
+            pose=self.space.shift_origin(solution.pose, -centre),
+            covariance=self.space.shift_covariance(solution.covariance, solution.pose, -centre),
         )
 
     def _solve(
         self,
         problem: Problem,
-        init_pose: Tensor | None,
+        pose: Tensor | None,
         proposals: int | None,
         iterations: int | None,
         fast: bool,
         generator: torch.Generator | None,
     ) -> Solution:
         config = self.config
-        pose = None if init_pose is None else init_pose.to(problem.weights)
         if proposals is None:
             proposals = config.rslm_proposals_blind if pose is None else config.rslm_proposals
         if proposals > 0:
@@ -215,27 +283,16 @@ class EProPnP(nn.Module):
         solver = gauss_newton if fast else levenberg_marquardt
         iterations = config.lm_iterations if iterations is None else iterations
         result = solver(problem, pose, iterations, config)
-        eye = torch.eye(6, dtype=pose.dtype, device=pose.device)
-        covariance = inverse_spd(result.normal.hessian + config.lm_epsilon * eye)
-        return Solution(result.pose, covariance, result.normal.cost, result.accepted)
+        hessian = result.normal.hessian
+        eye = torch.eye(self.space.dof, dtype=pose.dtype, device=pose.device)
+        return Solution(
+            pose=result.pose,
+            covariance=inverse_spd(hessian + config.lm_epsilon * eye),
+            cost=result.normal.cost,
+            accepted=result.accepted,
+            valid=well_posed(hessian) & result.normal.cost.isfinite(),
+        )
 
 
 def _full_precision(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
-
-
-def _wide(*tensors: Tensor) -> torch.dtype:
-    dtype = torch.float32
-    for tensor in tensors:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    return dtype
-
-
-def _check_shapes(points_obj: Tensor, points_img: Tensor, weights: Tensor, camera: Camera) -> None:
-    batch, count = points_obj.shape[:2]
-    expected = {"points_obj": (batch, count, 3), "points_img": (batch, count, 2)}
-    expected |= {"weights": (batch, count, 2), "camera.K": (batch, 3, 3)}
-    actual = dict(zip(expected, (points_obj, points_img, weights, camera.K), strict=True))
-    for name, shape in expected.items():
-        if tuple(actual[name].shape) != shape:
-            raise ValueError(f"{name}: expected shape {shape}, got {tuple(actual[name].shape)}")

@@ -38,3 +38,17 @@ def solve_spd(matrix: Tensor, right: Tensor) -> Tensor:
         diagonal = torch.diag_embed(matrix.diagonal(dim1=-2, dim2=-1))
         matrix = torch.where((info != 0)[..., None, None], diagonal, matrix)
     return torch.cholesky_solve(right[..., None], safe_cholesky(matrix)).squeeze(-1)
+
+
+def well_posed(hessian: Tensor) -> Tensor:
+    """Whether symmetric matrices (..., n, n) are positive definite beyond rounding: (...) bool.
+
+    Scaled to a unit diagonal, a pivot of the factorisation is the share of its variable that the earlier
+    ones do not explain. False for NaN.
+    """
+    scale = hessian.diagonal(dim1=-2, dim2=-1).sqrt()
+    correlation = hessian / (scale[..., None] * scale[..., None, :])
+    factor, info = torch.linalg.cholesky_ex(correlation)
+    pivots = factor.diagonal(dim1=-2, dim2=-1).square()
+    least = 64 * torch.finfo(hessian.dtype).eps
+    return (info == 0) & (pivots > least).all(-1)

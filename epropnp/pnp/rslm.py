@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from epropnp.pnp.config import PnPConfig
-from epropnp.pnp.cost import Problem
 from epropnp.pnp.lm import levenberg_marquardt
-from epropnp.pnp.pose import quat_to_rotmat
+from epropnp.pnp.problem import Problem
 from epropnp.pnp.sample_cost import sample_cost
 
 
@@ -22,15 +21,15 @@ def random_sample_lm(
     competitor: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Best initial pose (B, 7) among random ones and, where given, the `competitor` (B, 7)."""
+    """Best initial pose (B, size) among random ones and, where given, the `competitor` (B, size)."""
     start = centre_based_poses(problem, proposals, generator)
     subset = problem.select(sample_points(problem, proposals, config.rslm_points, generator))
-    candidates = levenberg_marquardt(subset, start, config.rslm_iterations, config).pose  # (P, B, 7)
+    candidates = levenberg_marquardt(subset, start, config.rslm_iterations, config).pose  # (P, B, size)
     if competitor is not None:
         candidates = torch.cat((competitor[None], candidates))
     cost = sample_cost(problem, candidates)  # (P, B)
     best = cost.nan_to_num(nan=torch.inf).argmin(0)  # (B,)
-    return candidates.gather(0, best[None, :, None].expand(1, -1, 7)).squeeze(0)
+    return candidates.gather(0, best[None, :, None].expand(1, -1, problem.space.size)).squeeze(0)
 
 
 def sample_points(problem: Problem, proposals: int, count: int, generator: torch.Generator | None) -> Tensor:
@@ -46,7 +45,7 @@ def sample_points(problem: Problem, proposals: int, count: int, generator: torch
 
 
 def centre_based_poses(problem: Problem, proposals: int, generator: torch.Generator | None) -> Tensor:
-    """Poses (P, B, 7): random rotations, translated to fit centre and size of the image points.
+    """Poses (P, B, size): random rotations, translated to fit centre and size of the image points.
 
     Under a random rotation the two image axes see 2/3 of the object's total variance, divided by
     the squared depth.
@@ -58,13 +57,10 @@ def centre_based_poses(problem: Problem, proposals: int, generator: torch.Genera
     centre_obj, variance_obj = _moments(problem.points_obj, weights)
     depth = (2 / 3 * variance_obj / variance_img.clamp(min=tiny)).sqrt()  # (B,)
 
-    quat = torch.randn(
-        proposals, *depth.shape, 4, dtype=depth.dtype, device=depth.device, generator=generator
-    )
-    quat = torch.nn.functional.normalize(quat, dim=-1)
     direction = torch.cat((centre_img, torch.ones_like(centre_img[..., :1])), dim=-1)  # (B, 3)
-    offset = (quat_to_rotmat(quat) * centre_obj[..., None, :]).sum(-1)  # (P, B, 3)
-    return torch.cat((depth[..., None] * direction - offset, quat), dim=-1)
+    centre_cam = (depth[..., None] * direction).expand(proposals, -1, -1)
+    rotations = problem.space.random_rotations(proposals, depth, generator)
+    return problem.space.shift_origin(torch.cat((centre_cam, rotations), dim=-1), -centre_obj)
 
 
 def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from epropnp.pnp import Camera, pose
+from epropnp.pnp.problem import Problem
+from epropnp.pnp.space import SixDoF
 
 LINEMOD_K = ((572.4114, 0.0, 325.2611), (0.0, 573.57043, 242.04899), (0.0, 0.0, 1.0))
 TURNED_K = ((500.0, -120.0, 300.0), (110.0, 490.0, 250.0), (0.0, 0.0, 1.0))  # crop turned in the image
@@ -70,6 +72,26 @@ def make_scene(
         matrix.expand(batch, 3, 3).to(dtype), (clean.amin(1) - 60).to(dtype), (clean.amax(1) + 60).to(dtype)
     )
     return Scene(points_obj.to(dtype), points_img.to(dtype), weights.to(dtype), camera, pose_gt.to(dtype))
+
+
+def perturbed(scene: Scene, samples: int, scale: float = 0.05, seed: int = 1) -> Tensor:
+    """Poses (S, B, 7) around the true ones; `scale` is the spread in m and rad."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (samples, scene.pose_gt.shape[0], 6)
+    local = scale * torch.randn(shape, generator=generator, dtype=torch.float64)
+    return pose.retract(scene.pose_gt.expand(samples, -1, -1), local.to(scene.pose_gt))
+
+
+def problem_of(scene: Scene, delta: Tensor) -> Problem:
+    """The scene as the solvers see it."""
+    return Problem(
+        points_obj=scene.points_obj.mT,
+        points_img=scene.points_img.mT,
+        weights=scene.weights.mT,
+        camera=scene.camera,
+        delta=delta,
+        space=SixDoF(),
+    )
 
 
 def plain_cost(poses: Tensor, scene: Scene, delta: Tensor) -> Tensor:

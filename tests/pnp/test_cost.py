@@ -4,28 +4,10 @@ import pytest
 import torch
 
 from epropnp.pnp import EProPnP, pose, sample_cost
-from epropnp.pnp.cost import Problem, adaptive_delta, huber, normal_equations
-from tests.pnp.scenes import TURNED_K, Scene, make_scene, plain_cost
+from epropnp.pnp.cost import huber, normal_equations
+from tests.pnp.scenes import TURNED_K, make_scene, perturbed, plain_cost, problem_of
 
 LAYER = EProPnP()
-
-
-def perturbed(scene: Scene, samples: int, scale: float = 0.05, seed: int = 1) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    delta = scale * torch.randn(
-        samples, *scene.pose_gt.shape[:1], 6, generator=generator, dtype=torch.float64
-    )
-    return pose.retract(scene.pose_gt.expand(samples, -1, -1), delta.to(scene.pose_gt))
-
-
-def problem_of(scene: Scene, delta: torch.Tensor) -> Problem:
-    return Problem(
-        points_obj=scene.points_obj.mT,
-        points_img=scene.points_img.mT,
-        weights=scene.weights.mT,
-        camera=scene.camera,
-        delta=delta,
-    )
 
 
 def test_huber_is_quadratic_then_linear() -> None:
@@ -37,11 +19,10 @@ def test_huber_is_quadratic_then_linear() -> None:
 def test_adaptive_delta_is_its_formula() -> None:
     points_img = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [4.0, 6.0]]])  # variances 4 and 12
     weights = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]], requires_grad=True)  # mean 3.5
-    delta = adaptive_delta(points_img, weights, 0.1)
+    delta = LAYER.delta(points_img, weights)
     assert delta.item() == pytest.approx(0.1 * 3.5 * 4.0)
     delta.backward()
     torch.testing.assert_close(weights.grad, torch.full((1, 3, 2), 0.1 * 4.0 / 6))
-    assert torch.equal(LAYER.delta(points_img, weights), delta)
 
 
 @pytest.mark.parametrize("relative", [0.3, 1e3])
@@ -86,6 +67,37 @@ def test_sample_cost_and_its_gradients_are_those_of_plain_autograd() -> None:
     expected_grad = torch.autograd.grad((expected * upstream).sum(), inputs)
     for a, b in zip(found_grad, expected_grad, strict=True):
         torch.testing.assert_close(a, b, atol=1e-8, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_gradient_of_the_samples_is_that_of_the_unfused_formula(dtype: torch.dtype, limit: float) -> None:
+    """512 importance samples with their weights: what the backward pass of the Monte Carlo loss computes."""
+    scene = make_scene(4, 128, outliers=0.1, dtype=dtype).leaves()
+    generator = torch.Generator().manual_seed(0)
+    result = LAYER.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+    upstream = torch.softmax(result.log_weights.detach(), dim=0)
+    delta = LAYER.delta(scene.points_img, scene.weights)
+    costs = (
+        LAYER.cost(result.samples, *scene.correspondences, delta),
+        plain_cost(result.samples, scene, delta),
+    )
+    inputs = (scene.points_obj, scene.points_img, scene.weights)
+    found, expected = (torch.autograd.grad((upstream * c).sum(), inputs, retain_graph=True) for c in costs)
+    for a, b in zip(found, expected, strict=True):
+        assert ((a - b).norm() / b.norm()).item() < limit
+
+
+@pytest.mark.parametrize("relative", [0.3, 1e3])
+def test_gradients_agree_with_finite_differences(relative: float) -> None:
+    scene = make_scene(2, 12, outliers=0.2, K=TURNED_K).leaves()
+    delta = (LAYER.delta(scene.points_img, scene.weights) * relative).detach().requires_grad_()
+    poses = perturbed(scene, 3, scale=0.02).requires_grad_()
+    inputs = (poses, scene.points_obj, scene.points_img, scene.weights, delta)
+
+    def evaluate(*values: torch.Tensor) -> torch.Tensor:
+        return LAYER.cost(*values[:4], scene.camera, values[4])
+
+    assert torch.autograd.gradcheck(evaluate, inputs, eps=1e-6, atol=1e-5, rtol=1e-6)
 
 
 def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,16 @@ import scipy.stats
 import torch
 
 from epropnp.pnp.distributions import AngularCentralGaussian, MultivariateT
+from epropnp.pnp.uniforms import random_uniforms
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def draw(distribution: MultivariateT | AngularCentralGaussian, count: int, seed: int = 0) -> torch.Tensor:
+    uniform = random_uniforms(count, distribution.NOISE, distribution.scale_tril[..., 0], generator(seed))
+    return distribution.sample(uniform)
 
 
 def random_tril(size: int, seed: int = 0, scale: tuple[float, ...] | None = None) -> torch.Tensor:
@@ -59,7 +65,7 @@ def test_t_density_integrates_to_one() -> None:
 
 def test_t_samples_follow_the_density() -> None:
     loc, tril = torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64), random_tril(3)
-    values = MultivariateT(loc, tril).sample(20000, generator())
+    values = draw(MultivariateT(loc, tril), 20000)
     white = torch.linalg.solve_triangular(tril, (values - loc).mT[:, None].squeeze(1), upper=False).squeeze(
         -1
     )
@@ -92,7 +98,7 @@ def test_acg_density_integrates_to_one_over_the_whole_sphere(seed: int) -> None:
 
 def test_acg_density_ignores_sign_and_scale() -> None:
     tril = random_tril(4)
-    quats = AngularCentralGaussian(tril).sample(20, generator())
+    quats = draw(AngularCentralGaussian(tril), 20)
     expected = AngularCentralGaussian(tril).log_prob(quats)
     torch.testing.assert_close(AngularCentralGaussian(7 * tril).log_prob(-quats), expected)
 
@@ -100,7 +106,7 @@ def test_acg_density_ignores_sign_and_scale() -> None:
 def test_acg_samples_follow_the_density() -> None:
     tril = random_tril(4, 1, (1.0, 0.5, 0.5, 0.7))
     distribution = AngularCentralGaussian(tril)
-    samples = distribution.sample(40000, generator())[:, 0]
+    samples = draw(distribution, 40000)[:, 0]
     torch.testing.assert_close(samples.norm(dim=-1), torch.ones(40000).double())
     points, area = sphere_quadrature()
     mass = distribution.log_prob(points[:, None])[:, 0].exp() * area
@@ -112,9 +118,9 @@ def test_acg_samples_follow_the_density() -> None:
 def test_acg_refit_recovers_the_parameters(weighted: bool) -> None:
     truth = AngularCentralGaussian(random_tril(4, 3, (1.0, 0.5, 0.5, 0.7)))
     uniform = AngularCentralGaussian(torch.eye(4).double()[None])
-    samples = (uniform if weighted else truth).sample(60000, generator())
+    samples = draw(uniform if weighted else truth, 60000)
     log_weights = truth.log_prob(samples) if weighted else torch.zeros(60000, 1).double()
-    fit = uniform.refit(samples, torch.softmax(log_weights, dim=0), 30, 0.0)
+    fit = uniform.refit(samples, torch.softmax(log_weights, dim=0), 0.0, iterations=30)
     torch.testing.assert_close(fit._normalised(), truth._normalised(), atol=0.01, rtol=0)
 
 
@@ -123,9 +129,9 @@ def test_refits_of_a_single_point_fall_back_to_a_usable_scale() -> None:
     weights[3] = 1
     rotation = AngularCentralGaussian(torch.eye(4)[None] * torch.tensor([1.0, 1e-2, 1e-2, 1e-2]))
     translation = MultivariateT(torch.zeros(1, 3), 1e-2 * torch.eye(3)[None])
-    quats, values = rotation.sample(64, generator()), translation.sample(64, generator())
+    quats, values = draw(rotation, 64), draw(translation, 64)
     for log_prob in (
-        rotation.refit(quats, weights, 3, 1e-3).log_prob(quats),
+        rotation.refit(quats, weights, 1e-3).log_prob(quats),
         translation.refit(values, weights, 1e-3).log_prob(values),
     ):
         assert torch.isfinite(log_prob).all()
@@ -135,8 +141,8 @@ def test_refits_of_a_single_point_fall_back_to_a_usable_scale() -> None:
 def test_narrow_rotations_keep_their_width_in_float32(sigma: float) -> None:
     tril = torch.diag(torch.tensor([1.0, sigma, 2 * sigma, sigma / 2]))[None]
     start = AngularCentralGaussian(tril)
-    samples = start.sample(20000, generator())
-    fit = start.refit(samples, torch.full((20000, 1), 1 / 20000), 30, 0.0)
+    samples = draw(start, 20000)
+    fit = start.refit(samples, torch.full((20000, 1), 1 / 20000), 0.0, iterations=30)
     covariance = fit.scale_tril @ fit.scale_tril.mT
     ratio = (
         covariance.diagonal(dim1=-2, dim2=-1)

@@ -8,8 +8,7 @@ from scipy.optimize import least_squares
 
 from epropnp.pnp import Camera, EProPnP, PnPConfig, pose
 from epropnp.pnp.rslm import centre_based_poses, sample_points
-from tests.pnp.scenes import TURNED_K, Scene, make_scene
-from tests.pnp.test_cost import perturbed, problem_of
+from tests.pnp.scenes import TURNED_K, Scene, make_scene, perturbed, problem_of
 
 LAYER = EProPnP()
 
@@ -40,7 +39,7 @@ def test_lm_reaches_the_minimum_that_scipy_finds(outliers: float) -> None:
     for index in range(6):
         expected = scipy_cost(scene, index, delta[index].item())
         assert found.cost[index].item() == pytest.approx(expected, rel=1e-6)
-    assert found.accepted.all()
+    assert (found.accepted > 0).all()
 
 
 def test_training_iterations_get_within_a_thousandth_of_the_minimum() -> None:
@@ -66,30 +65,34 @@ def test_clean_data_gives_the_pose_of_opencv(fast: bool) -> None:
     torch.testing.assert_close(found.pose[:, :3], scene.pose_gt[:, :3], atol=1e-7, rtol=0)
 
 
-def test_covariance_is_that_of_repeated_measurements() -> None:
-    repeats, weight = 400, 1.0
+def test_covariance_is_the_spread_of_repeated_measurements() -> None:
+    repeats, weight = 4000, 1.0
     scene = make_scene(1, 60, noise_px=0.0)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(repeats, 60, 2, generator=generator, dtype=torch.float64) / weight
-    camera = scene.camera
+    K, lower, upper = (
+        x.expand(repeats, *x.shape[1:]) for x in (scene.camera.K, scene.camera.lower, scene.camera.upper)
+    )
     many = Scene(
         scene.points_obj.expand(repeats, -1, -1),
         scene.points_img + noise,
         torch.full((repeats, 60, 2), weight, dtype=torch.float64),
-        Camera(
-            camera.K.expand(repeats, 3, 3), camera.lower.expand(repeats, 2), camera.upper.expand(repeats, 2)
-        ),
+        Camera(K, lower, upper),
         scene.pose_gt.expand(repeats, 7),
     )
-    layer = EProPnP(PnPConfig(relative_delta=1e3))  # no robust kernel: least squares with known noise
+    layer = EProPnP(PnPConfig(kernel="none"))  # least squares with known noise
     found = layer.solve(*many.correspondences, init_pose=many.pose_gt, proposals=0, iterations=10)
     relative = pose.quat_multiply(found.pose[:, 3:], pose.quat_conjugate(many.pose_gt[:, 3:]))
-    local = torch.cat(
-        (found.pose[:, :3] - many.pose_gt[:, :3], 2 * relative[:, 1:] / relative[:, :1]), dim=-1
-    )
-    # Chi-square with 6 degrees of freedom: mean 6, variance 12.
-    squared = (local * torch.linalg.solve(found.covariance, local)).sum(-1)
-    assert squared.mean().item() == pytest.approx(6.0, abs=4 * (12 / repeats) ** 0.5)
+    translation = found.pose[:, :3] - many.pose_gt[:, :3]
+    local = torch.cat((translation, 2 * relative[:, 1:] / relative[:, :1]), dim=-1)  # (repeats, 6)
+    exact = layer.solve(*scene.correspondences, init_pose=scene.pose_gt, proposals=0)
+    predicted = layer.solve(
+        scene.points_obj, scene.points_img, many.weights[:1], scene.camera, init_pose=exact.pose, proposals=0
+    ).covariance[0]
+    # In the frame where the predicted covariance is the unit matrix, the empirical one is, too: its
+    # standard error is (2 / 4000)^1/2 = 0.022 on the diagonal.
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(predicted), local.mT, upper=False)
+    torch.testing.assert_close(white @ white.mT / repeats, torch.eye(6).double(), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize(("noise_px", "outliers"), [(0.0, 0.0), (2.0, 0.0), (2.0, 0.2)])

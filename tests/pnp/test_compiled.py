@@ -1,0 +1,43 @@
+"""Compiled kernels give the numbers of the eager ones; without a compiler the layer still works."""
+
+import logging
+
+import pytest
+import torch
+from torch._inductor import config as inductor_config
+
+from epropnp.pnp import EProPnP, PnPConfig
+from epropnp.pnp.compiled import compiled
+from tests.pnp.scenes import make_scene, perturbed
+
+
+def test_compiled_cost_and_gradients_are_the_eager_ones_for_any_size() -> None:
+    eager, fast = EProPnP(), EProPnP(PnPConfig(compile=True))
+    for batch, count, samples in ((3, 40, 20), (2, 64, 9)):
+        scene = make_scene(batch, count, outliers=0.2, dtype=torch.float32).leaves()
+        poses = perturbed(scene, samples, scale=0.2)
+        inputs = (scene.points_obj, scene.points_img, scene.weights)
+        costs = [layer.cost(poses, *scene.correspondences) for layer in (eager, fast)]
+        torch.testing.assert_close(costs[1], costs[0], rtol=1e-5, atol=1e-4)
+        gradients = [torch.autograd.grad((-cost).logsumexp(0).sum(), inputs) for cost in costs]
+        for a, b in zip(*gradients, strict=True):
+            assert ((a - b).norm() / a.norm()).item() < 1e-5
+
+
+def test_without_a_compiler_the_function_itself_runs_and_the_log_says_so_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inductor_config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(inductor_config, "force_disable_caches", True)
+
+    def increment(values: torch.Tensor) -> torch.Tensor:
+        return values + 1
+
+    assert compiled(increment, False) is increment
+    run = compiled(increment, True)
+    with caplog.at_level(logging.WARNING, logger="epropnp"):
+        assert run(torch.ones(2)).tolist() == [2.0, 2.0]
+        assert run(torch.ones(3)).tolist() == [2.0, 2.0, 2.0]
+    warnings = [record.message for record in caplog.records if record.name.startswith("epropnp")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("increment runs without torch.compile: ")

@@ -1,0 +1,97 @@
+"""The layer never waits for its device: no value travels to the host, in forward or backward."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from epropnp.pnp import Camera, EProPnP, PnPConfig
+from tests.pnp.scenes import Scene, make_scene
+
+CONFIGS = [PnPConfig(), PnPConfig(sampler="quasi"), PnPConfig(dof=4), PnPConfig(kernel="none")]
+
+# What reads a value on the host, or has a shape that depends on values.
+WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal.default")
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails on any operation that would stall an accelerator's stream, or leave it."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.seen = device, 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = str(func)
+        assert not any(word in name for word in WAITING), f"{name} waits for the device"
+        if "index" in name and "Tensor" in name:
+            indices = [x for x in args[1] if x is not None]
+            assert not any(x.dtype == torch.bool for x in indices), f"{name} with a boolean mask"
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            assert result.device.type == self.device, f"{name} leaves the device"
+        self.seen += 1
+        return result
+
+
+def use_everything(layer: EProPnP, scene: Scene, generator: torch.Generator) -> None:
+    given = scene.correspondences
+    start = scene.pose_gt if layer.config.dof == 6 else scene.pose_gt[:, :4]
+    mask = torch.ones_like(scene.weights[..., 0], dtype=torch.bool)
+    result = layer.monte_carlo(*given, mask=mask, pose_init=start, generator=generator)
+    loss = (layer.cost(start, *given, result.delta, mask) + result.log_evidence).sum()
+    fast = layer.solve(*given, fast=True, generator=generator)
+    loss = loss + layer.gauss_newton_step(fast.pose, *given).sum()
+    loss.backward()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_no_operation_reads_a_value(config: PnPConfig) -> None:
+    scene = make_scene(3, 40, dtype=torch.float32).leaves()
+    with NoWaiting("cpu") as guard:
+        use_everything(EProPnP(config), scene, torch.Generator().manual_seed(0))
+    assert guard.seen > 500
+    assert scene.weights.grad is not None
+    assert torch.isfinite(scene.weights.grad).all()
+
+
+def test_the_guard_catches_what_it_should() -> None:
+    values = torch.tensor([1.0, -1.0])
+    for waiting in (lambda: values.sum().item(), lambda: values[values > 0], lambda: values.nonzero()):
+        with pytest.raises(AssertionError), NoWaiting("cpu"):
+            waiting()
+
+
+def to_cuda(scene: Scene) -> Scene:
+    obj, img, weights = (x.detach().cuda().requires_grad_() for x in scene.correspondences[:3])
+    camera = Camera(scene.camera.K.cuda(), scene.camera.lower.cuda(), scene.camera.upper.cuda())
+    return Scene(obj, img, weights, camera, scene.pose_gt.cuda())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("config", CONFIGS)
+def test_cuda_never_synchronises(config: PnPConfig) -> None:
+    scene = to_cuda(make_scene(3, 40, dtype=torch.float32))
+    generator, layer = torch.Generator("cuda").manual_seed(0), EProPnP(config)
+    use_everything(layer, scene, generator)  # loads kernels and libraries, which may synchronise
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        use_everything(layer, scene, generator)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_results_of_the_cpu() -> None:
+    scene = make_scene(6, 200)
+    layer, other = EProPnP(PnPConfig(amis_samples=1024)), to_cuda(scene)
+    here = layer.solve(*scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=20)
+    there = layer.solve(*other.correspondences, init_pose=other.pose_gt, proposals=0, iterations=20)
+    torch.testing.assert_close(there.pose.cpu(), here.pose, atol=1e-9, rtol=0)
+    found = [layer.monte_carlo(*s.correspondences, pose_init=s.pose_gt).log_evidence for s in (scene, other)]
+    torch.testing.assert_close(found[1].detach().cpu(), found[0], atol=0.1, rtol=0)
