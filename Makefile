@@ -50,8 +50,9 @@ lint: $(STAMP)  ## Check style, format and types; silent when all is well
 		echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
-bench: $(STAMP)  ## Time the PnP layer and the dataset reader
+bench: $(STAMP)  ## Time the PnP layer, the renderer and the dataset reader
 	@$(BIN)/python tests/bench/pnp_layer.py $(ARGS)
+	@$(BIN)/python tests/bench/rendering.py
 	@$(BIN)/python tests/bench/dataset_reading.py
 
 ui: $(STAMP)  ## Show the recorded runs in the MLflow UI, on this machine only

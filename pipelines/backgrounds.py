@@ -13,7 +13,9 @@ from epropnp.data.schema import BACKGROUND_SIDE
 from epropnp.errors import UserError
 from pipelines.seeds import background_rng
 
+BACKGROUNDS_VERSION = 1  # part of a background set's id: raise it when the pictures change
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
+_VOC_FOLDERS = ("JPEGImages", "*/JPEGImages", "*/*/JPEGImages")  # beside them lie masks of the same names
 _CUT_MIN = 0.6  # side of a cut, relative to the photograph's shorter side
 _OCTAVES = (2, 4, 8, 16, 32, 64)  # grid sizes of the procedural noise
 
@@ -23,11 +25,16 @@ Image = NDArray[np.uint8]
 def choose_photographs(folder: Path, count: int, seed: int) -> list[Path]:
     """Draws `count` photographs of a folder tree, each at most once before any comes again.
 
-    Raises UserError when the folder is missing or holds no photograph.
+    Of a Pascal VOC download (`VOCdevkit/VOC2012/JPEGImages`) only the photographs are taken, whichever
+    of its folders is given.
+
+    Raises:
+        UserError: when the folder is missing or holds no photograph.
     """
     if not folder.is_dir():
         raise UserError(f"no folder of background photographs at {folder}")
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES]
+    roots = [found for pattern in _VOC_FOLDERS for found in folder.glob(pattern)] or [folder]
+    files = [file for root in roots for file in root.rglob("*") if file.suffix.lower() in _SUFFIXES]
     if not files:
         raise UserError(f"{folder} holds no photograph ({', '.join(sorted(_SUFFIXES))})")
     files.sort(key=lambda file: file.relative_to(folder).as_posix())

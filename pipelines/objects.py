@@ -1,4 +1,4 @@
-"""The LineMOD objects: BOP ids, names, diameters and symmetries.
+"""Objects: the LineMOD ones with BOP ids, names, diameters and symmetries, and those of own data sets.
 
 Diameters are those of the BOP benchmark's `models_info.json`. A second, different table circulates
 for LineMOD: never mix the two, since the thresholds of ADD are fractions of the diameter.
@@ -6,15 +6,17 @@ for LineMOD: never mix the two, since the thresholds of ADD are fractions of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from epropnp.errors import UserError, nearest
 
+_SAME_DIAMETER = 0.01  # relative: BOP's tables differ from ours in rounding only, other objects by far
+
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectInfo:
-    """One object of the benchmark.
+    """One object.
 
     `symmetric` objects are scored by the closest model point (ADI); the stand-ins of the study's
     two are invariant under half a turn about z.
@@ -57,16 +59,27 @@ STUDY_OBJECTS: tuple[str, ...] = tuple(name for name in LINEMOD if name not in (
 """The 13 objects of the study, which leaves out bowl and cup."""
 
 
-def resolve_objects(names: Sequence[str]) -> tuple[ObjectInfo, ...]:
-    """Look up objects by name, keeping the order given and dropping repetitions.
+def identify(object_id: int, diameter_m: float, symmetric: bool) -> ObjectInfo:
+    """The entry of a data set's object: LineMOD's where id and diameter are, else `obj_000001` and so on."""
+    for info in LINEMOD.values():
+        if info.object_id == object_id and abs(info.diameter_m - diameter_m) < _SAME_DIAMETER * diameter_m:
+            return info
+    name = f"obj_{object_id:06d}"
+    return ObjectInfo(object_id=object_id, name=name, diameter_m=diameter_m, symmetric=symmetric)
+
+
+def resolve_objects(
+    names: Sequence[str], table: Mapping[str, ObjectInfo] = LINEMOD
+) -> tuple[ObjectInfo, ...]:
+    """Look up objects of a table by name, keeping the order given and dropping repetitions.
 
     Raises:
         UserError: for an empty list, or an unknown name (the message names the nearest one).
     """
+    valid = ", ".join(table)
     if not names:
-        raise UserError(f"no object given: name at least one of {', '.join(LINEMOD)}")
+        raise UserError(f"no object given: name at least one of {valid}")
     for name in names:
-        if name not in LINEMOD:
-            valid = ", ".join(LINEMOD)
-            raise UserError(f"unknown object '{name}'{nearest(name, LINEMOD)} (valid: {valid})")
-    return tuple(LINEMOD[name] for name in dict.fromkeys(names))
+        if name not in table:
+            raise UserError(f"unknown object '{name}'{nearest(name, table)} (valid: {valid})")
+    return tuple(table[name] for name in dict.fromkeys(names))

@@ -1,103 +1,201 @@
-"""Command line: build a dataset, verify it, look at it.
-
-python pipelines/prepare.py build --objects cat --train 1000 --validation 50 --test 100
-python pipelines/prepare.py verify data/0123456789ab
-python pipelines/prepare.py inspect data/0123456789ab --output sheet.png
-"""
+"""Command line: build a dataset, verify it, look at it."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
+from rich.console import Console
 
 from epropnp.data.format import SPLITS, ArrowDataset, read_manifest, verify
-from epropnp.errors import UserError
-from pipelines.build import BuildConfig, build, dataset_path
+from epropnp.data.manifest import stated_files
+from epropnp.data.remote import local_copy
+from epropnp.errors import UserError, nearest
+from pipelines.bop_export import export_bop, source_of
+from pipelines.build import build_planned
 from pipelines.contact_sheet import write_contact_sheet
+from pipelines.plan import BuildConfig, plan_dataset
+
+DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
+
+Examples:
+  python pipelines/prepare.py build --objects cat
+      1,300 renderings of a procedural stand-in of the cat: nothing to download
+  python pipelines/prepare.py build --objects cat ape can --source data/lm \\
+      --backgrounds data/VOCdevkit
+      real frames and meshes of a BOP folder, and 1,000 renderings each on photographs
+  python pipelines/prepare.py build --objects cat --ray auto --root /shared/data
+      the same on all cores of a Ray cluster whose machines share /shared/data
+  python pipelines/prepare.py inspect data/0123456789ab
+      a picture of what is inside
+  python pipelines/prepare.py verify data/0123456789ab
+      every byte against the manifest
+  python pipelines/prepare.py export data/0123456789ab --output bop
+      the same in the BOP format, for other tools
+
+A build that was stopped, by whatever, goes on when the same command is given again.
+"""
+_console = Console(stderr=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Build a dataset; does nothing where it exists."""
+    """Build a dataset; does nothing where it exists.
+
+    The folder below ROOT is named by the hash of all that decides the content: the same settings and
+    sources give the same dataset, byte for byte, whoever builds it with however many workers.
+    """
 
     config: tyro.conf.OmitArgPrefixes[BuildConfig]
     root: Path = Path("data")
     """Folder of datasets."""
-    workers: int | None = None
-    """Processes; default: one per core."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Processes on this machine. Default: one per core."""
+    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS", help_behavior_hint="")] = None
+    """Render on a Ray cluster instead: `auto`, `HOST:PORT`, or `local` to start one here."""
 
     def run(self) -> None:
-        """Build and report id and path."""
-        target = dataset_path(self.config, self.root)
-        if target.exists():
-            read_manifest(target)
-            print(f"dataset {target.name} is already built: {target}")
+        """Build and report what came of it."""
+        if self.ray is not None and self.workers is not None:
+            raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"--workers is {self.workers}, it must be at least 1")
+        start = time.monotonic()
+        with _console.status("reading and hashing the sources"):
+            plan = plan_dataset(self.config, self.root)
+        if plan.path.exists():
+            read_manifest(plan.path)
+            print(f"dataset {plan.path.name} is already built: {plan.path}")
             return
-        path = build(self.config, self.root, self.workers)
-        manifest = read_manifest(path)
-        for name, skipped in manifest["skipped"].items():
-            for reason, count in skipped.items():
-                print(f"{name}: skipped {count} {reason}")
-        rows = ", ".join(f"{split} {manifest['splits'][split]['rows']}" for split in SPLITS)
-        print(f"dataset {path.name} ({rows}): {path}")
+        path = build_planned(plan, self.workers, _console.is_terminal, self.ray)
+        _report(path, time.monotonic() - start)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check every file of a dataset against its manifest."""
+    """Check every byte of a dataset against its manifest; names the first file that differs."""
 
-    path: tyro.conf.Positional[Path]
-    """Dataset folder."""
+    path: tyro.conf.Positional[str]
+    """Dataset folder, or the URI of one."""
 
     def run(self) -> None:
         """Verify and say so."""
-        verify(self.path)
-        print(f"{self.path} is as it was built")
+        folder = local_copy(self.path)
+        files = stated_files(read_manifest(folder))
+        size = sum(int(entry["bytes"]) for entry in files.values())
+        with _console.status(f"hashing {len(files)} files, {_megabytes(size)}"):
+            verify(folder)
+        print(f"{self.path} is as it was built ({len(files)} files, {_megabytes(size)})")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Write a contact sheet: pictures with the projected pose, masks, coordinate maps."""
+    """Print what is inside and draw a contact sheet: pictures with projected poses, masks, coordinates."""
 
-    path: tyro.conf.Positional[Path]
-    """Dataset folder."""
+    path: tyro.conf.Positional[str]
+    """Dataset folder, or the URI of one."""
     output: Path = Path("contact_sheet.png")
     """PNG file."""
     per_split: int = 8
     """Samples of each split."""
 
     def run(self) -> None:
-        """Write the sheet and say where."""
-        write_contact_sheet(ArrowDataset(self.path), self.output, self.per_split)
+        """Print the table, write the sheet and say where."""
+        if self.per_split < 1:
+            raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
+        dataset = ArrowDataset(self.path)
+        _describe(dataset)
+        write_contact_sheet(dataset, self.output, self.per_split)
         print(f"wrote {self.output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a dataset in the BOP format: pictures, masks, poses, cameras and meshes."""
+
+    path: tyro.conf.Positional[str]
+    """Dataset folder, or the URI of one."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """A new folder."""
+    source: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    """The folder that real frames and meshes came from; procedural stand-ins need none."""
+
+    def run(self) -> None:
+        """Export and say how much."""
+        dataset = ArrowDataset(self.path)
+        with _console.status("writing pictures"):
+            count = export_bop(dataset, source_of(dataset, self.source), self.output)
+        print(f"wrote {count} pictures of {len(dataset.objects)} objects to {self.output}")
+
+
+def _report(path: Path, seconds: float) -> None:
+    """Says what a new dataset holds, what was left out, and what to do next."""
+    manifest = read_manifest(path)
+    for name, notes in manifest["notes"].items():
+        for reason, count in notes.items():
+            print(f"{name}: {count} {reason}")
+    counts = {split: manifest["splits"][split]["rows"] for split in SPLITS}
+    size = sum(int(entry["bytes"]) for entry in stated_files(manifest).values())
+    print(f"dataset {path.name} ({', '.join(f'{split} {rows}' for split, rows in counts.items())}): {path}")
+    print(f"{sum(counts.values())} samples, {_megabytes(size)}, in {seconds:.0f} s")
+    print(f"look at it: python pipelines/prepare.py inspect {path}")
+
+
+def _describe(dataset: ArrowDataset) -> None:
+    """Prints the settings, and the samples of every object and split."""
+    config = ", ".join(f"{name} {value}" for name, value in dataset.manifest["config"].items() if value)
+    print(f"dataset {dataset.dataset_id}: {config}")
+    for split in SPLITS:
+        records = dataset.split(split)
+        ids, rendered = (np.asarray(records.column(name)) for name in ("object_id", "synthetic"))
+        for object_id in np.unique(ids):
+            model, own = dataset.objects[int(object_id)], ids == object_id
+            count, synthetic = int(own.sum()), int(rendered[own].sum())
+            print(
+                f"  {split:10s} {model.name:12s} {count:6d} samples: {count - synthetic} photographs, "
+                f"{synthetic} renderings; diameter {1000 * model.diameter_m:.1f} mm"
+                + (", symmetric" if model.symmetric else "")
+            )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 Command = (
     Annotated[Build, tyro.conf.subcommand("build")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
 )
-_NAMES = ("build", "verify", "inspect", "-h", "--help")
+_NAMES = ("build", "verify", "inspect", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 with one line on stderr for a user's error."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] not in _NAMES:
+    if words and words[0].startswith("--") and words[0] != "--help":
         words.insert(0, "build")  # what one almost always wants
     try:
-        command: Command = tyro.cli(Command, args=words, description=__doc__)
+        if words and not words[0].startswith("-") and words[0] not in _NAMES:
+            valid = ", ".join(_NAMES)
+            raise UserError(f"unknown command '{words[0]}'{nearest(words[0], _NAMES)} (valid: {valid})")
+        command: Command = tyro.cli(Command, args=words, description=DESCRIPTION)
         command.run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -74,6 +74,7 @@ def encode(
     box: Box,
     maps: ObjectMaps,
     visible: NDArray[np.bool_] | None = None,
+    detected_box: tuple[float, float, float, float] | None = None,
 ) -> Record:
     """Builds the record of a view whose crop `rgb` is that of `crop_window(box)`.
 
@@ -92,6 +93,7 @@ def encode(
         K=K,
         T_cam_obj=T_cam_obj,
         box=np.array(box, np.float32),
+        detected_box=None if detected_box is None else np.array(detected_box, np.float32),
         image_size=np.array(image_size, np.int32),
         crop_origin=np.array(crop_window(box)[0], np.int32),
         rgb=rgb,

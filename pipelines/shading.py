@@ -98,10 +98,12 @@ def develop(
 
     rgb (h, w, 3), alpha (h, w), background (h, w, 3) in display values [0, 1]. Returns uint8.
     """
-    covered = np.maximum(alpha, 1e-6)[..., None]
-    light: Array = np.clip(rgb / covered * look.exposure * look.white_balance, 0.0, 1.0)
+    inside = alpha > 0
+    cover = alpha[inside][:, None]  # (n, 1)
+    light: Array = np.clip(rgb[inside] / cover * look.exposure * look.white_balance, 0.0, 1.0)
     display = light ** np.float32(1.0 / look.gamma)
-    picture: Array = background + alpha[..., None] * (display - background)
+    picture = background.copy()
+    picture[inside] += cover * (display - background[inside])
     if look.blur_sigma_px > 0.2:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), look.blur_sigma_px), np.float32)
     deviation = np.sqrt(look.read_noise**2 + look.shot_noise**2 * np.clip(picture, 0.0, 1.0))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from epropnp.data.format import (
     BACKGROUNDS_FILE,
@@ -17,13 +18,14 @@ from epropnp.data.format import (
     read_objects,
 )
 from epropnp.data.schema import ObjectModel, Record
-from epropnp.data.writer import write_records
+from epropnp.data.writer import file_digest, write_records
 from epropnp.errors import UserError
-from pipelines.bop import Frame, frame_record
+from pipelines.files import whole_file
+from pipelines.frames import Frame, RealFrames, frame_record
 from pipelines.objects import ObjectInfo
 from pipelines.render import Renderer
 from pipelines.seeds import sample_rng
-from pipelines.sources import RealFrames, Source
+from pipelines.sources import Source
 from pipelines.synthetic import render_sample
 
 SHARD_ROWS = 64
@@ -31,7 +33,7 @@ SHARD_ROWS = 64
 
 @dataclass(frozen=True)
 class Item:
-    """One row to come: a real frame, or the rendering number `index` where there is none."""
+    """One row to come: a given frame, or the rendering number `index` where there is none."""
 
     info: ObjectInfo
     index: int
@@ -54,39 +56,44 @@ class Job:
     source: Source
     seed: int
     folder: Path
+    occluders: tuple[ObjectInfo, ...] = ()
 
 
 def plan_shards(
-    objects: Sequence[ObjectInfo], real: dict[str, RealFrames], rendered: dict[str, int]
+    objects: Sequence[ObjectInfo], real: dict[str, RealFrames], rendered: dict[str, dict[str, int]]
 ) -> list[Shard]:
-    """Cuts every split into shards: object by object, real frames before renderings.
+    """Cuts every split into shards: object by object, given frames before renderings.
 
-    `real` holds the frames by object name, `rendered` the renderings per object by split.
+    `real` holds the frames by object name, `rendered` the renderings by object name and split.
     """
     shards = []
     for split in SPLITS:
         items: list[Item] = []
         for info in objects:
             frames = real[info.name].by_split.get(split, ())
-            items += [Item(info, frame.image_id, frame) for frame in frames]
-            items += [Item(info, index) for index in range(rendered[split])]
+            items += [Item(info, index, frame) for index, frame in enumerate(frames)]
+            items += [Item(info, index) for index in range(rendered[info.name][split])]
         for number, start in enumerate(range(0, len(items), SHARD_ROWS)):
             rows = tuple(items[start : start + SHARD_ROWS])
             shards.append(Shard(split, f"{split}-{number:05d}.arrow", rows))
     return shards
 
 
-def write_shard(job: Job, shard: Shard) -> int:
-    """Writes one shard, under its final name only when it is whole; returns its rows."""
-    partial = job.folder / f"{shard.file}.{os.getpid()}.partial"
-    rows = write_records(partial, _records(job, shard))
-    partial.replace(job.folder / shard.file)
-    return rows
-
-
-def is_written(job: Job, shard: Shard) -> bool:
-    """Whether an earlier build left this shard whole."""
+def write_shard(job: Job, shard: Shard) -> dict[str, Any]:
+    """Writes one shard, or keeps what an earlier build left whole; returns its entry in the manifest."""
+    if not job.folder.is_dir():
+        raise UserError(
+            f"no folder {job.folder} on {socket.gethostname()}: the machines of a cluster must share the "
+            "folder of datasets, under one path"
+        )
     file = job.folder / shard.file
+    if not _is_whole(file, shard):
+        with whole_file(file) as partial:
+            write_records(partial, _records(job, shard))
+    return {"file": shard.file, "rows": len(shard.items), **file_digest(file)}
+
+
+def _is_whole(file: Path, shard: Shard) -> bool:
     if not file.is_file():
         return False
     try:
@@ -100,18 +107,18 @@ def _records(job: Job, shard: Shard) -> Iterator[Record]:
     for item in shard.items:
         renderer, model = _renderer(job, item.info), _models(job)[item.info.object_id]
         if item.frame is not None:
-            sample_id = f"lm/{item.info.object_id:06d}/{item.index:06d}"
-            yield frame_record(item.frame, renderer, model, sample_id)
+            yield frame_record(item.frame, renderer, model)
             continue
         rng = sample_rng(job.seed, item.info.object_id, shard.split, item.index)
         sample_id = f"synthetic/{item.info.name}/{shard.split}/{item.index:06d}"
-        yield render_sample(rng, renderer, model, _backgrounds(job), sample_id)
+        others = [_renderer(job, info) for info in job.occluders if info != item.info]
+        yield render_sample(rng, renderer, model, _backgrounds(job), sample_id, others)
 
 
-# Each process opens what it needs once. One renderer is enough: shards come object by object.
+# Each process opens what it needs once.
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=32)
 def _renderer(job: Job, info: ObjectInfo) -> Renderer:
     return Renderer(job.source.mesh(info))
 

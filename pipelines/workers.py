@@ -1,19 +1,34 @@
-"""Mapping over worker processes that never outlive the process which started them."""
+"""Mapping over processes of this machine, or over the cores of a Ray cluster, behind one interface.
+
+Neither kind of worker outlives the process that started it. What is mapped writes its results to
+files and returns a number, so that memory does not grow with the work.
+"""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
+import signal
+import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol, TypeVar
 
 import cv2
 
+from epropnp.errors import UserError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_RETRIES = 5  # of a task whose worker or node was lost
+_AHEAD = 4  # tasks handed to Ray beforehand, per core
+_STORE_BYTES = 100 * 2**20  # of the Ray started here: results are mere numbers
 
 
 class Mapper(Protocol):
@@ -24,9 +39,18 @@ class Mapper(Protocol):
         ...
 
 
+def open_mapper(workers: int, ray_address: str | None) -> AbstractContextManager[Mapper]:
+    """`ray_mapper` where an address is given, else `process_mapper`."""
+    return process_mapper(workers) if ray_address is None else ray_mapper(ray_address)
+
+
 @contextmanager
 def process_mapper(workers: int) -> Iterator[Mapper]:
-    """A mapper over `workers` processes, or over this one where a single process is enough."""
+    """A mapper over `workers` processes, or over this one where a single process is enough.
+
+    Raises:
+        UserError: while mapping, when a process died.
+    """
     if workers <= 1:
         yield map
         return
@@ -34,13 +58,24 @@ def process_mapper(workers: int) -> Iterator[Mapper]:
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
     try:
         yield pool.map
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker process was killed, perhaps for want of memory: run the same command again, "
+            "which goes on where this one stopped, with fewer --workers"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start() -> None:
+    signal.signal(signal.SIGINT, _stop)
     cv2.setNumThreads(1)
     threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _stop(*_: object) -> None:
+    """Ends this worker at Ctrl-C at once and silently: the parent speaks."""
+    os._exit(130)
 
 
 def _exit_after_parent() -> None:
@@ -49,3 +84,81 @@ def _exit_after_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def ray_mapper(address: str) -> Iterator[Mapper]:
+    """A mapper over a Ray cluster: `auto` or `HOST:PORT` joins one, `local` starts one here.
+
+    A Ray session that this process already has is used. Tasks whose worker or node is lost run
+    again elsewhere. The cluster's nodes need this package, and must see the files under the same
+    paths.
+
+    Raises:
+        UserError: there is no cluster at that address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":  # no password, and therefore on the loopback interface alone
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address == "local":
+            cores = len(os.sched_getaffinity(0))
+            options |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+        try:
+            _knock(address)
+            ray.init(address, **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"--ray: no Ray cluster at {address} ({error})") from error
+    try:
+        yield _map_tasks
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """OSError at once where nobody listens: Ray itself would ask for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and "://" not in address and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _map_tasks(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+    """The mapper of `ray_mapper`; holds a bounded number of tasks whatever the number of items."""
+    import ray
+
+    task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_call)
+    shared = ray.put(function)
+    ahead = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: deque[Any] = deque()
+    for item in items:
+        waiting.append(task.remote(shared, item))
+        if len(waiting) >= ahead:
+            yield _result(waiting.popleft())
+    while waiting:
+        yield _result(waiting.popleft())
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    """What a Ray task runs."""
+    cv2.setNumThreads(1)
+    return function(item)
+
+
+def _result(task: Any) -> Any:
+    import ray
+
+    try:
+        return ray.get(task)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # as it was raised, without the remote traceback in its message
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"Ray lost a task {_RETRIES + 1} times ({type(error).__name__}): run the same command again, "
+            "which goes on where this one stopped"
+        ) from error

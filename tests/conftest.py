@@ -1,10 +1,19 @@
 """Datasets shared by the tests: built once, also when several test processes run side by side."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests leave the user's cache alone, also in the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EPROPNP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,104 +1,125 @@
-"""Augmentation at read time: crop jitter (DZI), background replacement, occlusion, colour, blur and noise.
+"""Augmentation at read time: which part of the image is cut out, what is put behind and before the object.
 
-The defaults are the report's settings: crop 1.5 x box, scale and centre jittered by a quarter of the box,
-background always replaced for rendered images and for half of the real ones, and nothing else.
+Crop jitter is the dynamic zoom-in (DZI) of CDPN and GDR-Net. What happens to the colours afterwards is in
+`epropnp.data.appearance`.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from epropnp.data.crop import Crop
-from epropnp.data.format import Record
 
 CROP_PER_BOX = 1.5
+OCCLUDER_SIDES = (0.1, 0.35)  # of an occluding rectangle, in fractions of the crop
+Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in fractions of the crop
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Ranges and probabilities of the random changes to a training sample."""
+    """Ranges and probabilities of the random changes to a training sample.
+
+    The defaults are the report's settings, and those of both releases of EPro-PnP on LineMOD: jittered crops
+    and new backgrounds, nothing else.
+    """
 
     scale_jitter: float = 0.25  # crop side, +- fraction
     shift_jitter: float = 0.25  # crop centre, +- fraction of the box
     rotation_deg: float = 0.0  # in-plane rotation, +-
     background_synthetic: float = 1.0  # probability that a rendered image gets a new background
     background_real: float = 0.5  # the same for a photograph
-    occlusion: float = 0.0  # probability of a rectangle of background over part of the crop
+    occlusion: float = 0.0  # probability that rectangles hide parts of the crop
+    occluders: int = 1  # largest number of such rectangles
+    occluder_crops: float = 0.0  # probability that one shows a piece of another crop, not of a background
     color: float = 0.0  # strength of brightness, contrast, saturation and tint changes
-    blur: float = 0.0  # probability of a Gaussian blur of up to 1.5 px
+    grey: float = 0.0  # probability that colours fade, up to grey
+    blur: float = 0.0  # probability of a Gaussian blur
+    blur_px: float = 1.5  # its largest standard deviation, pixels of the input
     noise: float = 0.0  # largest standard deviation of additive noise, in fractions of white
 
+    @classmethod
+    def v2(cls) -> AugmentConfig:
+        """A stronger set for recipe `v2`: the kinds of change that GDR-Net trains with, in ranges like its.
 
-def box_crop(record: Record) -> Crop:
-    """The crop used in evaluation: 1.5 x the larger side of the box, around its centre."""
-    x, y, width, height = record.box.astype(np.float64)
-    centre = np.array([x + (width - 1) / 2, y + (height - 1) / 2])
-    return Crop(centre, CROP_PER_BOX * max(width, height))
+        (The released EPro-PnP v2 itself augments as the defaults do.)
+        """
+        return cls(
+            rotation_deg=15.0,
+            occlusion=0.5,
+            occluders=3,
+            occluder_crops=0.5,
+            color=0.4,
+            grey=0.3,
+            blur=0.4,
+            blur_px=2.5,
+            noise=0.05,
+        )
 
 
-def jittered_crop(record: Record, config: AugmentConfig, rng: np.random.Generator) -> Crop:
-    """The evaluation crop with random scale, shift and in-plane rotation."""
-    exact = box_crop(record)
-    scale = 1 + config.scale_jitter * rng.uniform(-1, 1)
-    shift = config.shift_jitter * rng.uniform(-1, 1, 2) * record.box[2:]
-    angle = np.deg2rad(config.rotation_deg) * rng.uniform(-1, 1)
-    return Crop(exact.centre + shift, exact.side * scale, angle)
+@dataclass(frozen=True, kw_only=True)
+class DetectorNoise:
+    """Errors of a detector that stands in for the true box: each uniform in +- a fraction of the box."""
+
+    scale: float = 0.0
+    shift: float = 0.0
 
 
-def replace_background(
-    image: np.ndarray,
-    alpha: np.ndarray,
-    backgrounds: Sequence[np.ndarray],
-    rng: np.random.Generator,
+def box_crop(box: np.ndarray) -> Crop:
+    """The crop used in evaluation: 1.5 x the larger side of the box (x, y, w, h), around its centre."""
+    x, y, width, height = box.tolist()
+    return Crop(
+        np.array([x + (width - 1) / 2, y + (height - 1) / 2]),
+        CROP_PER_BOX * max(width, height),
+    )
+
+
+def jittered_crop(
+    box: np.ndarray, scale: float, shift: float, rotation_deg: float, rng: np.random.Generator
+) -> Crop:
+    """`box_crop` with random scale, shift (fractions of the box) and in-plane rotation, uniform in +-."""
+    exact = box_crop(box)
+    by_scale, by_x, by_y, by_angle = rng.uniform(-1, 1, 4).tolist()
+    centre = exact.centre + shift * np.array([by_x, by_y]) * box[2:]
+    return Crop(centre, exact.side * (1 + scale * by_scale), math.radians(rotation_deg) * by_angle)
+
+
+def composite(rgba: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """The object, whose soft mask is the alpha of (H, W, 4), over another picture (H, W, 3); all uint8."""
+    alpha = cv2.cvtColor(cv2.extractChannel(rgba, 3), cv2.COLOR_GRAY2RGB)
+    front = cv2.multiply(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), alpha, scale=1 / 255)
+    return cv2.add(front, cv2.multiply(behind, cv2.bitwise_not(alpha), scale=1 / 255))
+
+
+def random_piece(
+    picture: np.ndarray, size: tuple[int, int], fractions: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Composite the object (alpha (H, W) in [0, 1]) over a random piece of a random background."""
-    behind = random_background(backgrounds, image.shape[0], rng)
-    blend = alpha[..., None]
-    return np.asarray(image * blend + behind * (1 - blend) + 0.5, np.uint8)
+    """A random part of a picture, perhaps mirrored, resized to `size` (w, h).
+
+    Its sides are one random fraction, out of a range, of the picture's.
+    """
+    fraction = rng.uniform(*fractions)
+    height, width = picture.shape[:2]
+    part_height, part_width = int(fraction * height), int(fraction * width)
+    y = int(rng.integers(height - part_height + 1))
+    x = int(rng.integers(width - part_width + 1))
+    piece = cv2.resize(picture[y : y + part_height, x : x + part_width], size)
+    return cv2.flip(piece, 1) if rng.random() < 0.5 else piece
 
 
-def random_background(backgrounds: Sequence[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square of a random background, perhaps mirrored, (side, side, 3) uint8."""
-    photo = backgrounds[int(rng.integers(len(backgrounds)))]
-    extent = int(photo.shape[0] * rng.uniform(0.4, 1.0))
-    x, y = rng.integers(photo.shape[0] - extent + 1, size=2)
-    piece = photo[y : y + extent, x : x + extent]
-    return cv2.resize(piece[:, ::-1] if rng.random() < 0.5 else piece, (side, side))
-
-
-def occluder(config: AugmentConfig, rng: np.random.Generator) -> tuple[float, float, float, float] | None:
-    """A rectangle (x0, y0, x1, y1) in fractions of the crop, or nothing."""
+def random_rectangles(config: AugmentConfig, rng: np.random.Generator) -> list[Rectangle]:
+    """What hides parts of this sample: nothing, or up to `config.occluders` rectangles."""
     if rng.random() >= config.occlusion:
-        return None
-    width, height = rng.uniform(0.1, 0.4, 2)
-    x, y = rng.uniform(0.1, 0.9, 2) - (width / 2, height / 2)
-    return x, y, x + width, y + height
+        return []
+    count = int(rng.integers(config.occluders)) + 1
+    sizes, centres = rng.uniform(*OCCLUDER_SIDES, (count, 2)), rng.uniform(0.1, 0.9, (count, 2))
+    return [(*low, *high) for low, high in zip(centres - sizes / 2, centres + sizes / 2, strict=True)]
 
 
-def rectangle_cells(rectangle: tuple[float, float, float, float], cells: int) -> tuple[slice, slice]:
-    """Rows and columns of a map that a rectangle in fractions of the crop covers."""
-    x0, y0, x1, y1 = (int(np.clip(round(v * cells), 0, cells)) for v in rectangle)
+def rectangle_cells(rectangle: Rectangle, cells: int) -> tuple[slice, slice]:
+    """Rows and columns of a map that a rectangle covers; may be empty."""
+    x0, y0, x1, y1 = (min(max(round(v * cells), 0), cells) for v in rectangle)
     return slice(y0, y1), slice(x0, x1)
-
-
-def jitter_appearance(image: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Random tint, brightness, contrast, saturation, blur and noise on (H, W, 3) uint8."""
-    if config.blur and rng.random() < config.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
-    if not config.color and not config.noise:
-        return image
-    values = image.astype(np.float32)
-    if config.color:
-        gain = (1 + config.color * rng.uniform(-1, 1)) * (1 + 0.3 * config.color * rng.uniform(-1, 1, 3))
-        contrast = 1 + config.color * rng.uniform(-1, 1)
-        saturation = 1 + config.color * rng.uniform(-1, 1)
-        grey = values.mean(2, keepdims=True)
-        values = (grey + (values - grey) * np.float32(saturation)) * gain.astype(np.float32)
-        middle = np.float32(values.mean())
-        values = (values - middle) * np.float32(contrast) + middle
-    if config.noise:
-        sigma = np.float32(255 * config.noise * rng.random())
-        values += sigma * rng.standard_normal(values.shape, dtype=np.float32)
-    return np.asarray(values.clip(0, 255) + 0.5, np.uint8)

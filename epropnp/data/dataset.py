@@ -1,24 +1,33 @@
 """Training and evaluation samples from an Arrow split, and their batches.
 
 A training sample depends on (seed, epoch, position) alone, so the batches are the same for any number of
-loader processes and after a resume.
+loader processes and after a resume at any step.
 """
 
-import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from epropnp.data import augment
-from epropnp.data.augment import AugmentConfig
-from epropnp.data.crop import Crop, sample_maps, warp_alpha, warp_image
-from epropnp.data.format import ArrowDataset, ObjectModel, Record, dequantise
+from epropnp.data.appearance import jitter_appearance
+from epropnp.data.augment import AugmentConfig, DetectorNoise
+from epropnp.data.crop import Crop, sample_maps, warp_rgba
+from epropnp.data.format import ArrowDataset, ObjectModel, Record
+from epropnp.data.schema import QUANTISATION_STEPS
+from epropnp.errors import UserError
 
+DETECTOR_SEED = 20151217  # of the errors of evaluation boxes, which no trial's seed changes
 Draw = tuple[int, int, int]  # epoch, position in the epoch, index in the split
+Boxes = Literal["true", "detected"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Batch:
 
     Attributes:
         image: RGB, uint8 (B, H, W, 3).
-        coords: object coordinates divided by `coord_scale`, (B, 3, h, w).
+        coords: object coordinates divided by `coord_scale`, (B, 3, h, w), channels last in memory.
         mask: where the object is visible, bool (B, h, w).
         K: intrinsics of the (rotated) image that the crop was cut from, (B, 3, 3).
         T_cam_obj: ground truth, metres, (B, 4, 4).
@@ -49,11 +58,11 @@ class Batch:
     object_id: Tensor
     index: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> Batch:
         """Copy to a device, asynchronously from pinned memory."""
         return Batch(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
-    def pin_memory(self) -> "Batch":
+    def pin_memory(self) -> Batch:
         """Called by the loader where an accelerator is present."""
         return Batch(**{k: v.pin_memory() for k, v in vars(self).items()})
 
@@ -75,6 +84,11 @@ class CropDataset(Dataset[Batch]):
         map_px: side of the coordinate map.
         config: augmentation; None for evaluation crops.
         seed: of the augmentation.
+        boxes: what evaluation crops are cut around: the true boxes, or those that a detector found.
+        noise: random errors of those boxes, the same for every seed and network.
+
+    Raises:
+        UserError: boxes of a detector are asked for, and some images have none.
     """
 
     def __init__(
@@ -86,43 +100,95 @@ class CropDataset(Dataset[Batch]):
         map_px: int,
         config: AugmentConfig | None = None,
         seed: int = 0,
+        boxes: Boxes = "true",
+        noise: DetectorNoise | None = None,
     ) -> None:
         self.records = dataset.split(split)
         self.objects = dataset.objects
         self.backgrounds = dataset.backgrounds
         self.input_px, self.map_px = input_px, map_px
         self.config, self.seed = config, seed
+        self.boxes, self.noise = boxes, noise or DetectorNoise()
+        if boxes == "detected" and (missing := self.records.nulls("detected_box")):
+            raise UserError(
+                f"{missing} of {len(self.records)} {split} images of {dataset.path} have no detected box: "
+                "evaluate with the true boxes, or build from data that has them"
+            )
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        epoch, position, index = draw
+        return Batch(**{name: value[0] for name, value in vars(self.__getitems__([draw])).items()})
+
+    def __getitems__(self, draws: Sequence[Draw]) -> Batch:
+        """The batch of several draws, filled in place; this is what the loader asks for."""
+        batch = _empty_batch(len(draws), self.input_px, self.map_px)
+        rows = {name: tensor.numpy() for name, tensor in vars(batch).items()}
+        for i, draw in enumerate(draws):
+            for name, value in self._sample(*draw).items():
+                rows[name][i] = value
+        return batch
+
+    def _sample(self, epoch: int, position: int, index: int) -> dict[str, Any]:
+        """The values of a batch's fields for one draw."""
         record = self.records[index]
+        model = self.objects[record.object_id]
         if self.config is None:
-            crop = augment.box_crop(record)
-            image = warp_image(record, crop, self.input_px)
+            crop = self._evaluation_crop(record, index)
+            image = cv2.cvtColor(warp_rgba(record, crop, self.input_px), cv2.COLOR_RGBA2RGB)
             mask, coords = sample_maps(record, crop, self.map_px)
         else:
             rng = np.random.default_rng([self.seed, epoch, position])
-            crop = augment.jittered_crop(record, self.config, rng)
+            jitter = self.config.scale_jitter, self.config.shift_jitter, self.config.rotation_deg
+            crop = augment.jittered_crop(record.box, *jitter, rng)
             image, mask, coords = self._augmented(record, crop, self.config, rng)
-        return _sample(record, self.objects[record.object_id], crop, image, mask, coords, index)
+        return {
+            "image": image,
+            "coords": _normalised(coords, mask, model),
+            "mask": mask,
+            "K": crop.camera(record.K),
+            "T_cam_obj": record.T_cam_obj,
+            "corner": crop.corner,
+            "side": crop.side,
+            "coord_scale": model.coord_scale,
+            "object_id": record.object_id,
+            "index": index,
+        }
+
+    def _evaluation_crop(self, record: Record, index: int) -> Crop:
+        box = record.box if self.boxes == "true" else record.detected_box
+        assert box is not None  # checked for the whole split
+        rng = np.random.default_rng([DETECTOR_SEED, index])
+        return augment.jittered_crop(box, self.noise.scale, self.noise.shift, 0.0, rng)
 
     def _augmented(
         self, record: Record, crop: Crop, config: AugmentConfig, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        image = warp_image(record, crop, self.input_px)
+        rgba = warp_rgba(record, crop, self.input_px)
         mask, coords = sample_maps(record, crop, self.map_px)
         chance = config.background_synthetic if record.synthetic else config.background_real
         if rng.random() < chance:
-            alpha = warp_alpha(record, crop, self.input_px)
-            image = augment.replace_background(image, alpha, self.backgrounds, rng)
-        if (rectangle := augment.occluder(config, rng)) is not None:
-            over = augment.rectangle_cells(rectangle, self.input_px)
-            image[over] = augment.random_background(self.backgrounds, self.input_px, rng)[over]
+            size = (self.input_px, self.input_px)
+            image = augment.composite(rgba, augment.random_piece(self._picture(rng), size, (0.4, 1.0), rng))
+        else:
+            image = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+        for rectangle in augment.random_rectangles(config, rng):
+            hidden = image[augment.rectangle_cells(rectangle, self.input_px)]
+            hidden[:] = self._occluder((hidden.shape[1], hidden.shape[0]), config, rng)
             mask[augment.rectangle_cells(rectangle, self.map_px)] = False
-        return augment.jitter_appearance(image, config, rng), mask, coords
+        return jitter_appearance(image, config, rng), mask, coords
+
+    def _picture(self, rng: np.random.Generator) -> np.ndarray:
+        return self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+
+    def _occluder(self, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+        """What hides a rectangle of `size` (w, h): a piece of another crop's object, or of a background."""
+        if rng.random() >= config.occluder_crops:
+            return augment.random_piece(self._picture(rng), size, (0.15, 0.5), rng)
+        other = self.records[int(rng.integers(len(self.records)))].rgb
+        margin = len(other) // 4
+        return augment.random_piece(other[margin:-margin, margin:-margin], size, (0.4, 1.0), rng)
 
 
 class EpochSampler(Sampler[Draw]):
@@ -132,70 +198,79 @@ class EpochSampler(Sampler[Draw]):
         indices: rows of the split, (n,); a row that stands twice is visited twice.
         seed: of the order.
 
-    Set `epoch` before each pass.
+    Set `epoch` before each pass; and `start`, the number of samples of it that were used already, to go on in
+    its midst: where that is a multiple of the batch size, the batches are those that were left.
     """
 
     def __init__(self, indices: np.ndarray, *, seed: int) -> None:
-        self.indices, self.seed, self.epoch = indices, seed, 0
+        self.indices, self.seed = indices, seed
+        self.epoch, self.start = 0, 0
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.indices) - self.start
 
     def __iter__(self) -> Iterator[Draw]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.indices)
-        for position, index in enumerate(order):
-            yield self.epoch, position, int(index)
+        for position in range(self.start, len(order)):
+            yield self.epoch, position, int(order[position])
 
 
 def training_loader(
     dataset: CropDataset, sampler: EpochSampler, batch_size: int, *, workers: int, pin: bool
 ) -> DataLoader[Batch]:
-    """Whole batches only, as batch normalisation wants them. Worker processes live on between epochs."""
+    """Whole batches only, as batch normalisation wants them. Worker processes live on between epochs.
+
+    They are forked from a server that has imported torch and done nothing else: neither CUDA nor threads come
+    with them, a further one starts in milliseconds, and all share the libraries' memory.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     return DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=_as_it_is,
         pin_memory=pin,
-        drop_last=len(sampler) > batch_size,
+        drop_last=len(sampler.indices) > batch_size,
         persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=context if workers else None,
+        worker_init_fn=_one_thread,
     )
 
 
 def evaluation_loader(dataset: CropDataset, batch_size: int) -> DataLoader[Batch]:
     """All samples in order, read in this process."""
     draws: list[Draw] = [(0, index, index) for index in range(len(dataset))]
-    return DataLoader(dataset, batch_size=batch_size, sampler=draws, collate_fn=collate)
+    return DataLoader(dataset, batch_size=batch_size, sampler=draws, collate_fn=_as_it_is)
 
 
-def collate(samples: list[Batch]) -> Batch:
-    """Stack samples into a batch."""
-    names = [field.name for field in dataclasses.fields(Batch)]
-    return Batch(**{name: torch.stack([getattr(s, name) for s in samples]) for name in names})
+def _as_it_is(batch: Any) -> Any:
+    return batch  # `CropDataset.__getitems__` has made it
 
 
-def _sample(
-    record: Record,
-    model: ObjectModel,
-    crop: Crop,
-    image: np.ndarray,
-    mask: np.ndarray,
-    coords: np.ndarray,
-    index: int,
-) -> Batch:
-    coord_scale = np.abs(model.bounds_min)
-    normalised = dequantise(coords, model) / coord_scale * mask[..., None]  # (h, w, 3)
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(1)  # the work on one crop is too fine to be shared
+
+
+def _empty_batch(count: int, input_px: int, map_px: int) -> Batch:
     return Batch(
-        image=torch.from_numpy(image),
-        coords=torch.from_numpy(normalised.astype(np.float32)).permute(2, 0, 1),
-        mask=torch.from_numpy(mask),
-        K=torch.from_numpy(crop.camera(record.K).astype(np.float32)),
-        T_cam_obj=torch.from_numpy(record.T_cam_obj.astype(np.float32)),
-        corner=torch.from_numpy(crop.corner.astype(np.float32)),
-        side=torch.tensor(crop.side, dtype=torch.float32),
-        coord_scale=torch.from_numpy(coord_scale.astype(np.float32)),
-        object_id=torch.tensor(record.object_id),
-        index=torch.tensor(index),
+        image=torch.empty(count, input_px, input_px, 3, dtype=torch.uint8),
+        coords=torch.empty(count, 3, map_px, map_px, memory_format=torch.channels_last),
+        mask=torch.empty(count, map_px, map_px, dtype=torch.bool),
+        K=torch.empty(count, 3, 3),
+        T_cam_obj=torch.empty(count, 4, 4),
+        corner=torch.empty(count, 2),
+        side=torch.empty(count),
+        coord_scale=torch.empty(count, 3),
+        object_id=torch.empty(count, dtype=torch.int64),
+        index=torch.empty(count, dtype=torch.int64),
     )
+
+
+def _normalised(coords: np.ndarray, mask: np.ndarray, model: ObjectModel) -> np.ndarray:
+    """Quantised coordinates (h, w, 3) in units of `coord_scale`, 0 outside the mask, (3, h, w) float32."""
+    step = model.extent / model.coord_scale / QUANTISATION_STEPS
+    affine = np.column_stack([np.diag(step), model.bounds_min / model.coord_scale])
+    values = cv2.transform(coords.astype(np.float32), affine)
+    return cv2.copyTo(values, mask.view(np.uint8)).transpose(2, 0, 1)

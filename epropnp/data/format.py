@@ -1,19 +1,23 @@
 """The dataset format in one import: schema, writers, and the memory-mapped reader defined here.
 
 A dataset is a folder of uncompressed Arrow IPC files beside a manifest; `epropnp.data.schema`
-describes its layout.
+describes its columns, `docs/data-format.md` the whole.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 
+from epropnp.data.manifest import REBUILD, check_sizes, read_manifest, verify, verify_once
+from epropnp.data.remote import local_copy
 from epropnp.data.schema import (
     BACKGROUND_SCHEMA,
     BACKGROUND_SIDE,
@@ -55,146 +59,152 @@ __all__ = [
     "read_manifest",
     "read_objects",
     "verify",
+    "verify_once",
     "write_backgrounds",
     "write_objects",
     "write_records",
 ]
 
-REBUILD = "delete its folder and build the dataset again"  # an existing folder is never built over
+
+Column = Sequence[Any] | np.ndarray  # one element per row
+_NUMBERS = {pa.int32(): "<i4", pa.float32(): "<f4", pa.float64(): "<f8"}
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a dataset folder. UserError when missing, broken or of another schema."""
-    file = path / MANIFEST
-    if not path.is_dir():
-        raise UserError(f"no dataset at {path}: build one with `python pipelines/prepare.py`")
-    try:
-        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        version = int(manifest["schema_version"])
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: the folder is not a finished dataset, {REBUILD}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is not a dataset manifest ({error!r}): {REBUILD}") from None
-    if version != SCHEMA_VERSION:
-        advice = "update this code" if version > SCHEMA_VERSION else REBUILD
-        raise UserError(f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: {advice}")
-    return manifest
+class _Blobs(Sequence[np.ndarray]):
+    """A binary column: every element a view of the memory map."""
+
+    def __init__(self, array: pa.Array) -> None:
+        _, offsets, data = array.buffers()
+        self._offsets = np.frombuffer(offsets, "<i4").tolist()
+        self._data = np.frombuffer(data or b"", np.uint8)
+        self._rows = len(array)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @overload
+    def __getitem__(self, row: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, row: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(self._rows))]
+        return self._data[self._offsets[row] : self._offsets[row + 1]]
 
 
-def verify(path: Path) -> None:
-    """Checks all sizes and SHA-256 sums against the manifest; UserError names the wrong file."""
-    path = Path(path)
-    manifest = read_manifest(path)
-    stated = dict(manifest["files"])
-    for split in manifest["splits"].values():
-        stated.update({shard["file"]: shard for shard in split["shards"]})
-    for name, entry in sorted(stated.items()):
-        file = path / name
-        if not file.is_file():
-            raise UserError(f"{file} is missing although the manifest lists it: {REBUILD}")
-        size = file.stat().st_size
-        if size != entry["bytes"]:
-            raise UserError(f"{file} has {size} bytes, the manifest says {entry['bytes']}: {REBUILD}")
-        if file_digest(file)["sha256"] != entry["sha256"]:
-            raise UserError(f"{file} differs from its SHA-256 in the manifest: {REBUILD}")
+class _Chunk:
+    """One record batch. Its columns are taken apart once: a row then costs microseconds."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self.rows: int = batch.num_rows
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """Column by name; nothing of its images is read."""
+        names = self.batch.schema.names
+        return {name: _elements(column) for name, column in zip(names, self.batch.columns, strict=True)}
 
 
-def _open(path: Path, schema: pa.Schema) -> list[pa.RecordBatch]:
+def _elements(array: pa.Array) -> Column:
+    if pa.types.is_binary(array.type):
+        return _Blobs(array)
+    if pa.types.is_fixed_size_list(array.type) and not array.null_count:
+        # By the buffer: pyarrow's own ways to NumPy import pandas, a second for every process that reads.
+        numbers = np.frombuffer(array.values.buffers()[1], _NUMBERS[array.type.value_type])
+        return numbers.reshape(len(array), -1)
+    elements: list[Any] = array.to_pylist()
+    return elements
+
+
+def _open(path: Path, schema: pa.Schema) -> list[_Chunk]:
     """The record batches of a file, zero-copy views of its memory map."""
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path), "r"))
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        chunks = [_Chunk(reader.get_batch(i)) for i in range(reader.num_record_batches)]
     except FileNotFoundError:
         raise UserError(f"{path} is missing although the manifest lists it: {REBUILD}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): {REBUILD}") from None
     if not reader.schema.equals(schema):
         raise UserError(f"{path} has other columns than this code expects: {REBUILD}")
-    return batches
+    return chunks
 
 
-def _bytes_at(batch: pa.RecordBatch, column: str, row: int, dtype: str = "u1") -> np.ndarray:
-    return np.frombuffer(batch.column(column)[row].as_buffer(), dtype=dtype)
-
-
-def _list_at(batch: pa.RecordBatch, column: str, row: int) -> np.ndarray:
-    array = batch.column(column)
-    size = array.type.list_size
-    values: np.ndarray = array.values.to_numpy()[row * size : (row + 1) * size]
-    return values
-
-
-def _read_record(batch: pa.RecordBatch, row: int) -> Record:
-    side = batch.column("crop_side")[row].as_py()
-    height, width = (int(n) for n in _list_at(batch, "map_size", row))
+def _read_record(columns: Mapping[str, Column], row: int) -> Record:
+    side = columns["crop_side"][row]
+    height, width = columns["map_size"][row].tolist()
+    detected = columns["detected_box"][row]
     return Record(
-        object_id=batch.column("object_id")[row].as_py(),
-        sample_id=batch.column("sample_id")[row].as_py(),
-        synthetic=batch.column("synthetic")[row].as_py(),
-        K=_list_at(batch, "K", row).reshape(3, 3),
-        T_cam_obj=_list_at(batch, "T_cam_obj", row).reshape(4, 4),
-        box=_list_at(batch, "box", row),
-        image_size=_list_at(batch, "image_size", row),
-        crop_origin=_list_at(batch, "crop_origin", row),
-        rgb=_bytes_at(batch, "rgb", row).reshape(side, side, 3),
-        map_origin=_list_at(batch, "map_origin", row),
-        mask=_bytes_at(batch, "mask", row).reshape(height, width),
-        coords=_bytes_at(batch, "coords", row, "<u2").reshape(height, width, 3),
+        object_id=columns["object_id"][row],
+        sample_id=columns["sample_id"][row],
+        synthetic=columns["synthetic"][row],
+        K=columns["K"][row].reshape(3, 3),
+        T_cam_obj=columns["T_cam_obj"][row].reshape(4, 4),
+        box=columns["box"][row],
+        detected_box=None if detected is None else np.asarray(detected, np.float32),
+        image_size=columns["image_size"][row],
+        crop_origin=columns["crop_origin"][row],
+        rgb=columns["rgb"][row].reshape(side, side, 3),
+        map_origin=columns["map_origin"][row],
+        mask=columns["mask"][row].reshape(height, width),
+        coords=columns["coords"][row].view("<u2").reshape(height, width, 3),
     )
 
 
-def _read_object(batch: pa.RecordBatch, row: int) -> ObjectModel:
+def _read_object(columns: Mapping[str, Column], row: int) -> ObjectModel:
     return ObjectModel(
-        object_id=batch.column("object_id")[row].as_py(),
-        name=batch.column("name")[row].as_py(),
-        diameter_m=batch.column("diameter_m")[row].as_py(),
-        bounds_min=_list_at(batch, "bounds_min", row),
-        bounds_max=_list_at(batch, "bounds_max", row),
-        symmetric=batch.column("symmetric")[row].as_py(),
-        symmetries=np.array(batch.column("symmetries")[row].as_py()).reshape(-1, 4, 4),
-        points=_bytes_at(batch, "points", row, "<f4").reshape(-1, 3),
+        object_id=columns["object_id"][row],
+        name=columns["name"][row],
+        diameter_m=columns["diameter_m"][row],
+        bounds_min=columns["bounds_min"][row],
+        bounds_max=columns["bounds_max"][row],
+        symmetric=columns["symmetric"][row],
+        symmetries=np.array(columns["symmetries"][row]).reshape(-1, 4, 4),
+        points=columns["points"][row].view("<f4").reshape(-1, 3),
     )
 
 
 def read_objects(file: Path) -> dict[int, ObjectModel]:
     """The object table of a dataset, by object id."""
-    batches = _open(file, OBJECT_SCHEMA)
-    models = [_read_object(batch, row) for batch in batches for row in range(batch.num_rows)]
+    chunks = _open(file, OBJECT_SCHEMA)
+    models = [_read_object(chunk.columns, row) for chunk in chunks for row in range(chunk.rows)]
     return {model.object_id: model for model in models}
 
 
 class _Rows:
-    """Rows of several Arrow files under one index; files are mapped on first use."""
+    """Rows of several Arrow files under one index; files are mapped on first use.
 
-    def __init__(self, files: Sequence[Path], schema: pa.Schema) -> None:
-        self._files = files
-        self._schema = schema
-        self._batches: list[pa.RecordBatch] | None = None
-        self._ends = np.zeros(0, np.int64)
+    `expected` is the number of rows that the files must have together, if that is known.
+    """
+
+    def __init__(self, files: Sequence[Path], schema: pa.Schema, expected: int | None = None) -> None:
+        self._files, self._schema, self._expected = files, schema, expected
+        self._chunks: list[_Chunk] | None = None
+        self._ends: list[int] = []
 
     @property
-    def batches(self) -> list[pa.RecordBatch]:
-        if self._batches is None:
-            self._batches = [batch for file in self._files for batch in _open(file, self._schema)]
-            self._ends = np.cumsum([batch.num_rows for batch in self._batches], dtype=np.int64)
-        return self._batches
+    def chunks(self) -> list[_Chunk]:
+        if self._chunks is None:
+            self._chunks = [chunk for file in self._files for chunk in _open(file, self._schema)]
+            self._ends = list(accumulate(chunk.rows for chunk in self._chunks))
+            found = self._ends[-1] if self._ends else 0
+            if self._expected not in (None, found):
+                names = f"{self._files[0]} and those after it"
+                raise UserError(f"{names} hold {found} rows, {self._expected} are expected: {REBUILD}")
+        return self._chunks
 
-    def locate(self, index: int) -> tuple[pa.RecordBatch, int]:
-        batches = self.batches
-        total = int(self._ends[-1]) if batches else 0
+    def locate(self, index: int) -> tuple[_Chunk, int]:
+        chunks = self.chunks
+        total = self._ends[-1] if chunks else 0
         if not -total <= index < total:
             raise IndexError(f"row {index} of {total}")
         index %= total
-        k = int(np.searchsorted(self._ends, index, side="right"))
-        return batches[k], index - int(self._ends[k] - batches[k].num_rows)
+        k = bisect_right(self._ends, index)
+        return chunks[k], index - (self._ends[k] - chunks[k].rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "_files": self._files,
-            "_schema": self._schema,
-            "_batches": None,
-            "_ends": np.zeros(0, np.int64),
-        }
+        return vars(self) | {"_chunks": None, "_ends": []}  # a memory map stays in its process
 
 
 class Split(Sequence[Record]):
@@ -203,7 +213,7 @@ class Split(Sequence[Record]):
     def __init__(self, name: str, rows: int, files: Sequence[Path]) -> None:
         self.name = name
         self._count = rows
-        self._rows = _Rows(files, RECORD_SCHEMA)
+        self._rows = _Rows(files, RECORD_SCHEMA, rows)
 
     def __len__(self) -> int:
         return self._count
@@ -215,12 +225,17 @@ class Split(Sequence[Record]):
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return _read_record(*self._rows.locate(index))
+        chunk, row = self._rows.locate(index)
+        return _read_record(chunk.columns, row)
 
     def column(self, name: str) -> np.ndarray:
         """One whole column, such as `object_id` or `synthetic`; the images are not touched."""
-        parts = [batch.column(name).to_numpy(zero_copy_only=False) for batch in self._rows.batches]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        values = [value for chunk in self._rows.chunks for value in chunk.batch.column(name).to_pylist()]
+        return np.array(values)
+
+    def nulls(self, name: str) -> int:
+        """How many records have no value in a column."""
+        return sum(chunk.batch.column(name).null_count for chunk in self._rows.chunks)
 
 
 class Backgrounds(Sequence[np.ndarray]):
@@ -230,7 +245,7 @@ class Backgrounds(Sequence[np.ndarray]):
         self._rows = _Rows([file], BACKGROUND_SCHEMA)
 
     def __len__(self) -> int:
-        return sum(batch.num_rows for batch in self._rows.batches)
+        return sum(chunk.rows for chunk in self._rows.chunks)
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
@@ -239,19 +254,32 @@ class Backgrounds(Sequence[np.ndarray]):
     def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        batch, row = self._rows.locate(index)
-        return _bytes_at(batch, "rgb", row).reshape(BACKGROUND_SIDE, BACKGROUND_SIDE, 3)
+        chunk, row = self._rows.locate(index)
+        picture: np.ndarray = chunk.columns["rgb"][row]
+        return picture.reshape(BACKGROUND_SIDE, BACKGROUND_SIDE, 3)
 
 
 class ArrowDataset:
-    """A finished dataset folder, cheap to open and to pickle: each process maps files lazily."""
+    """A finished dataset, cheap to open and to pickle: each process maps files lazily.
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+    `location` is its folder, or the URI of one, which is copied to this node first (`epropnp.data.remote`).
+    UserError when there is none, or a file is missing or of another size than the manifest says.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        self.path = local_copy(location)
         self.manifest = read_manifest(self.path)
+        check_sizes(self.path, self.manifest)
         self.dataset_id: str = self.manifest["dataset_id"]
         self.objects = read_objects(self.path / OBJECTS_FILE)
         self.backgrounds = Backgrounds(self.path / BACKGROUNDS_FILE)
+
+    @classmethod
+    def verified(cls, location: Path | str) -> ArrowDataset:
+        """Open a dataset to train on it: every byte is checked, once per machine. UserError as above."""
+        dataset = cls(location)
+        verify_once(dataset.path)
+        return dataset
 
     def split(self, name: str) -> Split:
         """The records of 'train', 'validation' or 'test'."""

@@ -12,26 +12,30 @@ and its coordinate map:
   covers the pixel centres x .. x + w - 1.
 * `rgb` is the crop whose top-left pixel is `crop_origin` of the original image; what lies outside
   the image is zero.
-* `mask` and `coords` cover the window of the original image that starts at `map_origin`. Every
-  pixel of the mask has a coordinate, quantised per axis to 16 bits between the object's
-  `bounds_min` and `bounds_max`.
+* `mask` and `coords` cover the window of the original image that starts at `map_origin`; it lies
+  within the crop. Every pixel of the mask has a coordinate, quantised per axis to 16 bits between
+  the object's `bounds_min` and `bounds_max`.
+* `detected_box` is what a detector found in that image, if one was asked.
+
+`docs/data-format.md` is the same for readers that do not use this package.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
 OBJECTS_FILE = "objects.arrow"
 BACKGROUNDS_FILE = "backgrounds.arrow"
 BACKGROUND_SIDE = 256
 ROWS_PER_BATCH = 16  # small record batches: random access stays cheap
-_QUANTISATION_STEPS = 65535
+QUANTISATION_STEPS = 65535
 
 RECORD_SCHEMA = pa.schema(
     {
@@ -41,6 +45,7 @@ RECORD_SCHEMA = pa.schema(
         "K": pa.list_(pa.float64(), 9),
         "T_cam_obj": pa.list_(pa.float64(), 16),
         "box": pa.list_(pa.float32(), 4),
+        "detected_box": pa.list_(pa.float32(), 4),  # may be null
         "image_size": pa.list_(pa.int32(), 2),
         "crop_origin": pa.list_(pa.int32(), 2),
         "crop_side": pa.int32(),
@@ -71,7 +76,7 @@ class Record:
     """One view of one object. Arrays read from disk are read-only views of the memory map."""
 
     object_id: int
-    sample_id: str  # provenance, such as "synthetic/cat/train/000012" or "lm/000006/000123"
+    sample_id: str  # provenance, such as "synthetic/cat/train/000012" or "bop/test/000006/000123_000000"
     synthetic: bool
     K: np.ndarray  # (3, 3) float64, of the original image
     T_cam_obj: np.ndarray  # (4, 4) float64, metres
@@ -82,6 +87,7 @@ class Record:
     map_origin: np.ndarray  # (2,) int32: x, y of the maps' top-left pixel in the original image
     mask: np.ndarray  # (h, w) uint8, 0 or 255
     coords: np.ndarray  # (h, w, 3) uint16, quantised object coordinates, 0 outside the mask
+    detected_box: np.ndarray | None = None  # (4,) float32: x, y, w, h, as `box`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +103,31 @@ class ObjectModel:
     symmetries: np.ndarray  # (n, 4, 4) float64, the identity first
     points: np.ndarray  # (P, 3) float32, all vertices of the evaluation mesh
 
+    @cached_property
+    def extent(self) -> np.ndarray:
+        """Size of the object's box, (3,) metres; 1 m along an axis on which the object is flat."""
+        size = self.bounds_max - self.bounds_min
+        return np.asarray(np.where(size > 0, size, 1.0))
+
+    @cached_property
+    def coord_scale(self) -> np.ndarray:
+        """Metres per unit of the coordinates that networks learn, (3,) float64.
+
+        |bounds_min| per axis, as CDPN and EPro-PnP have it; the extent where the origin lies so close to the
+        object's edge that dividing by |bounds_min| would blow the coordinates up.
+        """
+        low, extent = np.abs(self.bounds_min), self.extent
+        return np.asarray(np.where(low > 0.1 * extent, low, extent))
+
 
 def quantise(coords_m: np.ndarray, model: ObjectModel) -> np.ndarray:
     """Object coordinates (..., 3) in metres -> uint16 steps between the object's bounds."""
-    unit = (coords_m - model.bounds_min) / (model.bounds_max - model.bounds_min)
-    return np.rint(np.clip(unit, 0.0, 1.0) * _QUANTISATION_STEPS).astype("<u2")
+    unit = (coords_m - model.bounds_min) / model.extent
+    return np.rint(np.clip(unit, 0.0, 1.0) * QUANTISATION_STEPS).astype("<u2")
 
 
 def dequantise(coords_u16: np.ndarray, model: ObjectModel) -> np.ndarray:
     """Inverse of `quantise`: (..., 3) float32 object coordinates in metres."""
-    step = (model.bounds_max - model.bounds_min) / _QUANTISATION_STEPS
+    step = model.extent / QUANTISATION_STEPS
     metres: np.ndarray = (coords_u16 * step + model.bounds_min).astype(np.float32)
     return metres

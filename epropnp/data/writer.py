@@ -48,9 +48,13 @@ def _flat(array: np.ndarray) -> list[Any]:
 
 
 def _record_row(record: Record) -> dict[str, Any]:
-    if record.rgb.shape[0] != record.rgb.shape[1] or record.mask.shape != record.coords.shape[:2]:
+    side, (height, width) = record.rgb.shape[0], record.mask.shape
+    x, y = record.map_origin - record.crop_origin
+    inside = 0 <= x <= side - width and 0 <= y <= side - height
+    if record.rgb.shape != (side, side, 3) or record.coords.shape != (height, width, 3) or not inside:
         raise ValueError(
-            f"{record.sample_id}: {record.rgb.shape=}, {record.mask.shape=}, {record.coords.shape=}"
+            f"{record.sample_id}: {record.rgb.shape=}, {record.mask.shape=}, {record.coords.shape=}, "
+            f"{record.map_origin=}, {record.crop_origin=}"
         )
     return {
         "object_id": record.object_id,
@@ -59,12 +63,13 @@ def _record_row(record: Record) -> dict[str, Any]:
         "K": _flat(record.K),
         "T_cam_obj": _flat(record.T_cam_obj),
         "box": _flat(record.box),
+        "detected_box": None if record.detected_box is None else _flat(record.detected_box),
         "image_size": _flat(record.image_size),
         "crop_origin": _flat(record.crop_origin),
-        "crop_side": record.rgb.shape[0],
+        "crop_side": side,
         "rgb": np.ascontiguousarray(record.rgb, np.uint8).tobytes(),
         "map_origin": _flat(record.map_origin),
-        "map_size": list(record.mask.shape),
+        "map_size": [height, width],
         "mask": np.ascontiguousarray(record.mask, np.uint8).tobytes(),
         "coords": np.ascontiguousarray(record.coords, "<u2").tobytes(),
     }

@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.augment import AugmentConfig, DetectorNoise
 from epropnp.errors import UserError, nearest
 from epropnp.models.network import ModelConfig
 from epropnp.pnp import PnPConfig
@@ -60,7 +60,11 @@ class EvaluationConfig:
 
     proposals: int = 64  # random-sample LM starts
     iterations: int = 10  # LM steps on the best start
+    initial: Literal["random", "epnp"] = "random"  # random-sample LM, or EPnP and Gauss-Newton as the report
+    samples: int = 256  # of each test image's pose posterior, for its calibration; 0: none
     batch_size: int = 50
+    test_boxes: Literal["true", "detected"] = "true"  # what the crops of the test split are cut around
+    detector: DetectorNoise = field(default_factory=DetectorNoise)  # random errors of all evaluation boxes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,10 @@ class TrialConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
     threads: int = 1  # CPU threads: part of the config, for the rounding of sums depends on them
+
+    def __post_init__(self) -> None:
+        if self.pnp.dof != 6:
+            raise UserError("pnp.dof: trials train and score poses of 6 degrees of freedom; leave it at 6")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Trainer:
 
     Args:
         config: everything that determines the result.
-        dataset_dir: folder of an Arrow dataset.
+        dataset: folder or URI of an Arrow dataset; it is checked before anything starts.
         work_dir: receives `checkpoint.pt`, `best.pt`, `predictions.parquet` and `result.json`; a checkpoint
             found there is continued from.
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
@@ -63,15 +63,16 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrialConfig, dataset_dir: Path, work_dir: Path, device: str | None = None
+        self, config: TrialConfig, dataset: Path | str, work_dir: Path, device: str | None = None
     ) -> None:
         self.config, self.work_dir = config, work_dir
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        self.dataset = ArrowDataset(dataset_dir)
+        self.dataset = ArrowDataset.verified(dataset)
         train_data = self._crops("train", augmented=True)
+        self._crops("test")  # whatever is wrong with it is said now, not after training
         self.sampler = EpochSampler(_visits(train_data, config.data.real_repeats), seed=config.seed)
         self.batches = training_loader(
             train_data,
@@ -236,6 +237,8 @@ class Trainer:
             map_px=self.config.model.map_px,
             config=self.config.data.augment if augmented else None,
             seed=self.config.seed,
+            boxes=self.config.evaluation.test_boxes if split == "test" else "true",
+            noise=self.config.evaluation.detector,
         )
 
 

@@ -1,41 +1,70 @@
 """Batches depend on (seed, epoch, position) alone."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from epropnp.data.augment import AugmentConfig
-from epropnp.data.dataset import CropDataset, EpochSampler, training_loader
+from epropnp.data.dataset import CropDataset, EpochSampler, evaluation_loader, training_loader
 from epropnp.data.format import ArrowDataset
 
-CONFIG = AugmentConfig(rotation_deg=20, color=0.3, blur=0.3, noise=0.03, occlusion=0.3)
+BATCH = 16  # four of them make an epoch
 
 
-def batch_hashes(path, seed: int, epoch: int, workers: int) -> list[str]:  # type: ignore[no-untyped-def]
-    data = CropDataset(ArrowDataset(path), "train", input_px=64, map_px=16, config=CONFIG, seed=seed)
+def batch_hashes(path: Path, seed: int, epoch: int, workers: int = 0, start: int = 0) -> list[str]:
+    """SHA-256 of every batch of one epoch, from the sample number `start` on."""
+    config = AugmentConfig.v2()
+    data = CropDataset(ArrowDataset(path), "train", input_px=64, map_px=16, config=config, seed=seed)
     sampler = EpochSampler(np.arange(len(data)), seed=seed)
-    sampler.epoch = epoch
+    loader = training_loader(data, sampler, BATCH, workers=workers, pin=False)
+    sampler.epoch, sampler.start = epoch, start
     hashes = []
-    for batch in training_loader(data, sampler, 16, workers=workers, pin=False):
+    for batch in loader:
         content = b"".join(v.numpy().tobytes() for v in vars(batch).values())
         hashes.append(hashlib.sha256(content).hexdigest())
     return hashes
 
 
-def test_batches_are_the_same_for_any_number_of_workers(tiny_dataset) -> None:  # type: ignore[no-untyped-def]
-    alone = batch_hashes(tiny_dataset, 0, 1, workers=0)
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_batches_are_the_same_for_any_number_of_workers(tiny_dataset: Path, workers: int) -> None:
+    alone = batch_hashes(tiny_dataset, 0, 1)
     assert len(set(alone)) == 4
-    assert batch_hashes(tiny_dataset, 0, 1, workers=2) == alone
+    assert batch_hashes(tiny_dataset, 0, 1, workers) == alone
+    # After a resume in the midst of the epoch, with another number of workers.
+    assert batch_hashes(tiny_dataset, 0, 1, workers % 4, start=2 * BATCH) == alone[2:]
+
+
+def test_the_next_epoch_begins_at_its_start_again(tiny_dataset: Path) -> None:
+    data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=64, map_px=16, config=AugmentConfig())
+    sampler = EpochSampler(np.arange(len(data)), seed=0)
+    loader = training_loader(data, sampler, BATCH, workers=0, pin=False)
+    sampler.epoch, sampler.start = 3, 3 * BATCH
+    resumed = [batch.index.tolist() for batch in loader]
+    sampler.epoch, sampler.start = 4, 0
+    following = [batch.index.tolist() for batch in loader]
+    assert (len(resumed), len(following), len(loader)) == (1, 4, 4)
+    assert sorted(index for batch in following for index in batch) == list(range(64))
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(1, 1), (0, 2)])
-def test_seed_and_epoch_change_every_batch(tiny_dataset, seed: int, epoch: int) -> None:  # type: ignore[no-untyped-def]
-    first = batch_hashes(tiny_dataset, 0, 1, workers=0)
-    assert not set(first) & set(batch_hashes(tiny_dataset, seed, epoch, workers=0))
+def test_seed_and_epoch_change_every_batch(tiny_dataset: Path, seed: int, epoch: int) -> None:
+    first = batch_hashes(tiny_dataset, 0, 1)
+    assert not set(first) & set(batch_hashes(tiny_dataset, seed, epoch))
 
 
 def test_an_epoch_visits_every_sample_as_often_as_it_stands() -> None:
     draws = list(EpochSampler(np.repeat(np.arange(50), 2), seed=3))
     assert sorted(index for _, _, index in draws) == sorted(2 * list(range(50)))
     assert [position for _, position, _ in draws] == list(range(100))
+
+
+def test_a_sample_is_a_row_of_its_batch(tiny_dataset: Path) -> None:
+    data = CropDataset(ArrowDataset(tiny_dataset), "test", input_px=64, map_px=16)
+    batches = list(evaluation_loader(data, 8))
+    assert [len(batch.index) for batch in batches] == [8, 4]
+    for name, value in vars(data[0, 9, 9]).items():
+        assert torch.equal(value, getattr(batches[1], name)[1]), name

@@ -1,4 +1,4 @@
-"""Small inputs for the pipelines: a mesh, a renderer, a BOP folder of four frames."""
+"""Small inputs for the pipelines: a mesh, a renderer, a BOP folder of four frames, a tiny dataset."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from epropnp.data.format import ObjectModel
+from pipelines import shards
+from pipelines.build import BuildConfig, build
 from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
 from pipelines.mesh import Mesh
 from pipelines.objects import LINEMOD
@@ -18,6 +20,15 @@ from pipelines.render import Renderer
 from pipelines.sources import StandinSource
 from pipelines.standins import build_standin
 
+SHARD_ROWS = 4
+TINY = BuildConfig(
+    objects=("cat", "ape"),
+    train=12,
+    validation=3,
+    test=3,
+    mesh_resolution=24,
+    background_count=3,
+)
 TRAIN_IDS, TEST_IDS = (0, 2), (1, 3, 5)  # 5 has no picture on disk
 
 
@@ -34,6 +45,27 @@ def cat_renderer(cat_mesh: Mesh) -> Renderer:
 @pytest.fixture(scope="session")
 def cat_model(tmp_path_factory: pytest.TempPathFactory) -> ObjectModel:
     return StandinSource(24, tmp_path_factory.mktemp("standins")).model(LINEMOD["cat"])
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Rows per shard for a test that wants many shards of few samples."""
+    monkeypatch.setattr(shards, "SHARD_ROWS", SHARD_ROWS)
+    return SHARD_ROWS
+
+
+@pytest.fixture(scope="session")
+def tiny() -> BuildConfig:
+    """36 samples of two objects."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference: `tiny` in small shards, by one process, without interruption."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "SHARD_ROWS", SHARD_ROWS)
+        return build(TINY, tmp_path_factory.mktemp("reference"), workers=1, progress=False)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,17 @@ def test_every_photograph_comes_before_any_comes_again(folder: Path) -> None:
     assert chosen[:3] == chosen[3:6]
 
 
+@pytest.mark.parametrize("given", ["", "VOCdevkit", "VOCdevkit/VOC2012", "VOCdevkit/VOC2012/JPEGImages"])
+def test_of_pascal_voc_only_photographs_are_taken(tmp_path: Path, given: str) -> None:
+    """Its folders of segmentation masks hold pictures, too."""
+    year = tmp_path / "VOCdevkit" / "VOC2012"
+    for name in ("JPEGImages/000027.jpg", "JPEGImages/000032.jpg", "SegmentationClass/000032.png"):
+        (year / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(year / name), np.full((64, 64, 3), 9, np.uint8))
+    chosen = choose_photographs(tmp_path / given, 8, seed=0)
+    assert {file.name for file in chosen} == {"000027.jpg", "000032.jpg"}
+
+
 def test_photograph_cuts_are_square_repeatable_and_differ(folder: Path) -> None:
     files = choose_photographs(folder, 6, seed=0)
     first, again = (list(photograph_backgrounds(files, seed=0)) for _ in range(2))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from pipelines.camera_views import (
     LINEMOD_K,
@@ -43,11 +47,46 @@ def test_camera_stands_in_the_stated_range(views: np.ndarray) -> None:
     distance = np.linalg.norm(camera, axis=1)
     sine = camera[:, 2] / distance
     assert distance.min() >= 0.6
-    assert distance.max() <= 1.1
-    assert sine.min() >= 0
-    # Uniform on the hemisphere: the sine of the elevation is uniform, and so is the azimuth.
-    assert abs(sine.mean() - 0.5) < 0.06
+    assert distance.max() <= 1.15
+    assert sine.min() >= np.sin(np.radians(10))
+    # Even on the sphere: the sine of the elevation is uniform, and so is the azimuth.
+    assert abs(sine.mean() - (np.sin(np.radians(10)) + 1) / 2) < 0.05
     assert np.histogram(np.arctan2(camera[:, 1], camera[:, 0]), 4)[0].min() > 60
+
+
+def seen_from(poses: np.ndarray) -> dict[str, np.ndarray]:
+    """What a camera view is made of, for poses (n, 4, 4) of one object."""
+    camera = -np.einsum("nij,ni->nj", poses[:, :3, :3], poses[:, :3, 3])
+    tilts = []
+    for T_cam_obj, place in zip(poses, camera, strict=True):
+        R = rotation_to_ray(T_cam_obj[:3, 3]).T @ T_cam_obj[:3, :3] @ look_at(place, 0.0).T
+        tilts.append(np.degrees(np.arctan2(R[1, 0], R[0, 0])))
+    distance = np.linalg.norm(camera, axis=1)
+    return {
+        "distance_m": distance,
+        "elevation_sin": camera[:, 2] / distance,
+        "azimuth_rad": np.arctan2(camera[:, 1], camera[:, 0]),
+        "tilt_deg": np.abs(tilts),  # its sign is the recording's
+    }
+
+
+def test_views_are_distributed_as_those_of_linemod(real_lm: Path) -> None:
+    """All 678 annotated frames of the cat against drawn ones: Kolmogorov-Smirnov distances, ranges."""
+    poses = []
+    for entries in json.loads((real_lm / "test/000006/scene_gt.json").read_text()).values():
+        entry = next(entry for entry in entries if entry["obj_id"] == 6)
+        T_cam_obj = np.eye(4)
+        T_cam_obj[:3, :3] = np.reshape(entry["cam_R_m2c"], (3, 3))
+        T_cam_obj[:3, 3] = np.array(entry["cam_t_m2c"]) / 1000
+        poses.append(T_cam_obj)
+    real = seen_from(np.stack(poses))
+    hull = HULL - CENTRE
+    drawn = seen_from(np.stack([sample_view(np.random.default_rng(i), hull) for i in range(2000)]))
+    limits = {"distance_m": 0.15, "elevation_sin": 0.1, "azimuth_rad": 0.08, "tilt_deg": 0.1}
+    for name, limit in limits.items():
+        assert ks_2samp(real[name], drawn[name]).statistic < limit, name
+        outside = (real[name] < drawn[name].min()) | (real[name] > drawn[name].max())
+        assert outside.mean() < 0.005, name  # what is recorded is also drawn
 
 
 def test_object_stands_upright_and_anywhere(views: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from epropnp.errors import UserError
-from pipelines.objects import LINEMOD, STUDY_OBJECTS, resolve_objects
+from pipelines.objects import LINEMOD, STUDY_OBJECTS, identify, resolve_objects
 
 
 def test_table_has_the_fifteen_bop_objects_in_id_order() -> None:
@@ -41,3 +41,19 @@ def test_resolve_names_the_nearest_object() -> None:
 def test_resolve_refuses_an_empty_list() -> None:
     with pytest.raises(UserError, match="no object given"):
         resolve_objects([])
+
+
+def test_resolve_looks_up_in_other_tables() -> None:
+    info = identify(7, 0.04, symmetric=True)
+    assert (info.name, info.symmetric, info.diameter_m) == ("obj_000007", True, 0.04)
+    assert resolve_objects(["obj_000007"], {info.name: info}) == (info,)
+    with pytest.raises(
+        UserError, match=r"unknown object 'obj_07'; did you mean 'obj_000007'\? \(valid: obj_000007\)"
+    ):
+        resolve_objects(["obj_07"], {info.name: info})
+
+
+def test_an_object_is_linemods_where_id_and_diameter_agree() -> None:
+    assert identify(10, 0.1646, symmetric=False) is LINEMOD["eggbox"]
+    assert identify(10, 0.17, symmetric=False).name == "obj_000010"
+    assert identify(16, 0.1646, symmetric=False).name == "obj_000016"

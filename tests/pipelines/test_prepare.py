@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -19,12 +20,19 @@ def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, captured.out, captured.err
 
 
+def only_dataset(root: Path) -> Path:
+    (manifest,) = root.glob("*/manifest.json")
+    return manifest.parent
+
+
 def test_builds_once_verifies_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--objects", "cat", *SMALL, "--root", str(tmp_path)]
     code, out, _ = run_cli(capsys, *arguments)
     assert code == 0
-    path = next(folder for folder in tmp_path.iterdir() if folder.name != ".build")
+    path = only_dataset(tmp_path)
     assert f"dataset {path.name} (train 3, validation 1, test 1): {path}" in out
+    assert re.search(r"^5 samples, \d\.\d MB, in \d+ s$", out, re.MULTILINE)
+    assert f"prepare.py inspect {path}" in out
     code, out, _ = run_cli(capsys, "build", *arguments)
     assert (code, out) == (0, f"dataset {path.name} is already built: {path}\n")
     code, out, _ = run_cli(capsys, "verify", str(path))
@@ -33,7 +41,7 @@ def test_builds_once_verifies_and_shows(tmp_path: Path, capsys: pytest.CaptureFi
     sheet = tmp_path / "sheet.png"
     assert run_cli(capsys, "inspect", str(path), "--output", str(sheet))[0] == 0
     picture = cv2.imread(str(sheet))
-    assert picture.shape[0] == 3 * 3 * 192
+    assert picture.shape[0] == 3 * (16 + 4 * 192)
     assert picture.std() > 20
 
 
@@ -43,7 +51,7 @@ def test_skipped_pictures_are_reported(
     arguments = ["--objects", "cat", *SMALL, "--source", str(bop_dir), "--root", str(tmp_path)]
     code, out, _ = run_cli(capsys, *arguments)
     assert code == 0
-    assert "cat: skipped 1 test pictures not on disk" in out
+    assert "cat: 1 test pictures not on disk" in out
     assert "(train 4, validation 1, test 2)" in out
 
 
@@ -54,6 +62,10 @@ def test_skipped_pictures_are_reported(
         ["--objects", "cat", *SMALL, "--source", "nowhere"],
         ["verify", "nowhere"],
         ["inspect", "nowhere"],
+        ["biuld", "--objects", "cat"],
+        ["--objects", "cat", *SMALL, "--ray", "auto"],
+        ["--objects", "cat", "--workers", "0"],
+        ["--objects", "cat", "--ray", "127.0.0.1:1", "--mesh-resolution", "24", "--background-count", "1"],
     ],
 )
 def test_errors_are_one_line_and_exit_2(
@@ -70,9 +82,28 @@ def test_errors_are_one_line_and_exit_2(
     assert err.count("\n") == 1
 
 
+def test_near_misses_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = run_cli(capsys, "biuld", "--objects", "cat")
+    assert "unknown command 'biuld'; did you mean 'build'?" in err
+    with pytest.raises(SystemExit) as stop:
+        main(["--objects", "cat", "--trian", "3"])
+    assert stop.value.code == 2
+    assert "--train" in capsys.readouterr().err
+
+
+def test_help_of_every_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["build"], ["verify"], ["inspect"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--help"])
+        assert stop.value.code == 0
+        out = capsys.readouterr().out
+        assert ("python pipelines/prepare.py build --objects cat" in out) == (not words)
+        assert "None" not in out  # a flag says its default in words
+
+
 def test_damage_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_cli(capsys, "--objects", "cat", *SMALL, "--root", str(tmp_path))
-    path = next(folder for folder in tmp_path.iterdir() if folder.name != ".build")
+    path = only_dataset(tmp_path)
     shard = path / "test-00000.arrow"
     shard.write_bytes(shard.read_bytes()[:-1])
     code, _, err = run_cli(capsys, "verify", str(path))

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.pnp import PnPConfig
 from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
 from epropnp.training.optim import learning_rate
 from epropnp.training.recipes import RECIPES
@@ -51,3 +52,8 @@ def test_paper_recipe_is_the_reports() -> None:
     assert (config.loss.coord, config.loss.mc, config.loss.deriv_t, config.loss.deriv_r) == (1, 0.02, 0, 0)
     rates = [learning_rate(optim, epoch * 10, steps_per_epoch=10) for epoch in (0, 49, 50, 100, 150, 159)]
     assert rates == pytest.approx([1e-4, 1e-4, 1e-5, 1e-6, 1e-7, 1e-7])
+
+
+def test_a_trial_needs_all_degrees_of_freedom() -> None:
+    with pytest.raises(UserError, match=r"pnp\.dof"):
+        TrialConfig(pnp=PnPConfig(dof=4))

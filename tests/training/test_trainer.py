@@ -3,10 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from epropnp.data.augment import AugmentConfig
+from epropnp.data.format import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.models.network import ModelConfig
@@ -48,7 +50,9 @@ def uninterrupted(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) 
     return folder, Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
 
 
-def test_loss_falls_and_the_result_is_complete(uninterrupted: tuple[Path, TrialResult]) -> None:
+def test_loss_falls_and_the_result_is_complete(
+    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path
+) -> None:
     folder, result = uninterrupted
     assert len(result.train_loss) == 3
     assert result.train_loss[-1] < 0.8 * result.train_loss[0]
@@ -56,6 +60,8 @@ def test_loss_falls_and_the_result_is_complete(uninterrupted: tuple[Path, TrialR
     assert TrialResult.from_json((folder / "result.json").read_text()) == result
     predictions = Predictions.read(folder / "predictions.parquet")
     assert len(predictions.sample_id) == 12
+    boxes = np.stack([record.box for record in ArrowDataset(tiny_dataset).split("test")])
+    np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("stop_after", [0, 2])

@@ -1,0 +1,28 @@
+"""This node's cache: where it lies, and the lock that lets only one process fill a part of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE_VARIABLE = "EPROPNP_CACHE"
+
+
+def cache_dir() -> Path:
+    """`$EPROPNP_CACHE`, or `~/.cache/epropnp`; it need not exist yet."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "epropnp")
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `file`, made where it is missing.
+
+    The system frees the lock when its holder dies; the file itself stays. OSError where it cannot be made.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
