@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = parse(SweepConfig, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, prog)
         check(config)
-        return run(config)
+        return inform(config) if config.describe or config.list_backbones is not None else run(config)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -67,7 +67,8 @@ def run(config: SweepConfig) -> int:
     set_environment(config.ray_address)
     console = _console()
     recipe = _choose_recipe(config, console)
-    objects = [o.name for o in resolve_objects(config.objects or recipe.objects)]
+    wanted = config.objects or recipe.objects
+    objects = list(wanted) if config.data else [info.name for info in resolve_objects(wanted)]
     trials = plan_trials(
         recipe,
         backbones=config.backbones,
@@ -109,6 +110,29 @@ def run(config: SweepConfig) -> int:
         console.print(f"MLflow at {tracker.uri} is out of reach; {advice}", soft_wrap=True)
     console.print(f"data {data_s:.0f} s, training {training_s:.0f} s")
     return 0 if all(row.result for row in rows) else 1
+
+
+def inform(config: SweepConfig) -> int:
+    """Answer `--list-backbones` or `--describe`: nothing is downloaded, built or trained."""
+    from sweeps.describe import describe, show_backbones, show_descriptions
+    from sweeps.space import plan_trials
+
+    console = _console()
+    if config.list_backbones is not None:
+        show_backbones(config.list_backbones, console)
+        return 0
+    recipe = _choose_recipe(config, console)
+    trials = plan_trials(
+        recipe,
+        backbones=config.backbones,
+        heads=config.heads,
+        loss_weights=config.loss_weights,
+        epochs=config.epochs,
+        pretrained=False,  # so that no weights are fetched
+    )
+    pretrained = recipe.base.model.pretrained if config.pretrained is None else config.pretrained
+    show_descriptions(describe(trials, pretrained), f"recipe {recipe.name}", console)
+    return 0
 
 
 def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
@@ -171,22 +195,29 @@ def _choose_recipe(config: SweepConfig, console: "Console") -> "Recipe":
     return RECIPES["quick"]
 
 
-def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> tuple[Path, str]:
-    """Build the dataset or find it, and check every byte of it once for all trials."""
-    from epropnp.data.format import ArrowDataset, verify
+def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> tuple[str, str]:
+    """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
+    from epropnp.data.format import MANIFEST, ArrowDataset
+    from epropnp.data.remote import is_uri
     from pipelines.build import BuildConfig, build
 
+    if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
+        place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
+        dataset = ArrowDataset.verified(place)
+        held = {model.name for model in dataset.objects.values()}
+        if config.objects is not None and held != set(objects):
+            raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
+        return place, dataset.dataset_id
     build_config = BuildConfig(
         objects=tuple(objects),
-        source=config.data,
+        source=None if config.data is None else Path(config.data),
         backgrounds=config.backgrounds,
         train=STUDY_RENDERINGS if config.data else recipe.train,
         validation=recipe.validation,
         test=recipe.test,
     )
-    folder = Path(build(build_config, config.datasets)).resolve()
-    verify(folder)
-    return folder, ArrowDataset(folder).dataset_id
+    folder = str(Path(build(build_config, config.datasets)).resolve())
+    return folder, ArrowDataset.verified(folder).dataset_id
 
 
 def _tracker(config: SweepConfig, sweep: Sweep) -> "Tracker":
@@ -207,7 +238,7 @@ def _train(
     config: SweepConfig,
     sweep: Sweep,
     trials: Sequence["PlannedTrial"],
-    dataset: Path,
+    dataset: str,
     dataset_id: str,
     tracker: "Tracker",
     console: "Console",

@@ -64,6 +64,8 @@ Examples:
   python sweeps/backbones.py --recipe paper --ray-address auto --out /shared/runs \\
       --datasets /shared/data
       the published study on a running Ray cluster whose nodes share one folder
+  python sweeps/backbones.py --recipe paper --describe
+      the four networks of the study with parameters and GFLOPs; nothing is trained
   python sweeps/backbones.py --resume
       go on with the newest sweep: finished trials are kept, the others continue
 
@@ -80,7 +82,7 @@ class SweepConfig:
     backbones: Names = None
     """timm models. Default: the four of the recipe."""
     heads: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HEAD ...")] = ("study",)
-    """`deconv`, `direct`, or `study`: each backbone under the head that the study gave it."""
+    """`deconv`, `direct`, `fpn`, `upsample`, or `study`: the one that the study gave each backbone."""
     loss_weights: Weights = None
     """Weights of the Monte Carlo pose loss. Default: the recipe's."""
     seeds: Seeds = (0,)
@@ -91,8 +93,9 @@ class SweepConfig:
     """Start from ImageNet weights. Default: the recipe's choice."""
     objects: Names = None
     """LineMOD names, such as `cat ape`. Default: the recipe's."""
-    data: Folder = None
-    """LineMOD in BOP format. Default: procedural stand-ins, nothing to download."""
+    data: Annotated[str | None, _arg("FOLDER|URI")] = None
+    """LineMOD in BOP format, or a built dataset: its folder or URI (`s3://...`), copied once to each node.
+    Default: procedural stand-ins, nothing to download."""
     backgrounds: Folder = None
     """Photographs behind rendered objects. Default: procedural."""
     datasets: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("data")
@@ -107,6 +110,10 @@ class SweepConfig:
     """Default: one per core, or one per GPU."""
     ray_address: Text = None
     """A running Ray cluster, such as `auto` or `HOST:PORT`. Default: Ray on this machine only."""
+    describe: bool = False
+    """Only print the networks that would be trained: size, cost, schedule and loss."""
+    list_backbones: Annotated[str | None, _arg("PATTERN")] = None
+    """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
 
 
 T = TypeVar("T")
@@ -146,8 +153,8 @@ def check(config: SweepConfig) -> None:
     Raises:
         UserError: an empty list, an unknown object, a number out of range, a folder that is not there.
     """
-    if config.objects is not None:
-        resolve_objects([name for name in config.objects if name.strip()])
+    if config.objects is not None and (config.data is None or not any(config.objects)):
+        resolve_objects([name for name in config.objects if name.strip()])  # else the folder has its own
     for flag in ("backbones", "heads", "loss_weights", "seeds"):
         if getattr(config, flag) == ():
             raise UserError(f"--{flag.replace('_', '-')}: the list is empty")
@@ -161,9 +168,11 @@ def check(config: SweepConfig) -> None:
     for seed in config.seeds:
         if seed < 0:
             raise UserError(f"--seeds: {seed} is negative")
+    from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
+
     for flag in ("data", "backgrounds"):
         folder = getattr(config, flag)
-        if folder is not None and not folder.is_dir():
+        if folder is not None and not is_uri(folder) and not Path(folder).is_dir():
             raise UserError(f"--{flag}: no folder {folder}; check the path, or leave the flag out")
     if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
         raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")

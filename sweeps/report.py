@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from epropnp.data.format import ArrowDataset
+from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.predictions import Predictions
+from epropnp.visualization.calibration import save_calibration
 from epropnp.visualization.comparison import Curves, save_curves
 from epropnp.visualization.prediction import prediction_sheet, save_png
 from sweeps.tables import Row, table_csv, table_markdown, table_rich
@@ -17,7 +19,8 @@ from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 if TYPE_CHECKING:  # that module runs this one
     from sweeps.backbones import Sweep
 
-PICTURE_FILE = "predictions.png"
+PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
+FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a trial, for MLflow
 
 
 def report(sweep: "Sweep", rows: Sequence[Row], dataset: ArrowDataset, tracker: Tracker) -> list[Path]:
@@ -46,7 +49,8 @@ def report(sweep: "Sweep", rows: Sequence[Row], dataset: ArrowDataset, tracker: 
         trial = sweep.trial_folder(row.name)
         predictions = Predictions.read(trial / PREDICTIONS_FILE)
         save_png(trial / PICTURE_FILE, prediction_sheet(predictions, dataset))
-        tracker.log_files(row.name, [trial / f for f in (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE)])
+        save_calibration(calibrate(predictions, dataset.objects), trial / CALIBRATION_FILE)
+        tracker.log_files(row.name, [trial / file for file in FILES])
         tracker.finish(row.name, "FINISHED")
     if curves:
         files.append(sweep.folder / "curves.png")

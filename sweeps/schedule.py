@@ -20,7 +20,7 @@ def run_trials(
     trials: Sequence[PlannedTrial],
     pending: Sequence[PlannedTrial],
     folders: Mapping[str, Path],
-    dataset: Path,
+    dataset: str,
     *,
     storage: Path,
     at_once: int | None,
@@ -37,7 +37,7 @@ def run_trials(
         trials: all of the sweep, for the display.
         pending: those to run.
         folders: trial name -> folder, which exists.
-        dataset: folder of the dataset.
+        dataset: its folder or URI.
         storage: folder for Ray Tune's own records.
         at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.

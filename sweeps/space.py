@@ -3,6 +3,7 @@
 Every name and every pair of backbone and head is checked here, before anything is built or started.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -65,9 +66,13 @@ def plan_trials(
 def _check_networks(models: Iterable[ModelConfig]) -> None:
     """Build each network once, so that what cannot be built stops the sweep and not a trial.
 
-    Networks from scratch are built without memory; pretrained ones for real, which also brings
-    their weights into the cache that all trials read.
+    First all of them without memory or weights, then pretrained ones for real, which also brings their
+    weights into the cache that all trials read.
     """
-    for model in dict.fromkeys(models):
-        with torch.device("cpu" if model.pretrained else "meta"):
+    distinct = list(dict.fromkeys(models))
+    for model in distinct:
+        with torch.device("meta"):
+            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))
+    for model in distinct:
+        if model.pretrained or model.released is not None:
             CorrespondenceNet(model)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ray import tune
 
+from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
 from epropnp.training.result import EpochReport, TrialResult
@@ -23,7 +24,7 @@ PREDICTIONS_FILE = "predictions.parquet"
 CONFIG_FILE = "trial.json"
 
 
-def trial_spec(name: str, config: TrialConfig, dataset: Path, folder: Path) -> dict[str, Any]:
+def trial_spec(name: str, config: TrialConfig, dataset: Path | str, folder: Path) -> dict[str, Any]:
     """What `run_trial` needs, as plain values that Ray can send and store."""
     return {
         "name": name,
@@ -46,7 +47,7 @@ def run_trial(space: dict[str, Any]) -> None:
 
     spec = space["trial"]
     try:
-        _train(from_dict(TrialConfig, spec["config"]), Path(spec["dataset"]), Path(spec["folder"]))
+        _train(from_dict(TrialConfig, spec["config"]), spec["dataset"], Path(spec["folder"]))
     except UserError as error:
         tune.report({"failed": one_line(error)})
     finally:
@@ -92,7 +93,7 @@ def one_line(error: BaseException | str) -> str:
     return lines[-1 if any("Traceback" in line for line in lines) else 0]
 
 
-def _train(config: TrialConfig, dataset: Path, folder: Path) -> None:
+def _train(config: TrialConfig, dataset: str, folder: Path) -> None:
     _check_storage(dataset, folder)
     trainer = Trainer(config, dataset, folder)
     reports = 0
@@ -115,9 +116,9 @@ def _train(config: TrialConfig, dataset: Path, folder: Path) -> None:
         report()
 
 
-def _check_storage(dataset: Path, folder: Path) -> None:
-    for path, flag in ((dataset, "--datasets"), (folder, "--out")):
-        if not path.is_dir():
+def _check_storage(dataset: str, folder: Path) -> None:
+    for path, flag in ((dataset, "--datasets"), (str(folder), "--out")):
+        if not is_uri(path) and not Path(path).is_dir():
             raise UserError(
                 f"node {socket.gethostname()} does not see {path}; "
                 f"let {flag} name a folder that all nodes share"

@@ -1,3 +1,3 @@
 """Evaluation in two phases: predictions are written to a file, then scored. Metrics by the study's
-definitions.
+definitions and BOP's, confidence intervals, calibration.
 """

@@ -2,7 +2,7 @@
 
 Errors are per image; accuracies are percentages with strict `<`. ADD is Hinterstoisser et al. (ACCV 2012),
 ADI its closest-point form for symmetric objects; n deg n cm is Shotton et al. (CVPR 2013); the reprojection
-error is Brachmann et al. (CVPR 2016).
+error is Brachmann et al. (CVPR 2016); MSSD and MSPD are the BOP challenge's (Hodan et al., ECCVW 2020).
 """
 
 import numpy as np
@@ -64,36 +64,84 @@ def translation_error_m(T_pred: Array, T_true: Array) -> Array:
     return np.asarray(np.linalg.norm(T_pred[:, :3, 3] - T_true[:, :3, 3], axis=1))
 
 
+def project(T: Array, points: Array, K: Array) -> Array:
+    """Pixels (n, P, 2) of model points (P, 3) under poses (n, 4, 4), for cameras K (n, 3, 3)."""
+    rays = transform(T, points) @ K.transpose(0, 2, 1)
+    return np.asarray(rays[..., :2] / rays[..., 2:])
+
+
 def projection_error_px(T_pred: Array, T_true: Array, points: Array, K: Array) -> Array:
     """Mean distance in pixels between projected model points, (n,); K is (n, 3, 3)."""
-
-    def project(T: Array, K: Array) -> Array:
-        rays = transform(T, points) @ K.transpose(0, 2, 1)
-        return np.asarray(rays[..., :2] / rays[..., 2:])
-
     blocks = []
     for i in range(0, len(T_pred), CHUNK):
         part = slice(i, i + CHUNK)
-        gap = project(T_pred[part], K[part]) - project(T_true[part], K[part])
+        gap = project(T_pred[part], points, K[part]) - project(T_true[part], points, K[part])
         blocks.append(np.linalg.norm(gap, axis=2).mean(1))
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
-def accuracy(errors: Array, threshold: float) -> float:
-    """Percentage of errors strictly below the threshold; NaN errors are misses."""
-    return float(100 * np.mean(errors < threshold)) if len(errors) else float("nan")
+def mssd_error(T_pred: Array, T_true: Array, points: Array, symmetries: Array) -> Array:
+    """Largest distance in metres between corresponding model points, under the best symmetry, (n,).
+
+    `symmetries` (s, 4, 4) map the object to itself, the identity among them.
+    """
+    padded = np.concatenate([points, np.ones((len(points), 1))], axis=1)  # (P, 4)
+    best = np.full(len(T_pred), np.inf)
+    for T_sym in symmetries:
+        gap = (T_pred - T_true @ T_sym)[:, :3]  # (n, 3, 4): the distance of a point is |gap [x, 1]|
+        blocks = [
+            np.square(padded @ gap[i : i + CHUNK].transpose(0, 2, 1)).sum(2).max(1)
+            for i in range(0, len(gap), CHUNK)
+        ]
+        best = np.minimum(best, np.concatenate(blocks)) if blocks else best
+    return np.asarray(np.sqrt(best))
 
 
-def area_under_curve(relative_errors: Array, limit: float = 0.1, steps: int = 1000) -> float:
-    """The report's "ADD(-S) Mean": area under accuracy against threshold on [0, limit], over limit, percent.
+def mspd_error(T_pred: Array, T_true: Array, points: Array, K: Array, symmetries: Array) -> Array:
+    """Largest distance in pixels between projected model points, under the best symmetry, (n,).
 
-    Simpson's rule on 1000 steps, as in the report.
+    K is (n, 3, 3); `symmetries` as of `mssd_error`.
+    """
+    best = np.full(len(T_pred), np.inf)
+    for i in range(0, len(T_pred), CHUNK):
+        part = slice(i, i + CHUNK)
+        predicted = project(T_pred[part], points, K[part])
+        for T_sym in symmetries:
+            gap = predicted - project(T_true[part] @ T_sym, points, K[part])
+            best[part] = np.minimum(best[part], np.sqrt(np.square(gap).sum(2).max(1)))
+    return best
+
+
+def below(errors: Array, threshold: float) -> Array:
+    """100 where an error lies strictly below the threshold, else 0, (n,); its mean is the accuracy.
+
+    NaN errors are misses.
+    """
+    return 100.0 * (errors < threshold)
+
+
+def below_degcm(angle_deg: Array, distance_m: Array, n: float) -> Array:
+    """100 where the rotation error is < n degrees and the translation error < n centimetres, (n,)."""
+    return 100.0 * ((angle_deg < n) & (100 * distance_m < n))
+
+
+def mean_recall(errors: Array, thresholds: Array) -> Array:
+    """Percentage of the thresholds that an error lies strictly below, (n,); its mean is an average recall."""
+    return np.asarray(100 * np.mean(errors[:, None] < thresholds, axis=1))
+
+
+def simpson_area(errors: Array, limit: float, steps: int = 1000) -> Array:
+    """Each error's share (n,) in the area under accuracy against threshold, up to and over a limit, percent.
+
+    The mean of the shares is the area by Simpson's rule on 1000 steps: the report's "ADD(-S) Mean" where the
+    errors are fractions of the diameter and the limit is 0.1.
     """
     thresholds = np.linspace(0, limit, steps + 1)
-    below = np.searchsorted(np.sort(relative_errors), thresholds, side="left") / max(len(relative_errors), 1)
-    return float(100 * simpson(below, x=thresholds) / limit)
+    nodes = simpson(np.eye(steps + 1), x=thresholds, axis=1)  # weight of each threshold
+    above = np.append(np.cumsum(nodes[::-1])[::-1], 0.0)  # of it and all higher ones
+    return np.asarray(100 * above[np.searchsorted(thresholds, errors, side="right")] / limit)
 
 
-def degcm_accuracy(angle_deg: Array, distance_m: Array, n: float) -> float:
-    """Percentage of images with rotation error < n degrees and translation error < n centimetres."""
-    return float(100 * np.mean((angle_deg < n) & (100 * distance_m < n))) if len(angle_deg) else float("nan")
+def exact_area(errors: Array, limit: float) -> Array:
+    """As `simpson_area`, exactly: an error of e counts `1 - e / limit`, (n,); NaN counts 0."""
+    return np.asarray(100 * np.nan_to_num(1 - errors / limit, nan=0.0).clip(min=0))

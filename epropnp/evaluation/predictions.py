@@ -1,14 +1,24 @@
-"""The prediction file: one Parquet row per image, written once per trial and scored as often as one likes."""
+"""The prediction file: one Parquet row per image, written once per trial and scored as often as one likes.
 
-from dataclasses import dataclass
+The file says its version and holds the object models that scoring needs, so that it can be scored anywhere.
+"""
+
+import base64
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from epropnp.data.format import OBJECTS_FILE, ObjectModel, read_objects, write_objects
 from epropnp.errors import UserError
 
+VERSION = 2
+VERSION_KEY, OBJECTS_KEY = b"epropnp.predictions", b"epropnp.objects"  # of the Parquet metadata
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),
@@ -16,10 +26,45 @@ SCHEMA = pa.schema(
         ("T_pred", pa.list_(pa.float64(), 16)),
         ("T_true", pa.list_(pa.float64(), 16)),
         ("K", pa.list_(pa.float64(), 9)),
+        ("image_size", pa.list_(pa.float64(), 2)),
+        ("crop", pa.list_(pa.float64(), 3)),
         ("covariance", pa.list_(pa.float64(), 36)),
         ("cost", pa.float64()),
+        ("valid", pa.bool_()),
+        ("log_evidence", pa.float64()),  # this and what follows: null where the posterior was not sampled
+        ("effective_samples", pa.float64()),
+        ("cost_true", pa.float64()),
+        ("credible_level", pa.float64()),
     ]
 )
+_SHAPES = {
+    "T_pred": (-1, 4, 4),
+    "T_true": (-1, 4, 4),
+    "K": (-1, 3, 3),
+    "image_size": (-1, 2),
+    "crop": (-1, 3),
+    "covariance": (-1, 6, 6),
+}
+_POSTERIOR = ("log_evidence", "effective_samples", "cost_true", "credible_level")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """What importance samples of the pose posteriors of n images say, each (n,).
+
+    Attributes:
+        log_evidence: log Z, in the measure of `epropnp.pnp.layer`.
+        effective_samples: Kish's effective sample size.
+        cost_true: robust cost at the true pose, so that `cost_true + log_evidence` is -log p(truth); at the
+            most likely of its equivalents where the object is symmetric.
+        credible_level: probability of all poses more likely than the true one, 0 to 1: that of the smallest
+            credible region (of highest density) that contains the truth.
+    """
+
+    log_evidence: np.ndarray
+    effective_samples: np.ndarray
+    cost_true: np.ndarray
+    credible_level: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +76,13 @@ class Predictions:
         object_id: (n,).
         T_pred, T_true: poses, metres, (n, 4, 4).
         K: intrinsics, (n, 3, 3).
-        covariance: of the predicted pose, local coordinates of `epropnp.pnp.pose.retract`, (n, 6, 6).
+        image_size: width and height of the original image, px, (n, 2).
+        crop: the square that the network saw: x, y of its top-left corner and its side, px, (n, 3).
+        covariance: of the predicted pose, local coordinates of `epropnp.pnp.space`, m and rad, (n, 6, 6).
         cost: robust reprojection cost at the predicted pose, (n,).
+        valid: false where the correspondences did not determine a pose, bool (n,).
+        posterior: None where it was not sampled.
+        objects: models by id of the objects that occur; may be empty.
     """
 
     sample_id: list[str]
@@ -40,42 +90,91 @@ class Predictions:
     T_pred: np.ndarray
     T_true: np.ndarray
     K: np.ndarray
+    image_size: np.ndarray
+    crop: np.ndarray
     covariance: np.ndarray
     cost: np.ndarray
+    valid: np.ndarray
+    posterior: Posterior | None = None
+    objects: Mapping[int, ObjectModel] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.sample_id)
 
     def write(self, path: Path) -> None:
         """Write the Parquet file."""
-        columns = {name: getattr(self, name) for name in SCHEMA.names}
-        arrays = [_encode(columns[field.name], field.type) for field in SCHEMA]
-        pq.write_table(pa.table(arrays, schema=SCHEMA), path)
+        columns = {field.name: self._column(field.name) for field in SCHEMA}
+        table = pa.table([_encode(columns[f.name], f.type, len(self)) for f in SCHEMA], schema=SCHEMA)
+        occurring = [self.objects[i] for i in np.unique(self.object_id).tolist() if i in self.objects]
+        with pq.ParquetWriter(path, SCHEMA) as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata(
+                {VERSION_KEY: str(VERSION).encode(), OBJECTS_KEY: _pack_objects(occurring)}
+            )
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
-        """Read a file that `write` made. UserError where it is missing or of another kind."""
+        """Read a file that `write` made. UserError where it is missing, of another kind or version."""
         try:
+            metadata = pq.read_metadata(path).metadata or {}
+            _check_version(path, metadata.get(VERSION_KEY))
             table = pq.read_table(path, schema=SCHEMA)
-        except (OSError, pa.ArrowInvalid) as error:
+            objects = _unpack_objects(metadata[OBJECTS_KEY])
+        except (OSError, pa.ArrowInvalid, KeyError, ValueError, zlib.error) as error:
             raise UserError(f"{path} is not a prediction file ({error})") from error
-        shapes = {
-            "T_pred": (-1, 4, 4),
-            "T_true": (-1, 4, 4),
-            "K": (-1, 3, 3),
-            "covariance": (-1, 6, 6),
-        }
-        read = {
+        rows = {
             name: np.array(table[name].to_pylist(), np.float64).reshape(shape)
-            for name, shape in shapes.items()
+            for name, shape in _SHAPES.items()
         }
+        sampled = table["log_evidence"].null_count == 0
         return cls(
             sample_id=table["sample_id"].to_pylist(),
             object_id=table["object_id"].to_numpy(),
             cost=table["cost"].to_numpy(),
-            **read,
+            valid=np.array(table["valid"].to_pylist(), bool),
+            posterior=Posterior(**{n: table[n].to_numpy() for n in _POSTERIOR}) if sampled else None,
+            objects=objects,
+            **rows,
         )
 
+    def _column(self, name: str) -> np.ndarray | list[str] | None:
+        if name not in _POSTERIOR:
+            column: np.ndarray | list[str] = getattr(self, name)
+            return column
+        return None if self.posterior is None else getattr(self.posterior, name)
 
-def _encode(values: np.ndarray | list[str], kind: pa.DataType) -> pa.Array:
+
+def _check_version(path: Path, found: bytes | None) -> None:
+    version = "1" if found is None else found.decode(errors="replace")
+    if version == str(VERSION):
+        return
+    if found is None and "T_pred" not in pq.read_schema(path).names:
+        raise UserError(f"{path} is not a prediction file (it has no column T_pred)")
+    raise UserError(
+        f"{path} is a prediction file of version {version}, this code reads version {VERSION}: "
+        "delete the trial's result.json and run the trial again, which only repeats its test"
+    )
+
+
+def _encode(values: np.ndarray | list[str] | None, kind: pa.DataType, rows: int) -> pa.Array:
+    if values is None:
+        return pa.nulls(rows, kind)
     if not pa.types.is_fixed_size_list(kind):
         return pa.array(values, kind)
     flat = pa.array(np.asarray(values, np.float64).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
+
+
+def _pack_objects(models: list[ObjectModel]) -> bytes:
+    """The object table as text: readers of Parquet expect metadata to be that."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / OBJECTS_FILE
+        write_objects(file, models)
+        return base64.b64encode(zlib.compress(file.read_bytes()))
+
+
+def _unpack_objects(text: bytes) -> dict[int, ObjectModel]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / OBJECTS_FILE
+        file.write_bytes(zlib.decompress(base64.b64decode(text)))
+        return read_objects(file)

@@ -1,52 +1,162 @@
-"""From predictions to the numbers of the tables: percentages per object, then averaged over objects."""
+"""From predictions to the numbers of the tables: percentages per object, then averaged over objects.
+
+Every score is the mean of something that each image counts, from 0 to 100; its confidence interval is the
+percentile bootstrap's (Efron and Tibshirani, 1993, chapter 13).
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from epropnp.data.format import ObjectModel
+from epropnp.errors import UserError
 from epropnp.evaluation import metrics
+from epropnp.evaluation.metrics import Array
+from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
 
-ADD_THRESHOLDS = (0.02, 0.05, 0.10)  # fractions of the diameter
-DEGCM_COLUMNS = (2, 5, 10)
-PROJECTION_THRESHOLDS_PX = (2, 5, 10, 20)
+AREA_LIMIT_D = 0.1  # of the report's area, in diameters
+AUC_LIMIT_M = 0.1  # of PoseCNN's area under the ADD(-S) curve
+MSSD_THRESHOLDS_D = np.arange(1, 11) * 0.05  # BOP
+MSPD_THRESHOLDS_PX = np.arange(1, 11) * 5.0  # BOP, in an image 640 px wide
+BLOCK = 100  # resamples at once, so that (resamples, images) stays small
 
 Scores = dict[str, float]
 
 
-def score(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> Scores:
-    """Scores in percent, averaged over the objects that occur.
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Where the accuracies are taken."""
+
+    add: tuple[float, ...] = (0.02, 0.05, 0.10)
+    """ADD(-S), in diameters."""
+    degcm: tuple[float, ...] = (2, 5, 10)
+    """n degrees and n centimetres."""
+    px: tuple[float, ...] = (2, 5, 10, 20)
+    """2D projection, in pixels."""
+
+    def __post_init__(self) -> None:
+        """UserError for values that are not positive."""
+        for name, values in vars(self).items():
+            if not values or any(not value > 0 for value in values):
+                raise UserError(f"thresholds.{name}: give positive numbers, not {values or 'nothing'}")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its confidence interval; as text, `60.3 [54.7, 65.7]`."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Estimates by score: averaged over objects, and of every object by its id."""
+
+    average: dict[str, Estimate]
+    per_object: dict[int, dict[str, Estimate]]
+
+
+STANDARD = Thresholds()
+
+
+def score(
+    predictions: Predictions, objects: Mapping[int, ObjectModel], thresholds: Thresholds = STANDARD
+) -> Scores:
+    """Scores in percent, averaged over the objects that occur; `image_scores` lists them."""
+    values = image_scores(pose_errors(predictions, objects), thresholds)
+    groups = [predictions.object_id == object_id for object_id in np.unique(predictions.object_id)]
+    return {key: float(np.mean([row[group].mean() for group in groups])) for key, row in values.items()}
+
+
+def score_estimates(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> Estimates:
+    """The scores of `score` with their 95 % confidence intervals, also per object."""
+    return estimates(image_scores(pose_errors(predictions, objects)), predictions.object_id)
+
+
+def image_scores(errors: PoseErrors, thresholds: Thresholds = STANDARD) -> dict[str, Array]:
+    """What each image counts for each score, 0 to 100, (n,).
 
     Keys: `add_0.02d`, `add_0.05d`, `add_0.10d` (ADD, or ADI for symmetric objects); `add_mean3`, the mean of
     these three (the official README's "Mean"); `add_area`, the area under the curve up to 0.1 d (the report's
-    "Mean"); `2deg2cm`, `5deg5cm`, `10deg10cm`; `degcm_mean_1_10`; `proj_2px` to `proj_20px`.
+    "Mean"); `add_auc_10cm`, the area up to 10 cm (PoseCNN's AUC); `2deg2cm`, `5deg5cm`, `10deg10cm`;
+    `degcm_mean_1_10`; `proj_2px` to `proj_20px`; `mssd_ar`, `mspd_ar`, the average recalls of BOP.
     """
-    per_object = [
-        _score_object(predictions, objects[int(object_id)], predictions.object_id == object_id)
-        for object_id in np.unique(predictions.object_id)
-    ]
-    return {key: float(np.mean([scores[key] for scores in per_object])) for key in per_object[0]}
-
-
-def _score_object(predictions: Predictions, model: ObjectModel, chosen: np.ndarray) -> Scores:
-    T_pred, T_true = predictions.T_pred[chosen], predictions.T_true[chosen]
-    points = model.points.astype(np.float64)
-    distance = metrics.adi_error if model.symmetric else metrics.add_error
-    relative = distance(T_pred, T_true, points) / model.diameter_m
-    # The study re-measures the eggbox after half a turn, and not the glue.
-    rotation = metrics.half_turn_error_deg if model.name == "eggbox" else metrics.rotation_error_deg
-    angle_deg = rotation(T_pred[:, :3, :3], T_true[:, :3, :3])
-    shift_m = metrics.translation_error_m(T_pred, T_true)
-    pixels = metrics.projection_error_px(T_pred, T_true, points, predictions.K[chosen])
-
-    adds = {f"add_{t:.2f}d": metrics.accuracy(relative, t) for t in ADD_THRESHOLDS}
-    degcm = {n: metrics.degcm_accuracy(angle_deg, shift_m, n) for n in range(1, 11)}
+    relative = errors.add_m / errors.diameter_m
+    adds = {f"add_{_diameters(t)}d": metrics.below(relative, t) for t in thresholds.add}
+    counts = [metrics.below_degcm(errors.angle_deg, errors.shift_m, n) for n in range(1, 11)]
     return {
         **adds,
-        "add_mean3": float(np.mean(list(adds.values()))),
-        "add_area": metrics.area_under_curve(relative),
-        **{f"{n}deg{n}cm": degcm[n] for n in DEGCM_COLUMNS},
-        "degcm_mean_1_10": float(np.mean(list(degcm.values()))),
-        **{f"proj_{p}px": metrics.accuracy(pixels, p) for p in PROJECTION_THRESHOLDS_PX},
+        f"add_mean{len(adds)}": np.mean(list(adds.values()), axis=0),
+        "add_area": metrics.simpson_area(relative, AREA_LIMIT_D),
+        "add_auc_10cm": metrics.exact_area(errors.add_m, AUC_LIMIT_M),
+        **{
+            f"{n:g}deg{n:g}cm": metrics.below_degcm(errors.angle_deg, errors.shift_m, n)
+            for n in thresholds.degcm
+        },
+        "degcm_mean_1_10": np.mean(counts, axis=0),
+        **{f"proj_{p:g}px": metrics.below(errors.projection_px, p) for p in thresholds.px},
+        "mssd_ar": metrics.mean_recall(errors.mssd_m / errors.diameter_m, MSSD_THRESHOLDS_D),
+        "mspd_ar": metrics.mean_recall(errors.mspd_px, MSPD_THRESHOLDS_PX),
     }
+
+
+def estimates(
+    values: Mapping[str, Array],
+    object_id: Array,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimates:
+    """Means of what images count, with percentile bootstrap intervals.
+
+    Images are drawn with replacement within each object, as many as it has; all scores share the draws. Where
+    all images count the same, the interval has no width.
+
+    Args:
+        values: by score, (n,).
+        object_id: of each image, (n,).
+        resamples: number of draws.
+        level: probability of the interval.
+        seed: of the draws.
+    """
+    table = np.stack(list(values.values()), axis=1)  # (n, M)
+    rng = np.random.default_rng(seed)
+    ids = np.unique(object_id).tolist()
+    means, drawn = {}, {}
+    for key in ids:
+        rows = table[object_id == key]
+        means[key], drawn[key] = rows.mean(0), _resampled_means(rows, resamples, rng)
+    bounds = [(1 - level) / 2, (1 + level) / 2]
+
+    def cells(value: Array, draws: Array) -> dict[str, Estimate]:
+        low, high = np.quantile(draws, bounds, axis=0)  # (M,) each
+        return {key: Estimate(*map(float, cell)) for key, *cell in zip(values, value, low, high, strict=True)}
+
+    return Estimates(
+        average=cells(np.mean(list(means.values()), axis=0), np.mean(list(drawn.values()), axis=0)),
+        per_object={key: cells(means[key], drawn[key]) for key in ids},
+    )
+
+
+def _resampled_means(rows: Array, resamples: int, rng: np.random.Generator) -> Array:
+    """Means (resamples, M) of rows (m, M), drawn m at a time with replacement."""
+    m = len(rows)
+    means = []
+    for start in range(0, resamples, BLOCK):
+        block = min(BLOCK, resamples - start)
+        picks = rng.integers(m, size=(block, m)) + m * np.arange(block)[:, None]
+        often = np.bincount(picks.ravel(), minlength=block * m).reshape(block, m)
+        means.append(often.astype(np.float64) @ rows / m)
+    return np.concatenate(means)
+
+
+def _diameters(threshold: float) -> str:
+    return f"{threshold:.2f}" if round(threshold, 2) == threshold else f"{threshold:g}"

@@ -1,20 +1,31 @@
-"""Backbones: any timm model with `features_only`, its width and stride read from `feature_info`.
+"""Backbones: any timm model with `features_only`; widths and strides are read from its `feature_info`.
 
-The high-resolution stream of HRNet is taken raw (`feature_location=''`), as in the study; other families
-give the stage of the stride asked for. Models that emit NHWC (Swin) are turned to NCHW here, once.
+A backbone yields the feature maps of the strides asked for and holds nothing behind them, so that every
+parameter is trained. HRNet's streams are taken raw (`feature_location=''`), as in the study. Models that
+emit NHWC (Swin) are turned to NCHW here, once. A transformer of patch 14 sees the crop scaled by 14/16:
+its features then lie on the crop's stride-16 grid, and heads know powers of two only.
 """
 
 import fnmatch
 import functools
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import timm
 import torch
 from timm.models import register_model
+from timm.models.efficientnet import EfficientNetFeatures
+from timm.models.hrnet import HighResolutionNetFeatures
+from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from epropnp.errors import UserError, nearest
 from epropnp.models.pretrained import create_pretrained
+
+# What timm raises for a model without feature maps, or one that cannot take the size.
+BROKEN = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 @register_model
@@ -30,6 +41,22 @@ def swin_nano_patch4_window8(pretrained: bool = False, **kwargs: Any) -> nn.Modu
         "drop_path_rate": 0.0,
     }
     return timm.create_model("swin_tiny_patch4_window7_224", **{**nano, **kwargs})
+
+
+class FeatureLevel(NamedTuple):
+    """A feature map that a backbone can give.
+
+    Attributes:
+        place: in timm's list of features.
+        channels: its width.
+        stride: pixels of the crop per cell, a power of two.
+        patch: pixels of the model's own input per cell; differs from `stride` where the crop is rescaled.
+    """
+
+    place: int
+    channels: int
+    stride: int
+    patch: int
 
 
 @functools.cache
@@ -48,23 +75,39 @@ def check_backbone(name: str) -> None:
         raise UserError(f"unknown backbone '{name}'{nearest(name, _all_names())}")
 
 
+@functools.cache
+def feature_levels(name: str, input_px: int) -> tuple[FeatureLevel, ...]:
+    """The deepest feature map of each stride, finest first; nothing is allocated.
+
+    Raises:
+        UserError: an unknown name, or a model that gives no feature maps.
+    """
+    check_backbone(name)
+    with torch.device("meta"):
+        info: Any = _create(name, _arguments(name, input_px)).feature_info
+    features = zip(info.out_indices, info.channels(), info.reduction(), strict=True)
+    levels = {patch: FeatureLevel(i, width, _grid_stride(patch), patch) for i, width, patch in features}
+    return tuple(sorted(levels.values(), key=lambda level: level.stride))
+
+
 class Backbone(nn.Module):
-    """One feature map of one timm model.
+    """Feature maps of one timm model.
 
     Args:
         name: timm model name.
-        stride: stride of the feature map wanted; 4 is HRNet's raw high-resolution stream.
-        input_px: side of the square input; given to models that need to know it (Swin).
+        strides: of the feature maps wanted, finest first; 4 is HRNet's raw high-resolution stream.
+        input_px: side of the square crop; given to models that need to know it (Swin).
         pretrained: load ImageNet weights, or stop.
         weights_file: where they are, if not in a package or on timm's hub.
 
     Attributes:
-        channels: width of the feature map, from `feature_info`.
-        stride: its stride, from `feature_info`.
-        mean, std: input statistics that the model was made for, RGB in [0, 1].
+        levels: the feature maps that `forward` returns.
+        mean, std: input statistics that the weights were made for, RGB in [0, 1]; part of the state dict,
+            for imported weights may have others than timm's (see `released`).
 
     Raises:
-        UserError: unknown name, no feature map of that stride, or weights that cannot be had.
+        UserError: unknown name, no feature map of a stride, a crop that is not a whole number of cells, a
+            model that cannot take its size, or weights that cannot be had.
     """
 
     mean: Tensor
@@ -74,49 +117,118 @@ class Backbone(nn.Module):
         self,
         name: str,
         *,
-        stride: int,
+        strides: Sequence[int],
         input_px: int,
         pretrained: bool = False,
         weights_file: str | None = None,
     ) -> None:
         super().__init__()
-        check_backbone(name)
-        kwargs = {"features_only": True} | _family_arguments(name, input_px)
-        index = _feature_index(name, stride, kwargs)
-        kwargs["out_indices"] = (index,)
+        self.levels = _choose(name, strides, input_px)
+        self.net_px = _network_px(name, self.levels, input_px)
+        _check_grid(name, self.levels, self.net_px)
+        kwargs = _arguments(name, self.net_px) | {"out_indices": tuple(level.place for level in self.levels)}
         self.net: nn.Module = (
-            create_pretrained(name, weights_file, **kwargs)
-            if pretrained
-            else timm.create_model(name, **kwargs)
+            create_pretrained(name, weights_file, **kwargs) if pretrained else _create(name, kwargs)
         )
-        info: Any = self.net.feature_info
-        self.channels = int(info.channels()[-1])
-        self.stride = int(info.reduction()[-1])
-        self._nhwc = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+        _cut_unused(self.net)
+        self._nhwc = _gives_nhwc(self.net)
         cfg = timm.get_pretrained_cfg(name)
         mean, std = (cfg.mean, cfg.std) if cfg else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map an RGB image (B, 3, H, W) in [0, 1] to features (B, channels, H/stride, W/stride)."""
-        feature: Tensor = self.net((image - self.mean) / self.std)[-1]
-        return feature.permute(0, 3, 1, 2).contiguous() if self._nhwc else feature
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Map an RGB image (B, 3, H, W) in [0, 1] to features (B, channels, H/stride, W/stride) per level."""
+        if image.shape[-1] != self.net_px:
+            image = F.interpolate(image, size=self.net_px, mode="bilinear", antialias=True)
+        features: list[Tensor] = self.net((image - self.mean) / self.std)
+        return [feature.permute(0, 3, 1, 2) for feature in features] if self._nhwc else features
 
 
-def _family_arguments(name: str, input_px: int) -> dict[str, Any]:
+def _create(name: str, kwargs: dict[str, Any]) -> nn.Module:
+    try:
+        return timm.create_model(name, **kwargs)
+    except BROKEN as error:
+        raise UserError(
+            f"backbone '{name}' gives no feature maps ({_reason(error)}); choose another"
+        ) from error
+
+
+@functools.cache
+def _check_grid(name: str, levels: tuple[FeatureLevel, ...], net_px: int) -> None:
+    """Run the model without memory: its features must tile the image."""
+    arguments = _arguments(name, net_px) | {"out_indices": tuple(level.place for level in levels)}
+    with torch.device("meta"), torch.no_grad():
+        net = _create(name, arguments).eval()
+        try:
+            features = net(torch.empty(1, 3, net_px, net_px))
+        except BROKEN as error:
+            reason = f"backbone '{name}' does not run on {net_px} px ({_reason(error)})"
+            raise UserError(f"{reason}; choose another, or another input_px") from error
+    rows = [feature.shape[1 if _gives_nhwc(net) else 2] for feature in features]
+    wanted = [net_px // level.patch for level in levels]
+    if rows != wanted:
+        raise UserError(
+            f"backbone '{name}': its features do not tile the image ({rows} rows instead of {wanted}, as of "
+            "a network that does not pad its borders); choose another"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _gives_nhwc(net: nn.Module) -> bool:
+    return str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
+
+
+def _arguments(name: str, input_px: int) -> dict[str, Any]:
     if name.startswith("hrnet"):
-        return {"feature_location": ""}
+        return {"features_only": True, "feature_location": ""}
     cfg = timm.get_pretrained_cfg(name)
-    return {"img_size": input_px} if cfg is None or cfg.fixed_input_size else {}
+    size = {"img_size": input_px} if cfg is None or cfg.fixed_input_size else {}
+    return {"features_only": True} | size
 
 
-def _feature_index(name: str, stride: int, kwargs: dict[str, Any]) -> int:
-    """Index of the last feature map of that stride."""
-    with torch.device("meta"):
-        info: Any = timm.create_model(name, **kwargs).feature_info
-    strides = list(info.reduction())
-    if stride not in strides:
-        listed = ", ".join(map(str, strides))
-        raise UserError(f"backbone '{name}' has no feature map of stride {stride}; it has strides {listed}")
-    return len(strides) - 1 - strides[::-1].index(stride)
+def _grid_stride(patch: int) -> int:
+    power: int = 2 ** round(math.log2(patch))
+    return power
+
+
+def _choose(name: str, strides: Sequence[int], input_px: int) -> tuple[FeatureLevel, ...]:
+    available = {level.stride: level for level in feature_levels(name, input_px)}
+    missing = [stride for stride in strides if stride not in available]
+    if missing:
+        listed = ", ".join(map(str, available))
+        raise UserError(
+            f"backbone '{name}' has no feature map of stride {missing[0]}; it has strides {listed}"
+        )
+    return tuple(available[stride] for stride in strides)
+
+
+def _network_px(name: str, levels: Sequence[FeatureLevel], input_px: int) -> int:
+    """Side of the image that the timm model sees."""
+    deepest = levels[-1]
+    cells, rest = divmod(input_px, deepest.stride)
+    if rest:
+        near = [deepest.stride * (cells + i) for i in (0, 1) if cells + i]
+        raise UserError(
+            f"input_px {input_px} is not a multiple of {deepest.stride}, the deepest stride used of "
+            f"'{name}'; take {' or '.join(map(str, near))}"
+        )
+    if any(level.patch * deepest.stride != level.stride * deepest.patch for level in levels):
+        patches = ", ".join(str(level.patch) for level in levels)
+        raise UserError(f"backbone '{name}': strides {patches} do not fit one grid; choose another")
+    return cells * deepest.patch
+
+
+def _cut_unused(net: nn.Module) -> None:
+    """Take out what timm keeps although no feature map asked for depends on it."""
+    if isinstance(net, HighResolutionNetFeatures):
+        info: Any = net.feature_info
+        used = {place - 1 for place in info.out_indices}  # place 0 is the stem
+        rows = net.stage4[-1].fuse_layers  # one per stream; without parameters it gives what it is given
+        for row in set(range(len(rows))) - used:
+            rows[row] = nn.ModuleList([nn.Identity()])
+    elif isinstance(net, EfficientNetFeatures | MobileNetV3Features):
+        net.blocks = net.blocks[: max(net._stage_out_idx)]

@@ -1,7 +1,8 @@
 """The correspondence network: image crop -> object coordinates, weight maps and global scales.
 
-Follows section 2 of the study's protocol: five output maps at stride 4 and two global log-scales, a linear
-layer on the pooled feature. `weights_from_maps` holds the two published weight normalisations.
+Follows section 2 of the study's protocol: five output maps at stride 4, a 1x1 convolution on the head's last
+feature, and two global log-scales, a linear layer on the same feature pooled. `weights_from_maps` holds the
+two published weight normalisations.
 """
 
 import math
@@ -11,9 +12,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from epropnp.models.backbones import Backbone
-from epropnp.models.heads import HEADS, OUTPUT_STRIDE, check_head
+from epropnp.models.backbones import Backbone, feature_levels
+from epropnp.models.heads import HEADS, OUTPUT_STRIDE, plan_strides
+from epropnp.models.released import load_released
 
+OUTPUT_CHANNELS = 5  # three object coordinates and two weight maps
 WeightNorm = Literal["v1b", "v2"]
 
 
@@ -22,23 +25,19 @@ class ModelConfig:
     """Which network is trained."""
 
     backbone: str = "resnet34"  # any timm model with features_only
-    head: str = "deconv"  # 'deconv' or 'direct'
+    head: str = "deconv"  # one of `heads.HEADS`
     pretrained: bool = False  # ImageNet weights for the backbone
     weights_file: str | None = None  # where they are; None: an installed package, or timm's hub
+    released: str | None = None  # checkpoint of the official code or of CDPN to start from
     input_px: int = 256  # side of the square input crop
-    deconv_stride: int = 32  # stride of the feature map that the deconvolution head starts from
-    head_width: int = 256  # channels of the deconvolution head
+    deconv_stride: int = 32  # largest stride that a head reads; 32, 16, 8 give `deconv` 3, 2, 1 stages
+    head_width: int = 256  # channels of the head's layers
     weight_norm: WeightNorm = "v1b"  # normalisation and initialisation of the weight maps
 
     @property
     def map_px(self) -> int:
         """Side of the square output maps."""
         return self.input_px // OUTPUT_STRIDE
-
-    @property
-    def feature_stride(self) -> int:
-        """Stride of the backbone feature that the head reads."""
-        return OUTPUT_STRIDE if self.head == "direct" else self.deconv_stride
 
 
 @dataclass(frozen=True)
@@ -57,51 +56,55 @@ class Prediction:
 
 
 class CorrespondenceNet(nn.Module):
-    """Backbone, head and scale branch.
+    """Backbone, head, and the two readouts of the head's last feature.
 
     Raises:
-        UserError: an unknown backbone or head, or a pair of them that does not fit.
+        UserError: an unknown backbone or head, a pair of them that does not fit, or weights that cannot be
+            had.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        check_head(config.head)
+        available = [level.stride for level in feature_levels(config.backbone, config.input_px)]
+        strides = plan_strides(config.head, config.backbone, available, config.deconv_stride)
         self.backbone = Backbone(
             config.backbone,
-            stride=config.feature_stride,
+            strides=strides,
             input_px=config.input_px,
             pretrained=config.pretrained,
             weights_file=config.weights_file,
         )
-        self.head = HEADS[config.head](self.backbone.channels, self.backbone.stride, config.head_width)
-        self.scale = nn.Linear(self.backbone.channels, 2)
+        channels = [level.channels for level in self.backbone.levels]
+        self.head = HEADS[config.head](channels, strides, config.head_width)
+        self.output = nn.Conv2d(self.head.channels, OUTPUT_CHANNELS, 1)
+        self.scale = nn.Linear(self.head.channels, 2)
         self._initialise(config.weight_norm)
+        if config.released is not None:
+            load_released(self, config.released)
 
     def forward(self, image: Tensor) -> Prediction:
         """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32."""
-        feature = self.backbone(image)
-        maps = self.head(feature).float()  # (B, 5, H/4, W/4)
+        feature = self.head(self.backbone(image))  # (B, C, H/4, W/4)
+        maps = self.output(feature).float()  # (B, 5, H/4, W/4)
         log_scale = self.scale(feature.mean((2, 3))).float()  # (B, 2)
         return Prediction(maps[:, :3], maps[:, 3:], log_scale)
 
     def _initialise(self, weight_norm: WeightNorm) -> None:
-        """v1b: small normal weights, as CDPN. v2: Kaiming, zero weight maps, scale bias 3."""
-        for module in self.head.modules():
+        """v1b: small normal weights, as CDPN. v2: Kaiming, zero weight maps, scales exp(3)."""
+        for module in (*self.head.modules(), self.output):
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 if weight_norm == "v1b":
                     nn.init.normal_(module.weight, std=1e-3)
                 else:
-                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                    nn.init.kaiming_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         if weight_norm == "v1b":
             nn.init.normal_(self.scale.weight, std=1e-3)
             nn.init.zeros_(self.scale.bias)
             return
-        output = self.head.get_submodule("output")
-        assert isinstance(output, nn.Conv2d)
-        nn.init.xavier_normal_(output.weight)
-        nn.init.zeros_(output.weight[3:].data)
+        nn.init.normal_(self.output.weight, std=1e-3)
+        nn.init.zeros_(self.output.weight[3:].data)
         nn.init.zeros_(self.scale.weight)
         nn.init.constant_(self.scale.bias, 3.0)
 

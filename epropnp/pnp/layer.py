@@ -65,6 +65,7 @@ class MonteCarlo:
 
     solution: Solution  # its pose is the mode
     samples: Tensor  # (S, B, 7 or 4) poses, without gradient
+    cost: Tensor  # (S, B) robust cost of the samples, with gradient
     log_weights: Tensor  # (S, B) unnormalised, with gradient; softmax over S normalises them
     log_evidence: Tensor  # (B,) log Z, with gradient; measure in `epropnp.pnp.amis`
     ess: Tensor  # (B,) effective sample size, 1 to S, without gradient
@@ -233,6 +234,7 @@ class EProPnP(nn.Module):
             return MonteCarlo(
                 solution=self._uncentred(solution, centre),
                 samples=self.space.shift_origin(samples.poses, -centre),
+                cost=cost,
                 log_weights=log_weights,
                 log_evidence=log_evidence(log_weights),
                 ess=effective_sample_size(log_weights.detach()),

@@ -1,53 +1,112 @@
-"""Poses for one split: network, random-sample LM, then LM over all cells of the maps."""
+"""Poses and their posteriors for one split: network, initial pose, solver over all cells of the maps.
+
+Training sees `data.points` cells of a map, inference all of them. Both weight normalisations divide by the
+number of cells, so that the cost of n cells is the training's divided by n / points; weights are multiplied
+by the root of that here. The most likely pose stays where it is; cost, covariance and samples are then those
+of the distribution that the Monte Carlo loss has trained.
+"""
+
+import math
+from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from epropnp.data.dataset import CropDataset, evaluation_loader
-from epropnp.evaluation.predictions import Predictions
+from epropnp.data.dataset import Batch, CropDataset, evaluation_loader
+from epropnp.evaluation.epnp import epnp_poses
+from epropnp.evaluation.posterior import PosteriorSampler
+from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.models.network import CorrespondenceNet
-from epropnp.pnp import EProPnP, pose
-from epropnp.training.config import TrialConfig
-from epropnp.training.correspondences import correspondences
+from epropnp.pnp import Camera, EProPnP, Solution, pose
+from epropnp.training.config import EvaluationConfig, TrialConfig
+from epropnp.training.correspondences import Correspondences, correspondences
 from epropnp.training.precision import autocast
 
 EVALUATION_SEED = 20220331  # of the random starts; evaluation never draws from the training's random state
+SAMPLED_SPLIT = "test"  # validation only selects, by its poses
 
 
 @torch.no_grad()
 def predict(net: CorrespondenceNet, layer: EProPnP, data: CropDataset, config: TrialConfig) -> Predictions:
-    """Predict every record of `data`, in order. The network is left in evaluation mode."""
+    """Predict every record of `data`, in order. The network is left in evaluation mode.
+
+    The posteriors of the test split are sampled, unless `config.evaluation.samples` is 0; the poses are the
+    same with and without.
+    """
     device = next(net.parameters()).device
-    generator = torch.Generator(device).manual_seed(EVALUATION_SEED)
+    starts, noise = (torch.Generator(device).manual_seed(EVALUATION_SEED + i) for i in range(2))
+    sampled = config.evaluation.samples > 0 and data.records.name == SAMPLED_SPLIT
+    sampler = PosteriorSampler(layer, config.evaluation.samples) if sampled else None
     net.eval()
-    parts: dict[str, list[np.ndarray]] = {"T_pred": [], "covariance": [], "cost": []}
+    parts: list[dict[str, Tensor]] = []
     for cpu_batch in evaluation_loader(data, config.evaluation.batch_size):
         batch = cpu_batch.to(device)
         with autocast(device, config.optim.precision):
             prediction = net(as_image(batch.image))
-        found = correspondences(prediction, batch, config.model)
-        solution = layer.solve(
-            found.points_obj,
-            found.points_img,
-            found.weights,
-            found.camera,
-            proposals=config.evaluation.proposals,
-            iterations=config.evaluation.iterations,
-            generator=generator,
-        )
-        parts["T_pred"].append(pose.to_matrix(solution.pose.double()).cpu().numpy())
-        parts["covariance"].append(solution.covariance.double().cpu().numpy())
-        parts["cost"].append(solution.cost.double().cpu().numpy())
-    records = data.records
+        found = _as_trained(correspondences(prediction, batch, config.model), config.data.points)
+        solution = _solve(layer, found, config.evaluation, starts)
+        part = {
+            "T_pred": pose.to_matrix(solution.pose.double()),
+            "crop": torch.cat([batch.corner, batch.side[:, None]], 1),  # (B, 3)
+            "covariance": solution.covariance,
+            "cost": solution.cost,
+            "valid": solution.valid & solution.pose.isfinite().all(-1),
+        }
+        if sampler is not None:
+            truths = _true_poses(batch, data)
+            part |= sampler(*_given(found), pose=solution.pose, truths=truths, generator=noise)
+        parts.append({name: value.cpu() for name, value in part.items()})
+    return _collect(parts, data)
+
+
+def as_image(image: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) -> float (B, 3, H, W) in [0, 1], channels last in memory."""
+    return image.permute(0, 3, 1, 2).float().div(255)
+
+
+def _as_trained(found: Correspondences, points: int) -> Correspondences:
+    cells = found.weights.shape[1]
+    return replace(found, weights=found.weights * math.sqrt(cells / min(points, cells)))
+
+
+def _given(found: Correspondences) -> tuple[Tensor, Tensor, Tensor, Camera]:
+    return found.points_obj, found.points_img, found.weights, found.camera
+
+
+def _solve(
+    layer: EProPnP, found: Correspondences, settings: EvaluationConfig, generator: torch.Generator
+) -> Solution:
+    given = _given(found)
+    if settings.initial == "epnp":
+        start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
+        return layer.solve(*given, init_pose=start, proposals=0, iterations=settings.iterations, fast=True)
+    return layer.solve(
+        *given, proposals=settings.proposals, iterations=settings.iterations, generator=generator
+    )
+
+
+def _true_poses(batch: Batch, data: CropDataset) -> Tensor:
+    """True poses (S, B, 7), all of an object's symmetries applied, repeated to the same number."""
+    of_object = {i: torch.from_numpy(np.asarray(model.symmetries)) for i, model in data.objects.items()}
+    symmetries = [of_object[i] for i in batch.object_id.tolist()]
+    most = max(map(len, symmetries))
+    T_sym = torch.stack([s[torch.arange(most) % len(s)] for s in symmetries], 1)  # (S, B, 4, 4)
+    return pose.from_matrix(batch.T_cam_obj.double() @ T_sym.to(batch.T_cam_obj.device))
+
+
+def _collect(parts: list[dict[str, Tensor]], data: CropDataset) -> Predictions:
+    rows = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    arrays = {name: (v.double() if v.is_floating_point() else v).numpy() for name, v in rows.items()}
+    sampled = {name: arrays.pop(name) for name in Posterior.__dataclass_fields__ if name in arrays}
+    records = list(data.records)
     return Predictions(
         sample_id=[r.sample_id for r in records],
         object_id=np.array([r.object_id for r in records]),
         T_true=np.stack([r.T_cam_obj for r in records]),
         K=np.stack([r.K for r in records]),
-        **{name: np.concatenate(values) for name, values in parts.items()},
+        image_size=np.stack([r.image_size for r in records]).astype(np.float64),
+        posterior=Posterior(**sampled) if sampled else None,
+        objects=data.objects,
+        **arrays,
     )
-
-
-def as_image(image: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, 3) -> float (B, 3, H, W) in [0, 1], channels last in memory."""
-    return image.permute(0, 3, 1, 2).float().div(255)

@@ -1,56 +1,13 @@
 """Metrics against values computed by hand, and on the ground truth itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from epropnp.data.format import ObjectModel
-from epropnp.errors import UserError
 from epropnp.evaluation import metrics
-from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-
-K = np.array([[572.4114, 0, 325.2611], [0, 573.57043, 242.04899], [0, 0, 1]])
-POINTS = np.array([[0.05, 0, 0], [-0.05, 0, 0], [0, 0.05, 0], [0, -0.05, 0]])
-
-
-def turn(axis: str, angle_deg: float) -> np.ndarray:
-    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
-    if axis == "z":
-        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-
-
-def pose(R: np.ndarray | None = None, t: tuple[float, float, float] = (0, 0, 1)) -> np.ndarray:
-    T = np.eye(4)
-    T[:3, :3] = np.eye(3) if R is None else R
-    T[:3, 3] = t
-    return T[None]
-
-
-def model(name: str = "cat", symmetric: bool = False) -> ObjectModel:
-    return ObjectModel(
-        object_id=6,
-        name=name,
-        diameter_m=0.1,
-        bounds_min=POINTS.min(0),
-        bounds_max=POINTS.max(0),
-        symmetric=symmetric,
-        symmetries=np.eye(4)[None],
-        points=POINTS.astype(np.float32),
-    )
-
-
-def predictions(T_pred: np.ndarray, T_true: np.ndarray) -> Predictions:
-    n = len(T_pred)
-    return Predictions(
-        sample_id=[f"s{i}" for i in range(n)],
-        object_id=np.full(n, 6, np.int16),
-        T_pred=T_pred,
-        T_true=T_true,
-        K=np.repeat(K[None], n, 0),
-        covariance=np.zeros((n, 6, 6)),
-        cost=np.zeros(n),
-    )
+from tests.evaluation.made import POINTS, K, model, pose, predictions, turn
 
 
 def test_ground_truth_scores_100_everywhere() -> None:
@@ -63,7 +20,7 @@ def test_ground_truth_scores_100_everywhere() -> None:
         area = scores.pop("add_area")
         # Strict `<` makes the accuracy at threshold 0 zero: Simpson's first node costs a third of a step.
         assert area == pytest.approx(100 - 100 / 3000, abs=1e-9)
-        assert set(scores.values()) == {100.0}
+        assert list(scores.values()) == pytest.approx([100] * len(scores), abs=1e-9)
 
 
 def test_shift_along_x_by_hand() -> None:
@@ -77,7 +34,10 @@ def test_shift_along_x_by_hand() -> None:
     assert scores["add_mean3"] == pytest.approx(200 / 3)
     # accuracy is a step at 0.03 of the diameter: the area on [0, 0.1] is 70 %
     assert scores["add_area"] == pytest.approx(70, abs=0.1)
+    assert scores["add_auc_10cm"] == pytest.approx(97)
     assert scores["2deg2cm"] == 100
+    # 0.03 of the diameter and 1.72 px lie below every threshold of BOP
+    assert (scores["mssd_ar"], scores["mspd_ar"]) == (100, 100)
     assert (scores["proj_2px"], scores["proj_5px"]) == (100, 100)
 
 
@@ -110,7 +70,7 @@ def test_rotation_error_is_exact_from_tiny_to_half_a_turn(angle_deg: float) -> N
 
 
 def test_thresholds_are_strict() -> None:
-    assert metrics.accuracy(np.array([0.1, 0.0999999]), 0.1) == 50
+    assert metrics.below(np.array([0.1, 0.0999999]), 0.1).tolist() == [0, 100]
 
 
 def test_a_pose_that_is_not_finite_is_a_miss() -> None:
@@ -129,12 +89,27 @@ def test_objects_are_averaged_not_images() -> None:
     assert score(mixed, {6: model(), 7: model("cup")})["add_0.10d"] == 50
 
 
-def test_prediction_file_round_trip(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    written = predictions(np.concatenate([pose(turn("x", 3)), pose()]), np.concatenate([pose(), pose()]))
-    written.write(tmp_path / "p.parquet")
-    read = Predictions.read(tmp_path / "p.parquet")
-    assert read.sample_id == written.sample_id
-    np.testing.assert_array_equal(read.T_pred, written.T_pred)
-    np.testing.assert_array_equal(read.K, written.K)
-    with pytest.raises(UserError, match=r"missing\.parquet"):
-        Predictions.read(tmp_path / "missing.parquet")
+def test_bop_errors_by_hand() -> None:
+    half_turns = np.stack([np.eye(4), pose(turn("z", 180), (0, 0, 0))[0]])
+    T_true, T_pred = pose(), pose(turn("z", 180), (0.003, 0.004, 1))
+    shift = metrics.mssd_error(T_pred, T_true, POINTS, half_turns)
+    assert shift[0] == pytest.approx(0.005, abs=1e-12)
+    assert metrics.mssd_error(T_pred, T_true, POINTS, half_turns[:1])[0] == pytest.approx(0.104043, abs=1e-6)
+    pixels = metrics.mspd_error(T_pred, T_true, POINTS, K[None], half_turns)
+    assert pixels[0] == pytest.approx(np.hypot(572.4114 * 0.003, 573.57043 * 0.004), abs=1e-9)
+    # 0.0501, 0.12 and 0.6 of the diameter lie below 9, 8 and none of 0.05, 0.10, ... 0.50
+    relative = np.array([0.0501, 0.12, 0.6, np.nan])
+    assert metrics.mean_recall(relative, np.arange(1, 11) * 0.05).tolist() == [90, 80, 0, 0]
+
+
+def test_mspd_is_measured_in_images_640_px_wide() -> None:
+    T_true, T_pred = pose(), pose(t=(0.02, 0, 1))  # 11.4 px: below 15, 20, ... 50
+    assert score(predictions(T_pred, T_true), {6: model()})["mspd_ar"] == 80
+    wide = dataclasses.replace(predictions(T_pred, T_true), image_size=np.array([[1280.0, 960]]))
+    assert score(wide, {6: model()})["mspd_ar"] == 90  # 5.7 px
+
+
+def test_areas_by_hand() -> None:
+    errors = np.array([0.0, 0.025, 0.0999, 0.1, np.nan])
+    np.testing.assert_allclose(metrics.exact_area(errors, 0.1), [100, 75, 0.1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(metrics.simpson_area(errors, 0.1), [100, 75, 0.1, 0, 0], atol=0.15)

@@ -22,8 +22,11 @@ def truth(dataset: ArrowDataset) -> Predictions:
         T_pred=poses,
         T_true=poses,
         K=np.stack([r.K for r in records]),
+        image_size=np.stack([r.image_size for r in records]),
+        crop=np.zeros((len(records), 3)),
         covariance=np.zeros((len(records), 6, 6)),
         cost=np.zeros(len(records)),
+        valid=np.ones(len(records), bool),
     )
 
 

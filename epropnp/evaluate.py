@@ -1,0 +1,135 @@
+"""Command line: score a saved prediction file again, with any thresholds, without a network."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from epropnp.data.format import ArrowDataset
+from epropnp.errors import UserError
+from epropnp.evaluation.bop_results import write_bop_results
+from epropnp.evaluation.calibration import Calibration, calibrate
+from epropnp.evaluation.pose_errors import pose_errors
+from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.score_table import merged, table_columns, table_csv, table_markdown, table_rich
+from epropnp.evaluation.scores import Estimates, Thresholds, estimates, image_scores
+from epropnp.visualization.calibration import save_calibration
+
+DESCRIPTION = """Score the predictions of a trial again: accuracies with confidence intervals, calibration.
+
+Examples:
+  python -m epropnp.evaluate runs/first/trials/a/predictions.parquet
+      scores.csv, scores.md and calibration.png beside the predictions
+  python -m epropnp.evaluate predictions.parquet --thresholds.add 0.01 0.1 --thresholds.px 3
+      other thresholds
+  python -m epropnp.evaluate predictions.parquet --bop-csv method_lm-test.csv
+      for the BOP toolkit, too
+"""
+NOTES = (
+    "Percent, averaged over objects, with 95 % bootstrap intervals over images. add_mean: of the ADD(-S) "
+    "rows. add_area: area under the ADD(-S) curve up to 0.1 d; add_auc_10cm: up to 10 cm. mssd_ar, mspd_ar: "
+    "average recalls of BOP.",
+    "coverage: images whose truth lies in the 50, 80, 95 % credible region, by posterior samples, and "
+    "(gauss) by the covariance alone. nll: -log p(truth).",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What to score, and how."""
+
+    predictions: tyro.conf.Positional[Path]
+    """predictions.parquet of a trial."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="DATASET", help_behavior_hint="")] = None
+    """Dataset whose object models to score with. Default: those in the file."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    output: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    """Where scores.csv, scores.md and calibration.png go. Default: beside the predictions."""
+    bop_csv: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Also write a results file of the BOP challenge."""
+    resamples: int = 1000
+    """Of the bootstrap."""
+
+
+def evaluate(arguments: Arguments, console: Console) -> None:
+    """Score, print, and write the files. UserError where something is missing or cannot be written."""
+    if arguments.resamples < 1:
+        raise UserError(f"--resamples is {arguments.resamples}, it must be at least 1")
+    predictions = Predictions.read(arguments.predictions)
+    if not len(predictions):
+        raise UserError(f"{arguments.predictions} holds no predictions")
+    objects = predictions.objects if arguments.data is None else ArrowDataset(arguments.data).objects
+    values = image_scores(pose_errors(predictions, objects), arguments.thresholds)
+    scores = estimates(values, predictions.object_id, resamples=arguments.resamples)
+    calibration = calibrate(predictions, objects)
+    if len(calibration.object_id):
+        scores = merged(scores, _calibration_scores(calibration, arguments.resamples))
+    columns = table_columns(scores, {key: model.name for key, model in objects.items()})
+    title = f"{arguments.predictions} ({len(predictions)} images)"
+    notes = [*NOTES, *_remarks(predictions, calibration)]
+    _say(console, title)
+    console.print(table_rich(columns, console.width))
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
+
+    folder = arguments.output or arguments.predictions.parent
+    _write(folder / "scores.csv", table_csv(columns), console)
+    _write(folder / "scores.md", table_markdown(columns, title, notes), console)
+    save_calibration(calibration, folder / "calibration.png")
+    _say(console, f"wrote {folder / 'calibration.png'}")
+    if arguments.bop_csv is not None:
+        left_out = write_bop_results(predictions, arguments.bop_csv)
+        _say(console, f"wrote {arguments.bop_csv} ({left_out} images without a pose left out)")
+
+
+def _calibration_scores(calibration: Calibration, resamples: int) -> Estimates:
+    return estimates(calibration.image_values(), calibration.object_id, resamples=resamples)
+
+
+def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
+    """What a reader must know of this file."""
+    remarks = []
+    if calibration.left_out:
+        remarks.append(
+            f"{calibration.left_out} of {len(predictions)} images have no valid pose: "
+            "left out of the calibration; as a pose that is not finite, they are misses."
+        )
+    if predictions.posterior is None:
+        remarks.append(
+            "The posterior was not sampled (evaluation.samples 0): no coverage by samples, no nll."
+        )
+    return remarks
+
+
+def _write(path: Path, text: str, console: Console) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    _say(console, f"wrote {path}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 on success, 2 with one line on stderr for a user's error."""
+    try:
+        evaluate(
+            tyro.cli(Arguments, prog="python -m epropnp.evaluate", args=arguments, description=DESCRIPTION),
+            Console(),
+        )
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Weights of the official EPro-PnP 6DoF code and of CDPN, for our ResNet-34 with the 3-stage `deconv` head.
+
+| theirs                                | ours                                                          |
+|---------------------------------------|---------------------------------------------------------------|
+| `backbone.*` (torchvision's names)    | `backbone.net.*`; the first layer from BGR to RGB             |
+| input: BGR in [0, 1], not normalised  | `backbone.mean` 0, `backbone.std` 1                           |
+| `rot_head_net.features.N.*`, N < 27   | `head.stages.N.*`, the layers in the same order               |
+| `rot_head_net.out_layer.*`            | `output.*`: three coordinates, two weight maps                |
+| `rot_head_net.scale_branch.*`         | `scale.*`, whose exponential is the scale, theirs too         |
+| `monte_carlo_pose_loss.norm_factor`   | returned: it belongs to the loss                              |
+| `trans_head_net.*`                    | none: the pose layer gives the translation                    |
+| `rot_head_net.features.27.*` (CDPN)   | none: coordinates and one confidence. The readouts start      |
+|                                       | anew, as the official `cdpn_init` runs do                     |
+
+Anything else in the file, and anything of ours that the file should hold and does not, is an error.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from epropnp.errors import UserError
+
+HEAD = "rot_head_net.features."
+CDPN_READOUT = HEAD + "27."
+IGNORED = ("trans_head_net.", CDPN_READOUT)
+NORM_FACTOR = "monte_carlo_pose_loss.norm_factor"
+RENAMED = {
+    "backbone.": "backbone.net.",
+    HEAD: "head.stages.",
+    "rot_head_net.out_layer.": "output.",
+    "rot_head_net.scale_branch.": "scale.",
+}
+READOUTS = ("output.", "scale.")  # what a CDPN checkpoint does not have
+
+
+class Released(NamedTuple):
+    """What a released checkpoint held beside the network's weights.
+
+    Attributes:
+        norm_factor: running scale of the Monte Carlo loss; None in a CDPN checkpoint.
+        loaded: number of tensors taken over.
+        ignored: number of tensors of the translation head, and of CDPN's readout.
+    """
+
+    norm_factor: float | None
+    loaded: int
+    ignored: int
+
+
+def load_released(net: nn.Module, file: str | Path) -> Released:
+    """Load a checkpoint of the official code, or of CDPN's first stage, into our network.
+
+    Args:
+        net: a `CorrespondenceNet` of `resnet34` with head `deconv`, 3 stages of width 256.
+        file: as the official `save_model` writes it, `{"state_dict": ...}`, or the bare state dict.
+
+    Raises:
+        UserError: no such file, one that holds more than tensors, tensors without a counterpart or of
+            another shape, or missing ones.
+    """
+    given = _read(Path(file))
+    wanted = net.state_dict()
+    weights = dict(_input_statistics(wanted))
+    ignored = 0
+    for key, tensor in given.items():
+        if key.startswith(IGNORED):
+            ignored += 1
+        elif key != NORM_FACTOR:
+            weights[_rename(key, file)] = tensor.flip(1) if key == "backbone.conv1.weight" else tensor
+    cdpn = any(key.startswith(CDPN_READOUT) for key in given)
+    if cdpn:
+        weights |= {key: value for key, value in wanted.items() if key.startswith(READOUTS)}
+    _compare(weights, wanted, file)
+    if not any(tensor.is_meta for tensor in wanted.values()):  # a trial plan builds networks without memory
+        net.load_state_dict(weights)
+    factor = float(given[NORM_FACTOR]) if NORM_FACTOR in given else None
+    return Released(factor, len(given) - ignored - (factor is not None), ignored)
+
+
+def _input_statistics(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Input statistics of an image that is not normalised."""
+    mean, std = wanted["backbone.mean"], wanted["backbone.std"]
+    return {"backbone.mean": torch.zeros_like(mean), "backbone.std": torch.ones_like(std)}
+
+
+def _read(file: Path) -> Mapping[str, Tensor]:
+    if not file.is_file():
+        raise UserError(f"released checkpoint: no file {file}")
+    try:
+        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(
+            f"{file}: not a file of tensors only (a whole pickled model is not read, for it could run code); "
+            "where its code is installed, save `model.state_dict()` instead"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{file}: no state dict; expected {{'state_dict': ...}} as the official code saves")
+    return state
+
+
+def _rename(key: str, file: str | Path) -> str:
+    for theirs, ours in RENAMED.items():
+        if key.startswith(theirs):
+            return ours + key.removeprefix(theirs)
+    raise UserError(f"{file}: '{key}' is not part of the official ResNet-34 network or of CDPN's first stage")
+
+
+def _compare(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file: str | Path) -> None:
+    hint = "it fits model.backbone resnet34, head deconv, deconv_stride 32, head_width 256"
+    unknown = sorted(weights.keys() - wanted.keys())
+    missing = sorted(wanted.keys() - weights.keys())
+    if unknown or missing:
+        what = f"{unknown[0]} has no counterpart" if unknown else f"{missing[0]} is missing"
+        raise UserError(f"{file}: {what} ({len(unknown)} unknown, {len(missing)} missing tensors); {hint}")
+    for key, tensor in weights.items():
+        if tensor.shape != wanted[key].shape:
+            shapes = f"{tuple(tensor.shape)}, ours {tuple(wanted[key].shape)}"
+            raise UserError(f"{file}: {key} has shape {shapes}; {hint}")

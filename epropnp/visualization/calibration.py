@@ -1,0 +1,77 @@
+"""A picture of calibration: reliability curves, and error against predicted standard deviation."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from epropnp.errors import UserError
+from epropnp.evaluation.calibration import Calibration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEVELS = np.linspace(0, 1, 101)
+
+
+def save_calibration(calibration: Calibration, path: Path) -> None:
+    """Draw the picture into a PNG or SVG file. UserError where it cannot be written."""
+    from matplotlib.figure import Figure  # slow to import
+
+    figure = Figure(figsize=(14, 4.5), layout="constrained")
+    reliability, translation, rotation = figure.subplots(1, 3)
+    _draw_reliability(reliability, calibration)
+    _draw_errors(
+        translation, 1000 * calibration.translation_std_m, 1000 * calibration.translation_error_m, "mm"
+    )
+    _draw_errors(rotation, calibration.rotation_std_deg, calibration.rotation_error_deg, "deg")
+    translation.set_title("translation")
+    rotation.set_title("rotation")
+    try:
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
+def coverage_curve(level: np.ndarray) -> np.ndarray:
+    """Fraction (101,) of images whose truth lies in the credible regions of 0, 1, ... 100 %.
+
+    `level` (n,) is that of the smallest region that contains the truth.
+    """
+    return np.searchsorted(np.sort(level), LEVELS, side="right") / max(len(level), 1)
+
+
+def _draw_reliability(axes: "Axes", calibration: Calibration) -> None:
+    images = len(calibration.object_id)
+    chance = 1.96 * np.sqrt(LEVELS * (1 - LEVELS) / max(images, 1))
+    axes.fill_between(
+        100 * LEVELS, 100 * (LEVELS - chance), 100 * (LEVELS + chance), color="0.85", label="95 % by chance"
+    )
+    axes.plot([0, 100], [0, 100], color="0.5", linewidth=1)
+    if calibration.level_sampled is not None:
+        axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_sampled), label="posterior samples")
+    axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_gaussian), label="covariance alone")
+    left_out = f", {calibration.left_out} without a pose left out" if calibration.left_out else ""
+    axes.set(
+        title=f"{images} images{left_out}",
+        xlabel="credible region, %",
+        ylabel="truth inside, % of images",
+        xlim=(0, 100),
+        ylim=(0, 100),
+        aspect="equal",
+    )
+    axes.legend(frameon=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_errors(axes: "Axes", std: np.ndarray, error: np.ndarray, unit: str) -> None:
+    """Points below the line err less than predicted."""
+    axes.loglog(std, error, ".", markersize=3, alpha=0.4)
+    if len(std):
+        ends = [0.8 * std.min(), 1.25 * std.max()]
+        axes.plot(ends, ends, color="0.5", linewidth=1, label="error = standard deviation")
+        axes.set_xlim(*ends)
+        axes.legend(frameon=False, fontsize="small")
+    axes.set(xlabel=f"predicted standard deviation, {unit}", ylabel=f"error, {unit}")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,92 @@
+"""Calibration is found where it is, and over- and under-confidence where they are."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chi2
+
+from epropnp.evaluation.calibration import calibrate, local_coordinates, squared_mahalanobis
+from epropnp.evaluation.predictions import Posterior, Predictions
+from epropnp.pnp import pose as pose_algebra
+from tests.evaluation.made import model, pose, predictions, turn
+
+IMAGES = 2000
+STD = np.array([0.002, 0.003, 0.02, 0.05, 0.04, 0.03])
+
+
+def gaussian_predictions(inflation: float) -> Predictions:
+    """True poses around the predicted ones; the standard deviations that are claimed are inflated."""
+    rng = np.random.default_rng(0)
+    mixing = np.linalg.qr(rng.normal(size=(IMAGES, 6, 6)))[0] * STD[:, None]  # rows scaled
+    gaps = (mixing @ rng.normal(size=(IMAGES, 6, 1)))[..., 0]
+    start = torch.randn(IMAGES, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    start[:, 3:] = torch.nn.functional.normalize(start[:, 3:], dim=-1)
+    truth = pose_algebra.retract(start, torch.from_numpy(gaps))
+    T_pred, T_true = (pose_algebra.to_matrix(p).numpy() for p in (start, truth))
+    covariance = inflation**2 * mixing @ mixing.transpose(0, 2, 1)
+    return dataclasses.replace(predictions(T_pred, T_true), covariance=covariance)
+
+
+def test_local_coordinates_invert_the_retraction() -> None:
+    start = torch.tensor([[0.1, 0.2, 0.9, 0.5, 0.5, -0.5, 0.5]], dtype=torch.float64).repeat(3, 1)
+    step = torch.tensor([[0.01, -0.02, 0.03, 0.3, -0.2, 0.1], [0.0] * 6, [0, 0, 0, 3.0, 0, 0]]).double()
+    moved = pose_algebra.retract(start, step)
+    matrices = pose_algebra.to_matrix(start).numpy(), pose_algebra.to_matrix(moved).numpy()
+    np.testing.assert_allclose(local_coordinates(*matrices), step, atol=1e-12)
+
+
+def test_half_a_turn_is_infinitely_far() -> None:
+    gap = local_coordinates(pose(), pose(turn("x", 180)))
+    assert squared_mahalanobis(gap, np.eye(6)[None])[0] == np.inf
+
+
+@pytest.mark.parametrize("inflation", [0.5, 1.0, 2.0])
+def test_coverage_by_the_covariance(inflation: float) -> None:
+    values = calibrate(gaussian_predictions(inflation), {6: model()}).image_values()
+    found = [values[f"coverage_gauss_{level}"].mean() for level in (50, 80, 95)]
+    squared = chi2.ppf([0.5, 0.8, 0.95], 6)  # Mahalanobis distances
+    np.testing.assert_allclose(found, 100 * chi2.cdf(inflation**2 * squared, 6), atol=3.5)
+    assert "nll" not in values
+
+
+def test_errors_and_standard_deviations_have_the_units_they_say() -> None:
+    found = calibrate(gaussian_predictions(1.0), {6: model()})
+    np.testing.assert_allclose(found.translation_std_m, np.linalg.norm(STD[:3]), rtol=1e-9)
+    np.testing.assert_allclose(found.rotation_std_deg, np.degrees(np.linalg.norm(STD[3:])), rtol=1e-9)
+    assert np.sqrt(np.square(found.translation_error_m).mean()) == pytest.approx(
+        np.linalg.norm(STD[:3]), rel=0.05
+    )
+    rms = np.sqrt(np.square(found.rotation_error_deg).mean())
+    assert rms == pytest.approx(np.degrees(np.linalg.norm(STD[3:])), rel=0.05)
+
+
+def test_coverage_and_likelihood_by_samples() -> None:
+    made = predictions(np.concatenate([pose()] * 4), np.concatenate([pose()] * 4))
+    posterior = Posterior(
+        log_evidence=np.full(4, -3.0),
+        effective_samples=np.full(4, 100.0),
+        cost_true=np.array([1.0, 2.0, 3.0, 4.0]),
+        credible_level=np.array([0.1, 0.5, 0.7, 0.96]),
+    )
+    values = calibrate(dataclasses.replace(made, posterior=posterior), {6: model()}).image_values()
+    assert [values[f"coverage_{level}"].mean() for level in (50, 80, 95)] == [50, 75, 75]
+    assert values["nll"].tolist() == [-2, -1, 0, 1]
+
+
+def test_a_symmetric_object_is_compared_with_its_closest_truth() -> None:
+    turned = np.stack([np.eye(4), pose(turn("z", 180), (0, 0, 0))[0]])
+    symmetric = dataclasses.replace(model("glue", True), symmetries=turned)
+    made = predictions(pose(turn("z", 179)), pose())
+    assert calibrate(made, {6: symmetric}).rotation_error_deg[0] == pytest.approx(1, abs=1e-9)
+    assert calibrate(made, {6: model()}).rotation_error_deg[0] == pytest.approx(179, abs=1e-9)
+
+
+def test_images_without_a_pose_are_left_out_and_counted() -> None:
+    made = predictions(
+        np.concatenate([pose(), np.full((1, 4, 4), np.nan), pose()]), np.concatenate([pose()] * 3)
+    )
+    made = dataclasses.replace(made, valid=np.array([False, True, True]))
+    found = calibrate(made, {6: model()})
+    assert (found.left_out, len(found.object_id), len(found.level_gaussian)) == (2, 1, 1)

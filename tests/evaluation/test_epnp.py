@@ -1,0 +1,26 @@
+"""Initial poses by EPnP: from the confident points, NaN where there is none."""
+
+import torch
+
+from epropnp.evaluation.epnp import epnp_poses
+from epropnp.pnp import pose
+
+
+def test_confident_points_decide() -> None:
+    torch.manual_seed(0)
+    truth = torch.tensor([[0.05, -0.02, 0.7, 0.5, 0.5, -0.5, 0.5], [0, 0, 1, 0.6, 0, 0.8, 0]])
+    points_obj = 0.1 * torch.rand(2, 200, 3) - 0.05
+    K = torch.tensor([[570.0, 0, 320], [0, 570, 240], [0, 0, 1]]).expand(2, 3, 3)
+    rays = pose.transform(truth, points_obj) @ K.mT
+    points_img = rays[..., :2] / rays[..., 2:]
+    points_img[:, 40:] += 50 * torch.randn(2, 160, 2)  # the unconfident ones are wrong
+    weights = torch.full((2, 200, 2), 0.1)
+    weights[:, :40] = 1
+    found = epnp_poses(points_obj, points_img, weights, K)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found[:, :3], truth[:, :3], atol=2e-4, rtol=0)
+    assert pose.rotation_angle(found[:, 3:], truth[:, 3:]).max() < 2e-3
+    # Fewer than EPnP needs; and points that are all NaN.
+    assert epnp_poses(points_obj[:, :2], points_img[:, :2], weights[:, :2], K).isnan().all()
+    broken = epnp_poses(points_obj * torch.nan, points_img, weights, K)
+    assert not torch.isfinite(broken).all()

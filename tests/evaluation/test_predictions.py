@@ -1,0 +1,75 @@
+"""The prediction file: everything comes back, and what cannot be read is said in one line."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.evaluation.predictions import OBJECTS_KEY, SCHEMA, VERSION_KEY, Posterior, Predictions
+from tests.evaluation.made import model, pose, predictions, turn
+
+
+@pytest.fixture
+def sampled() -> Predictions:
+    rng = np.random.default_rng(0)
+    made = predictions(np.concatenate([pose(turn("x", 3)), pose()]), np.concatenate([pose(), pose()]))
+    return dataclasses.replace(
+        made,
+        covariance=rng.normal(size=(2, 6, 6)),
+        valid=np.array([True, False]),
+        posterior=Posterior(**{f.name: rng.random(2) for f in dataclasses.fields(Posterior)}),
+        objects={6: model(), 7: dataclasses.replace(model("cup"), object_id=7)},
+    )
+
+
+def test_round_trip(sampled: Predictions, tmp_path: Path) -> None:
+    sampled.write(tmp_path / "p.parquet")
+    read = Predictions.read(tmp_path / "p.parquet")
+    assert read.sample_id == sampled.sample_id
+    for name in ("object_id", "T_pred", "T_true", "K", "image_size", "crop", "covariance", "cost", "valid"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(sampled, name), err_msg=name)
+    for field in dataclasses.fields(Posterior):
+        np.testing.assert_array_equal(
+            getattr(read.posterior, field.name), getattr(sampled.posterior, field.name)
+        )
+    assert list(read.objects) == [6]  # the cup is in no image
+    for field in dataclasses.fields(model()):
+        np.testing.assert_array_equal(getattr(read.objects[6], field.name), getattr(model(), field.name))
+
+
+def test_without_samples_the_columns_are_null(sampled: Predictions, tmp_path: Path) -> None:
+    file = tmp_path / "p.parquet"
+    dataclasses.replace(sampled, posterior=None).write(file)
+    assert Predictions.read(file).posterior is None
+    assert pq.read_table(file)["log_evidence"].null_count == 2
+
+
+def test_metadata_is_text_that_any_reader_takes(sampled: Predictions, tmp_path: Path) -> None:
+    sampled.write(tmp_path / "p.parquet")
+    metadata = pq.read_metadata(tmp_path / "p.parquet").metadata
+    assert metadata[VERSION_KEY] == b"2"
+    assert metadata[OBJECTS_KEY].isascii()
+
+
+def test_files_of_an_older_version_say_how_to_get_a_new_one(tmp_path: Path) -> None:
+    old = pa.schema([field for field in SCHEMA if field.name in ("sample_id", "T_pred", "T_true", "cost")])
+    pq.write_table(old.empty_table(), tmp_path / "old.parquet")
+    with pytest.raises(UserError, match=r"version 1, this code reads version 2: delete .*result\.json"):
+        Predictions.read(tmp_path / "old.parquet")
+
+
+def test_files_of_another_kind_are_refused(sampled: Predictions, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing\.parquet is not a prediction file"):
+        Predictions.read(tmp_path / "missing.parquet")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="no column T_pred"):
+        Predictions.read(tmp_path / "other.parquet")
+    sampled.write(tmp_path / "p.parquet")
+    half = (tmp_path / "p.parquet").read_bytes()[:2000]
+    (tmp_path / "half.parquet").write_bytes(half)
+    with pytest.raises(UserError, match=r"half\.parquet is not a prediction file"):
+        Predictions.read(tmp_path / "half.parquet")

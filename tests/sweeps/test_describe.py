@@ -1,0 +1,82 @@
+"""Table 1 of the report, and the list of backbones, as the main job prints them."""
+
+import pytest
+from rich.console import Console
+
+from epropnp.errors import UserError
+from epropnp.training.recipes import RECIPES
+from sweeps import backbones
+from sweeps.describe import Description, describe, show_backbones
+from sweeps.space import plan_trials
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Description]:
+    return describe(plan_trials(RECIPES["paper"], seeds=(0, 1), pretrained=False), pretrained=True)
+
+
+def test_table_1_of_the_report(rows: list[Description]) -> None:
+    """Parameters and operations follow from the architectures; the seeds share one row."""
+    assert [(row.architecture, row.head, row.channels) for row in rows] == [
+        ("resnet34", "deconv x 256", "512@32"),
+        ("swin_tiny_patch4_window7_224", "deconv x 256", "768@32"),
+        ("convnext_tiny", "deconv x 256", "768@32"),
+        ("hrnet_w32", "direct", "32@4"),
+    ]
+    assert [row.parameters for row in rows] == [27_189_319, 34_012_289, 34_313_063, 28_535_783]
+    assert [row.gflops for row in rows] == pytest.approx([23.92, 29.12, 26.07, 20.38], abs=0.01)
+    assert {row.resolution for row in rows} == {"256 -> 64"}
+    assert {row.pretrained for row in rows} == {True}
+    assert {row.schedule for row in rows} == {
+        "160 epochs of 32, rmsprop, step from 0.0001, /10 after 50, 100, 150"
+    }
+    assert {row.loss for row in rows} == {"coord + 0.02 mc"}
+
+
+def test_the_operations_of_the_head_are_those_of_its_convolutions(rows: list[Description]) -> None:
+    """ResNet-34 is 3.6 G multiply-adds at 224 px; the head's 3x3 kernels are counted by hand."""
+    maps = [8, 16, 32, 64]
+    width = 256
+    deconvolutions = sum(
+        9 * before * width * side**2 for before, side in zip([512, 256, 256], maps[:3], strict=True)
+    )
+    convolutions = sum(2 * 9 * width**2 * side**2 for side in maps[1:])
+    head = 2 * (deconvolutions + convolutions + 5 * width * 64**2) / 1e9
+    resnet34 = 2 * 3.663 * (256 / 224) ** 2
+    assert rows[0].gflops == pytest.approx(head + resnet34, rel=2e-3)
+
+
+def test_describe_prints_the_table_and_trains_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    out = tmp_path_factory.mktemp("out") / "runs"
+    arguments = ["--recipe", "quick", "--describe", "--backbones", "resnet10t", "--heads", "deconv", "fpn"]
+    assert backbones.main([*arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("deconv x 64", "256@16", "64@4, 128@8, 256@16", "1.58 M", "128 -> 32", "8 epochs of 16"):
+        assert words in printed
+    assert not out.exists()
+
+
+def test_few_backbones_are_listed_with_strides_and_heads() -> None:
+    console = Console(record=True, width=200)
+    show_backbones("test_vit2", console)
+    show_backbones("test_resnet", console)
+    text = console.export_text()
+    assert "64@16" in text
+    assert "deconv, fpn, upsample" in text
+    assert "32@2, 32@4, 48@8, 192@16, 96@32" in text
+    assert "0.37 M" in text
+
+
+def test_many_backbones_are_listed_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert backbones.main(["--list-backbones", "conv*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "convnext_tiny" in lines
+    assert all(line.startswith("conv") for line in lines[:-1])
+    assert lines[-1].startswith(f"{len(lines) - 1} models;")
+
+
+def test_a_pattern_without_a_match_is_an_error() -> None:
+    with pytest.raises(UserError, match="no timm model matches 'resnet-34'"):
+        show_backbones("resnet-34", Console())

@@ -1,0 +1,96 @@
+"""Evaluation: the same poses with and without samples, either initial pose, and what the file says."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from epropnp.data.dataset import Batch, CropDataset
+from epropnp.data.format import ArrowDataset
+from epropnp.evaluation.predictions import Predictions
+from epropnp.models.network import ModelConfig, Prediction
+from epropnp.pnp import EProPnP
+from epropnp.training import evaluator
+from epropnp.training.config import DataConfig, EvaluationConfig, TrialConfig
+from epropnp.training.evaluator import predict
+
+CONFIG = TrialConfig(
+    model=ModelConfig(input_px=64, weight_norm="v2"),
+    data=DataConfig(points=64),
+    evaluation=EvaluationConfig(proposals=32, batch_size=5),
+)
+
+
+class Oracle(torch.nn.Module):
+    """In place of a network: the true coordinate maps, with noise, trusted inside of the mask."""
+
+    def __init__(self, data: CropDataset) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.data = data
+        self.seen = 0
+
+    def forward(self, image: torch.Tensor) -> Prediction:
+        rows = range(self.seen, self.seen + len(image))
+        batch: Batch = self.data.__getitems__([(0, i, i) for i in rows])
+        self.seen += len(image)
+        noise = torch.randn(batch.coords.shape, generator=torch.Generator().manual_seed(self.seen))
+        logits = torch.where(batch.mask[:, None], 0.0, -20.0).expand(-1, 2, -1, -1)
+        return Prediction(batch.coords + 0.02 * noise, logits, torch.full((len(image), 2), 5.0))
+
+
+def predicted(dataset: Path, split: str = "test", **changes: object) -> Predictions:
+    data = CropDataset(
+        ArrowDataset(dataset), split, input_px=CONFIG.model.input_px, map_px=CONFIG.model.map_px
+    )
+    evaluation = dataclasses.replace(CONFIG.evaluation, **changes)  # type: ignore[arg-type]
+    config = dataclasses.replace(CONFIG, evaluation=evaluation)
+    return predict(Oracle(data), EProPnP(), data, config)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def sampled(tiny_dataset: Path) -> Predictions:
+    return predicted(tiny_dataset)
+
+
+def test_poses_are_the_same_without_samples(sampled: Predictions, tiny_dataset: Path) -> None:
+    plain = predicted(tiny_dataset, samples=0)
+    assert plain.posterior is None
+    np.testing.assert_array_equal(plain.T_pred, sampled.T_pred)
+    np.testing.assert_array_equal(plain.cost, sampled.cost)
+    assert predicted(tiny_dataset, "validation").posterior is None
+
+
+def test_every_field_is_of_its_image(sampled: Predictions, tiny_dataset: Path) -> None:
+    records = list(ArrowDataset(tiny_dataset).split("test"))
+    assert sampled.sample_id == [record.sample_id for record in records]
+    assert sampled.valid.all()
+    assert sampled.image_size.tolist() == [[640, 480]] * len(records)
+    assert list(sampled.objects) == [6]
+    shift_m = np.linalg.norm(sampled.T_pred[:, :3, 3] - sampled.T_true[:, :3, 3], axis=1)
+    assert np.median(shift_m) < 0.02
+    posterior = sampled.posterior
+    assert posterior is not None
+    assert (posterior.cost_true >= 0.99 * sampled.cost).all()
+    assert ((posterior.credible_level >= 0) & (posterior.credible_level <= 1)).all()
+    assert np.median(posterior.effective_samples) > 50
+
+
+def test_epnp_finds_the_poses_too(sampled: Predictions, tiny_dataset: Path) -> None:
+    found = predicted(tiny_dataset, initial="epnp", samples=0)
+    near = np.linalg.norm(found.T_pred[:, :3, 3] - sampled.T_pred[:, :3, 3], axis=1) < 1e-3
+    assert near.mean() > 0.8
+
+
+def test_the_cost_is_that_of_as_many_cells_as_training_sees(
+    sampled: Predictions, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maps have 256 cells and training sees 64: variances are a quarter of the plain ones."""
+    monkeypatch.setattr(evaluator, "_as_trained", lambda found, points: found)
+    plain = predicted(tiny_dataset, samples=0)
+    np.testing.assert_allclose(plain.T_pred, sampled.T_pred, atol=1e-3)
+    np.testing.assert_allclose(sampled.cost, 4 * plain.cost, rtol=1e-2)
+    ratio = sampled.covariance[:, range(6), range(6)] / plain.covariance[:, range(6), range(6)]
+    np.testing.assert_allclose(ratio, 0.25, rtol=0.05)
