@@ -9,9 +9,7 @@ ask for the same, and present in each under one more name of the same file.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +20,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from epropnp.data.cache import locked
 from epropnp.data.format import Backgrounds, read_manifest
 from epropnp.data.schema import (
     BACKGROUNDS_FILE,
@@ -41,7 +40,6 @@ from pipelines.workers import Mapper, open_mapper
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
-_log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -77,13 +75,11 @@ def build_planned(plan: Plan, workers: int | None, progress: bool, ray_address: 
         read_manifest(plan.path)
         return plan.path
     work = plan.root / WORK_FOLDER / plan.dataset_id
-    with _storage_errors(plan.root):
-        work.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(work.with_suffix(".lock")):
-            if not plan.path.exists():  # another builder may have finished while this one waited
-                mapper = partial(open_mapper, workers or len(os.sched_getaffinity(0)), ray_address)
-                _fill(plan, work, mapper, progress)
-                work.rename(plan.path)
+    with _storage_errors(plan.root), locked(work.with_suffix(".lock")):
+        if not plan.path.exists():  # another builder may have finished while this one waited
+            mapper = partial(open_mapper, workers or len(os.sched_getaffinity(0)), ray_address)
+            _fill(plan, work, mapper, progress)
+            work.rename(plan.path)
     return plan.path
 
 
@@ -101,18 +97,6 @@ def _storage_errors(root: Path) -> Iterator[None]:
             f"cannot write below {root}: {reason}; {advice} and run the same command again: "
             "what is finished is kept"
         ) from error
-
-
-@contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """Holds an exclusive lock; the system frees it when its holder dies."""
-    with file.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.info("another process builds this dataset: waiting for it")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _fill(

@@ -1,14 +1,16 @@
-"""This node's cache: where it lies, and the lock that lets only one process fill a part of it."""
+"""This node's cache: where it lies, and the lock that lets only one process fill a folder."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 CACHE_VARIABLE = "EPROPNP_CACHE"
+_log = logging.getLogger(__name__)
 
 
 def cache_dir() -> Path:
@@ -24,5 +26,9 @@ def locked(file: Path) -> Iterator[None]:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.info("another process works on %s: waiting for it", file.stem.lstrip("."))
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
