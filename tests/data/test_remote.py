@@ -110,10 +110,10 @@ def test_what_arrives_damaged_is_not_kept(source: Path, cache: Path) -> None:
 
 
 def test_two_processes_at_once_make_one_copy(source: Path, cache: Path) -> None:
-    """Each says what it copied: together every file once."""
+    """Each says what it copied (one write per name, for several threads speak): together every file once."""
     code = (
         "import sys; from epropnp.data import remote; copy = remote._copy_file\n"
-        "def say(*a): print(a[2].rpartition('/')[2], flush=True); copy(*a)\n"
+        "def say(*a): sys.stdout.write(a[2].rpartition('/')[2] + chr(10)); copy(*a)\n"
         "remote._copy_file = say; print(remote.local_copy(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, f"file://{source}"]
