@@ -12,6 +12,8 @@ ARGS ?=
 JOBS ?= 2
 UI_PORT ?= 5000
 WORK_DIR ?= runs
+# Receives gpu-report.md.
+OUT ?= $(WORK_DIR)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -20,10 +22,10 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint bench ui clean
+.PHONY: help install sweep test lint bench gpu-check ui clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## Create .venv and install the project into it
 
@@ -50,10 +52,14 @@ lint: $(STAMP)  ## Check style, format and types; silent when all is well
 		echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
-bench: $(STAMP)  ## Time the PnP layer, the renderer and the dataset reader
+bench: $(STAMP)  ## Time the PnP layer, a training step, the renderer and the dataset reader
 	@$(BIN)/python tests/bench/pnp_layer.py $(ARGS)
+	@$(BIN)/python tests/bench/training_step.py
 	@$(BIN)/python tests/bench/rendering.py
 	@$(BIN)/python tests/bench/dataset_reading.py
+
+gpu-check: $(STAMP)  ## On a machine with a GPU: its tests, all benchmarks, a report in OUT
+	@$(BIN)/python tests/bench/gpu_check.py --out $(OUT)
 
 ui: $(STAMP)  ## Show the recorded runs in the MLflow UI, on this machine only
 	@[ -f $(WORK_DIR)/mlflow.db ] || { \

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from epropnp.command_line import parse
 from epropnp.data.format import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.bop_results import write_bop_results
@@ -34,7 +35,7 @@ NOTES = (
     "rows. add_area: area under the ADD(-S) curve up to 0.1 d; add_auc_10cm: up to 10 cm. mssd_ar, mspd_ar: "
     "average recalls of BOP.",
     "coverage: images whose truth lies in the 50, 80, 95 % credible region, by posterior samples, and "
-    "(gauss) by the covariance alone. nll: -log p(truth).",
+    "(cov) by the covariance alone. nll: -log p(truth).",
 )
 
 
@@ -102,6 +103,11 @@ def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
         remarks.append(
             "The posterior was not sampled (evaluation.samples 0): no coverage by samples, no nll."
         )
+    for name, found in vars(predictions.temperatures).items():
+        if found.scale != 1 or found.tail:
+            remarks.append(
+                f"Corrected on the validation split: {name} scale {found.scale:.3f}, tail {found.tail:.3f}."
+            )
     return remarks
 
 
@@ -121,10 +127,8 @@ def _say(console: Console, text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 on success, 2 with one line on stderr for a user's error."""
     try:
-        evaluate(
-            tyro.cli(Arguments, prog="python -m epropnp.evaluate", args=arguments, description=DESCRIPTION),
-            Console(),
-        )
+        words = sys.argv[1:] if arguments is None else arguments
+        evaluate(parse(Arguments, DESCRIPTION, words, "python -m epropnp.evaluate"), Console())
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

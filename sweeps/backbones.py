@@ -3,44 +3,29 @@
 Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
 """
 
-import dataclasses
-import json
 import os
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from epropnp.command_line import parse
 from epropnp.errors import UserError
-from sweeps.flags import DESCRIPTION, SweepConfig, check, parse
+from sweeps.flags import DESCRIPTION, SweepConfig, check
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
     from epropnp.training.recipes import Recipe
+    from sweeps.folder import Sweep
     from sweeps.space import PlannedTrial
     from sweeps.tables import Row
     from sweeps.tracking import Tracker
 
-SWEEP_FILE = "sweep.json"
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
 RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """A sweep's identity and its folder."""
-
-    name: str
-    sweep_id: str
-    folder: Path
-
-    def trial_folder(self, trial: str) -> Path:
-        """Where one trial keeps its checkpoint, result and predictions."""
-        return self.folder / "trials" / trial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,23 +47,18 @@ def run(config: SweepConfig) -> int:
     """Run a sweep whose flags passed `check`; see `main` for the exit code."""
     from pipelines.objects import resolve_objects
     from sweeps.cluster import set_environment
-    from sweeps.space import plan_trials
+    from sweeps.folder import create_folders, find_sweep
+    from sweeps.space import fetch_weights
 
     set_environment(config.ray_address)
     console = _console()
-    recipe = _choose_recipe(config, console)
+    recipes = _choose_recipes(config, console)
+    recipe = recipes[0]  # whose objects and numbers of images all trials share
     wanted = config.objects or recipe.objects
     objects = list(wanted) if config.data else [info.name for info in resolve_objects(wanted)]
-    trials = plan_trials(
-        recipe,
-        backbones=config.backbones,
-        heads=config.heads,
-        loss_weights=config.loss_weights,
-        seeds=config.seeds,
-        epochs=config.epochs,
-        pretrained=config.pretrained,
-    )
-    sweep = find_sweep(config, recipe.name)
+    trials = _plan(config, recipes)
+    fetch_weights(trials)
+    sweep = find_sweep(config, "-".join(recipe.name for recipe in recipes))
     console.print(f"sweep {sweep.name}: {len(trials)} trials on {', '.join(objects)}")
 
     started_s = time.perf_counter()
@@ -89,8 +69,9 @@ def run(config: SweepConfig) -> int:
     create_folders(sweep, trials, dataset_id)
     tracker = _tracker(config, sweep)
     tracker.connect()
-    flags = {f"flag.{key}": value for key, value in vars(config).items() if value is not None}
-    tracker.start("", flags | {"recipe": recipe.name, "dataset_id": dataset_id})
+    flags = {f"flag.{key}": value for key, value in vars(config).items() if value not in (None, ())}
+    names = " ".join(recipe.name for recipe in recipes)
+    tracker.start("", flags | {"recipe": names, "dataset_id": dataset_id})
     started_s = time.perf_counter()
     try:
         rows = _train(config, sweep, trials, dataset, dataset_id, tracker, console)
@@ -104,7 +85,7 @@ def run(config: SweepConfig) -> int:
     from epropnp.data.format import ArrowDataset
     from sweeps.report import report, show
 
-    show(sweep.name, rows, report(sweep, rows, ArrowDataset(dataset), tracker), console)
+    show(report(sweep, rows, ArrowDataset(dataset), tracker), console)
     if not tracker.flush():
         advice = f"later: --resume --name {sweep.name}"
         console.print(f"MLflow at {tracker.uri} is out of reach; {advice}", soft_wrap=True)
@@ -115,84 +96,56 @@ def run(config: SweepConfig) -> int:
 def inform(config: SweepConfig) -> int:
     """Answer `--list-backbones` or `--describe`: nothing is downloaded, built or trained."""
     from sweeps.describe import describe, show_backbones, show_descriptions
-    from sweeps.space import plan_trials
 
     console = _console()
     if config.list_backbones is not None:
         show_backbones(config.list_backbones, console)
         return 0
-    recipe = _choose_recipe(config, console)
-    trials = plan_trials(
-        recipe,
-        backbones=config.backbones,
-        heads=config.heads,
-        loss_weights=config.loss_weights,
-        epochs=config.epochs,
-        pretrained=False,  # so that no weights are fetched
-    )
-    pretrained = recipe.base.model.pretrained if config.pretrained is None else config.pretrained
-    show_descriptions(describe(trials, pretrained), f"recipe {recipe.name}", console)
+    recipes = _choose_recipes(config, console)
+    title = " ".join(("recipe" if len(recipes) == 1 else "recipes", *(recipe.name for recipe in recipes)))
+    if config.set:
+        title += f" with {' '.join(config.set)}"
+    show_descriptions(describe(_plan(config, recipes)), title, console)
     return 0
 
 
-def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
-    """Name a new sweep, or find the one to resume; nothing is written yet.
+def _plan(config: SweepConfig, recipes: Sequence["Recipe"]) -> tuple["PlannedTrial", ...]:
+    from sweeps.space import plan_trials
 
-    Raises:
-        UserError: the name is taken, or there is nothing to resume.
-    """
-    out = config.out.resolve()
-    if not config.resume:
-        name = config.name or f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-        if (out / name).exists():
-            raise UserError(
-                f"--name: {out / name} exists; add --resume to go on with it, or choose another name"
-            )
-        return Sweep(name=name, sweep_id=uuid.uuid4().hex, folder=out / name)
-    found = sorted(out.glob(f"{config.name or '*'}/{SWEEP_FILE}"), key=_modified)
-    if not found:
-        what = f"sweep '{config.name}'" if config.name else "sweep"
-        raise UserError(f"--resume: no {what} in {out}; start one without --resume")
-    folder = found[-1].parent
-    sweep_id = json.loads(found[-1].read_text())["sweep_id"]
-    return Sweep(name=folder.name, sweep_id=sweep_id, folder=folder)
+    return plan_trials(
+        recipes,
+        backbones=config.backbones,
+        heads=config.heads,
+        loss_weights=config.loss_weights,
+        seeds=config.seeds,
+        epochs=config.epochs,
+        pretrained=config.pretrained,
+        settings=config.set,
+    )
 
 
-def create_folders(sweep: Sweep, trials: Sequence["PlannedTrial"], dataset_id: str) -> None:
-    """Create the folders of a sweep and its trials; a resumed one becomes the newest.
+def _choose_recipes(config: SweepConfig, console: "Console") -> list["Recipe"]:
+    """The recipes of the command line in its order, or the one that fits this machine."""
+    from epropnp.training.recipes import RECIPES, small
 
-    Raises:
-        UserError: they cannot be written, or hold trials of other settings.
-    """
-    from sweeps.trial import prepare_folder
-
-    note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "arguments": sys.argv[1:]}
-    try:
-        sweep.folder.mkdir(parents=True, exist_ok=True)
-        (sweep.folder / SWEEP_FILE).write_text(json.dumps(note, indent=1))
-        for trial in trials:
-            prepare_folder(sweep.trial_folder(trial.name), trial.config, dataset_id)
-    except OSError as error:
-        raise UserError(f"--out: {sweep.folder} cannot be written ({error.strerror})") from error
+    names = config.recipe or (_recipe_of_this_machine(console),)
+    recipes = [RECIPES[name] for name in dict.fromkeys(names)]
+    return [small(recipe) for recipe in recipes] if config.small else recipes
 
 
-def _choose_recipe(config: SweepConfig, console: "Console") -> "Recipe":
-    from epropnp.training.recipes import RECIPES
-
-    if config.recipe is not None:
-        return RECIPES[config.recipe]
+def _recipe_of_this_machine(console: "Console") -> str:
     import torch
 
     if torch.cuda.is_available():
         console.print(f"CUDA device found: recipe [bold]paper[/] ({torch.cuda.get_device_name()})")
-        return RECIPES["paper"]
+        return "paper"
     console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
     console.print(
         "Small networks, small images, one object: a comparison in minutes, not the published "
         "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."
     )
     console.rule(style="yellow")
-    return RECIPES["quick"]
+    return "quick"
 
 
 def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> tuple[str, str]:
@@ -220,7 +173,7 @@ def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> t
     return folder, ArrowDataset.verified(folder).dataset_id
 
 
-def _tracker(config: SweepConfig, sweep: Sweep) -> "Tracker":
+def _tracker(config: SweepConfig, sweep: "Sweep") -> "Tracker":
     from sweeps.tracking import Tracker
 
     out = config.out.resolve()
@@ -236,7 +189,7 @@ def _tracker(config: SweepConfig, sweep: Sweep) -> "Tracker":
 
 def _train(
     config: SweepConfig,
-    sweep: Sweep,
+    sweep: "Sweep",
     trials: Sequence["PlannedTrial"],
     dataset: str,
     dataset_id: str,
@@ -283,10 +236,6 @@ def _console() -> "Console":
 
     console = Console()
     return console if console.is_terminal else Console(width=200)
-
-
-def _modified(file: Path) -> float:
-    return file.stat().st_mtime
 
 
 if __name__ == "__main__":

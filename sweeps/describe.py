@@ -4,6 +4,7 @@ The first is Table 1 of the report when the recipe is `paper`. Networks are buil
 downloaded, allocated or trained.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from sweeps.space import PlannedTrial
 
 MEASURED_AT_MOST = 25  # backbones listed with their strides and sizes; more are listed by name only
 LISTED_PX = 256
+FOLDED = ("recipe", "schedule", "loss")
 LEGEND = (
     "channels: of the feature maps that the head reads, @ their strides. parameters and GFLOPs: of the whole "
     "network; one crop, forward, a multiplication and an addition count as two."
@@ -33,6 +35,7 @@ class Description:
     """One row of Table 1.
 
     Attributes:
+        recipe: name.
         architecture: timm name.
         head: name, and the width of its layers if it has any.
         channels: widths of the feature maps that the head reads, `width@stride`.
@@ -43,6 +46,7 @@ class Description:
         schedule, loss: in words.
     """
 
+    recipe: str
     architecture: str
     head: str
     channels: str
@@ -54,21 +58,16 @@ class Description:
     loss: str
 
 
-def describe(trials: Sequence[PlannedTrial], pretrained: bool) -> list[Description]:
-    """One description per setting; trials that differ in the seed only share one.
-
-    Args:
-        trials: planned without pretrained weights, so that none are fetched.
-        pretrained: what the trials would start from.
-    """
-    rows = dict.fromkeys(_describe(trial.config, pretrained) for trial in trials)
-    return list(rows)
+def describe(trials: Sequence[PlannedTrial]) -> list[Description]:
+    """One description per setting; trials that differ in the seed only share one. No weights are fetched."""
+    settings = dict.fromkeys(dataclasses.replace(trial.config, seed=0) for trial in trials)
+    return [_describe(config) for config in settings]
 
 
 def show_descriptions(rows: Sequence[Description], title: str, console: Console) -> None:
-    """Print descriptions as a table; a schedule or loss that all rows share moves to the caption."""
+    """Print descriptions as a table; a recipe, schedule or loss that all rows share moves to the caption."""
     texts = [_texts(row) for row in rows]
-    shared = [name for name in ("schedule", "loss") if len({text[name] for text in texts}) == 1]
+    shared = [name for name in FOLDED if len({text[name] for text in texts}) == 1]
     caption = [f"{name}: {texts[0][name]}." for name in shared]
     table = Table(
         title=title,
@@ -111,8 +110,8 @@ def show_backbones(pattern: str, console: Console) -> None:
     console.print(table)
 
 
-def _describe(config: TrialConfig, pretrained: bool) -> Description:
-    model = config.model
+def _describe(config: TrialConfig) -> Description:
+    model = dataclasses.replace(config.model, pretrained=False, released=None)
     with torch.device("meta"):
         net = CorrespondenceNet(model).eval()
         counter = FlopCounterMode(display=False)
@@ -120,13 +119,14 @@ def _describe(config: TrialConfig, pretrained: bool) -> Description:
             net(torch.empty(1, 3, model.input_px, model.input_px))
     own_layers = any(True for _ in net.head.parameters())
     return Description(
+        recipe=config.recipe,
         architecture=model.backbone,
         head=f"{model.head} x {model.head_width}" if own_layers else model.head,
         channels=_channels([(level.channels, level.stride) for level in net.backbone.levels]),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         gflops=counter.get_total_flops() / 1e9,
         resolution=f"{model.input_px} -> {model.map_px}",
-        pretrained=pretrained,
+        pretrained=config.model.pretrained,
         schedule=_schedule(config.optim),
         loss=_loss(config.loss),
     )
@@ -147,6 +147,7 @@ def _measure(name: str) -> tuple[str, str, str]:
 def _texts(row: Description) -> dict[str, str]:
     """The cells of a row by column title."""
     return {
+        "recipe": row.recipe,
         "architecture": row.architecture,
         "head": row.head,
         "channels": row.channels,

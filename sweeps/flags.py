@@ -1,21 +1,16 @@
-"""The main job's flags: one frozen dataclass, turned into a command line by tyro.
+"""The main job's flags: one frozen dataclass, turned into a command line by `epropnp.command_line`."""
 
-What a user types wrongly is answered with one line: unknown flags name the nearest flag.
-"""
-
-import contextlib
 import dataclasses
-import io
 import math
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
 import tyro
 
+from epropnp.command_line import YesNo
 from epropnp.errors import UserError, nearest
+from epropnp.training.recipe_names import RECIPE_NAMES
 from pipelines.objects import resolve_objects
 
 
@@ -30,35 +25,22 @@ Seeds = Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")]
 Folder = Annotated[Path | None, _arg("FOLDER")]
 Text = Annotated[str | None, _arg("TEXT")]
 Count = Annotated[int | None, _arg("N")]
-RecipeName = Annotated[Literal["quick", "paper", "real"] | None, _arg("{quick,paper,real}")]
+Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPE_NAMES)}}} ...")]
 
-
-def _yes_or_no(words: list[str]) -> bool:
-    if words not in ([], ["yes"], ["no"]):
-        raise ValueError(f"'{' '.join(words)}' is neither yes nor no")
-    return words != ["no"]
-
-
-YesNo = Annotated[
-    bool | None,
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="[yes|no]",
-        instance_from_str=_yes_or_no,
-        is_instance=lambda value: value is None or isinstance(value, bool),
-        str_from_instance=lambda value: [] if value is None else [["no", "yes"][value]],
-    ),
-    tyro.conf.arg(help_behavior_hint=""),
-]
 
 DESCRIPTION = """Compare backbones on 6DoF object pose: build the data once, train one trial per
-backbone x head x loss weight x seed, and print one table.
+recipe x backbone x head x loss weight x seed, print one table, and say which setting is best.
 
 Examples:
   python sweeps/backbones.py
       the recipe that fits this machine, on rendered stand-ins of the LineMOD objects
   python sweeps/backbones.py --backbones resnet10t hrnet_w18_small --heads deconv direct
       two backbones, each under both heads: four trials
+  python sweeps/backbones.py --recipe official_v1b official_v2 best --small --backbones resnet10t \\
+      --seeds 0 1 2
+      three ways to train one network, at the size of `quick`, three seeds each
+  python sweeps/backbones.py --set optim.lr=1e-3 data.points=512
+      any setting of the recipe, for every trial
   python sweeps/backbones.py --data data/lm --objects cat --backgrounds photographs
       the real LineMOD cat (BOP folder), rendered training images on photographs
   python sweeps/backbones.py --recipe paper --ray-address auto --out /shared/runs \\
@@ -69,7 +51,7 @@ Examples:
   python sweeps/backbones.py --resume
       go on with the newest sweep: finished trials are kept, the others continue
 
-Results: OUT/NAME/table.md and table.csv; the runs: `make ui`.
+Results: OUT/NAME/summary.md (the answer) and table.md (every trial), both as CSV too; the runs: `make ui`.
 """
 
 
@@ -77,10 +59,15 @@ Results: OUT/NAME/table.md and table.csv; the runs: `make ui`.
 class SweepConfig:
     """Which trials are run, on what data, where and how."""
 
-    recipe: RecipeName = None
-    """Default: `paper` with a CUDA device, else `quick` (small networks, one object)."""
+    recipe: Recipes = None
+    """How to train; several are compared on the data of the first. Default: `paper` with a CUDA device, else
+    `quick` (small networks, one object)."""
+    small: bool = False
+    """The method of the recipe at the size of `quick`: small networks and images, one object, few epochs."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="")] = ()
+    """Change settings of every trial, by the dotted names that MLflow shows: `optim.lr=1e-3`."""
     backbones: Names = None
-    """timm models. Default: the four of the recipe."""
+    """timm models. Default: those of the recipe."""
     heads: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HEAD ...")] = ("study",)
     """`deconv`, `direct`, `fpn`, `upsample`, or `study`: the one that the study gave each backbone."""
     loss_weights: Weights = None
@@ -116,46 +103,22 @@ class SweepConfig:
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
 
 
-T = TypeVar("T")
-
-
-def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:
-    """Read a config dataclass from command-line arguments.
-
-    Raises:
-        UserError: an unknown flag (naming the nearest), a missing or malformed value.
-        SystemExit: with code 0, after `--help` was answered.
-    """
-    captured = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(captured):
-            config, unknown = tyro.cli(
-                kind,
-                prog=prog,
-                description=description,
-                args=list(args),
-                return_unknown_args=True,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise UserError(f"{_first_sentence(captured.getvalue())}; see {prog} --help") from None
-    sys.stderr.write(captured.getvalue())
-    if unknown:
-        raise UserError(_unknown_argument(unknown[0], kind, prog))
-    return config
-
-
 def check(config: SweepConfig) -> None:
     """Check all that can be checked without loading anything heavy.
 
     Raises:
-        UserError: an empty list, an unknown object, a number out of range, a folder that is not there.
+        UserError: an empty list, an unknown recipe or object, a number out of range, a folder that is not
+            there.
     """
+    for name in config.recipe or ():
+        if name not in RECIPE_NAMES:
+            listed = ", ".join(RECIPE_NAMES)
+            raise UserError(
+                f"--recipe: unknown recipe '{name}'{nearest(name, RECIPE_NAMES)}; recipes: {listed}"
+            )
     if config.objects is not None and (config.data is None or not any(config.objects)):
         resolve_objects([name for name in config.objects if name.strip()])  # else the folder has its own
-    for flag in ("backbones", "heads", "loss_weights", "seeds"):
+    for flag in ("recipe", "backbones", "heads", "loss_weights", "seeds"):
         if getattr(config, flag) == ():
             raise UserError(f"--{flag.replace('_', '-')}: the list is empty")
     for flag in ("epochs", "trials_at_once"):
@@ -176,21 +139,3 @@ def check(config: SweepConfig) -> None:
             raise UserError(f"--{flag}: no folder {folder}; check the path, or leave the flag out")
     if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
         raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
-
-
-def _unknown_argument(argument: str, kind: type[Any], prog: str) -> str:
-    flags = ["--" + field.name.replace("_", "-") for field in dataclasses.fields(kind)]
-    what = "unknown flag" if argument.startswith("-") else "unexpected argument"
-    return f"{what} {argument}{nearest(argument, flags)}; see {prog} --help"
-
-
-def _first_sentence(box: str) -> str:
-    """The message inside the box that tyro draws, as one line."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
-    body = lines[1:] if lines and "─" in lines[0] else lines
-    message: list[str] = []
-    for line in body:
-        if not line or line.startswith("─"):
-            break
-        message.append(line)
-    return " ".join(message).rstrip(".:") or "the command line cannot be read"

@@ -1,67 +1,122 @@
-"""What a sweep leaves behind: the table, the curves and the predictions' pictures, on disk and in MLflow."""
+"""What a sweep leaves behind, on disk and in MLflow: the answer, the table, the curves, the predictions."""
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from epropnp.data.format import ArrowDataset
 from epropnp.evaluation.calibration import calibrate
+from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.scores import estimates, image_scores
 from epropnp.visualization.calibration import save_calibration
-from epropnp.visualization.comparison import Curves, save_curves
+from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from epropnp.visualization.prediction import prediction_sheet, save_png
+from sweeps.folder import Sweep
+from sweeps.summary import (
+    SELECTION,
+    ImageScores,
+    Summary,
+    summarise,
+    summary_csv,
+    summary_markdown,
+    summary_rich,
+)
 from sweeps.tables import Row, table_csv, table_markdown, table_rich
 from sweeps.tracking import Tracker
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
-
-if TYPE_CHECKING:  # that module runs this one
-    from sweeps.backbones import Sweep
 
 PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
 FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a trial, for MLflow
 
 
-def report(sweep: "Sweep", rows: Sequence[Row], dataset: ArrowDataset, tracker: Tracker) -> list[Path]:
-    """Write the files of a sweep and hand them to MLflow.
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What there is to say about a sweep.
+
+    Attributes:
+        title: of the sweep.
+        rows: one per trial, with scores where it finished.
+        summary: None where no trial finished.
+        files: of the sweep as a whole.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    summary: Summary | None
+    files: Sequence[Path]
+
+
+def report(sweep: Sweep, rows: Sequence[Row], dataset: ArrowDataset, tracker: Tracker) -> Report:
+    """Score the trials, write the files of a sweep and hand them to MLflow.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
-        rows: one per trial, finished or failed.
+        rows: one per trial, finished or failed, without scores.
         dataset: that the trials were tested on.
         tracker: connected to MLflow, or spooling.
 
-    Returns:
-        The files of the sweep as a whole, the table first.
+    Raises:
+        UserError: a trial's predictions cannot be read, or are of other images than the rest.
     """
-    files = [sweep.folder / "table.md", sweep.folder / "table.csv"]
-    files[0].write_text(table_markdown(rows, f"Sweep {sweep.name}"))
-    files[1].write_text(table_csv(rows))
-    curves = {}
+    images: dict[str, ImageScores] = {}
     for row in rows:
         if row.result is None:
             tracker.finish(row.name, "FAILED", row.failure or "")
-            continue
-        curves[row.name] = Curves(loss=row.result.train_loss, accuracy=row.result.val_add)
-        scores = {f"test/{key}": value for key, value in row.result.test.items()}
-        tracker.log_scores(row.name, row.result.epochs, scores)
-        trial = sweep.trial_folder(row.name)
-        predictions = Predictions.read(trial / PREDICTIONS_FILE)
-        save_png(trial / PICTURE_FILE, prediction_sheet(predictions, dataset))
-        save_calibration(calibrate(predictions, dataset.objects), trial / CALIBRATION_FILE)
-        tracker.log_files(row.name, [trial / file for file in FILES])
-        tracker.finish(row.name, "FINISHED")
-    if curves:
-        files.append(sweep.folder / "curves.png")
-        save_curves(curves, files[-1])
+        else:
+            images[row.name] = _report_trial(row, sweep.trial_folder(row.name), dataset, tracker)
+    rows = [_scored(row, images[row.name]) if row.name in images else row for row in rows]
+    summary = summarise(rows, images) if images else None
+    title = f"Sweep {sweep.name}"
+    files = _write(sweep.folder, title, rows, summary)
     tracker.log_files("", files)
-    tracker.finish("", "FINISHED" if all(row.result for row in rows) else "FAILED")
-    return files
+    tracker.finish("", "FINISHED" if len(images) == len(rows) else "FAILED")
+    return Report(title=title, rows=rows, summary=summary, files=files)
 
 
-def show(name: str, rows: Sequence[Row], files: Sequence[Path], console: Console) -> None:
-    """Print the table and where everything lies."""
-    console.print(table_rich(rows, f"Sweep {name}"))
+def show(report: Report, console: Console) -> None:
+    """Print the table, the answer, and where everything lies."""
+    console.print(table_rich(report.rows, report.title, console.width))
+    if report.summary is not None:
+        console.print(summary_rich(report.summary))
+    for file in report.files:
+        console.print(f"{file.name}: {file}", soft_wrap=True)
+
+
+def _report_trial(row: Row, folder: Path, dataset: ArrowDataset, tracker: Tracker) -> ImageScores:
+    """Draw a finished trial's pictures, hand its files to MLflow, and score its images."""
+    assert row.result is not None
+    predictions = Predictions.read(folder / PREDICTIONS_FILE)
+    save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
+    save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
+    scores = {f"test/{key}": value for key, value in row.result.test.items()}
+    tracker.log_scores(row.name, row.result.epochs, scores)
+    tracker.log_files(row.name, [folder / file for file in FILES])
+    tracker.finish(row.name, "FINISHED")
+    values = image_scores(pose_errors(predictions, dataset.objects))
+    return ImageScores(sample_id=predictions.sample_id, object_id=predictions.object_id, values=values)
+
+
+def _scored(row: Row, images: ImageScores) -> Row:
+    return dataclasses.replace(row, scores=estimates(images.values, images.object_id).average)
+
+
+def _write(folder: Path, title: str, rows: Sequence[Row], summary: Summary | None) -> list[Path]:
+    texts = {"table.md": table_markdown(rows, title), "table.csv": table_csv(rows)}
+    if summary is not None:
+        texts["summary.md"] = summary_markdown(summary, title)
+        texts["summary.csv"] = summary_csv(summary)
+    files = [folder / name for name in texts]
     for file in files:
-        console.print(f"{file.stem}: {file}", soft_wrap=True)
+        file.write_text(texts[file.name])
+    if summary is not None:
+        files += [folder / "summary.png", folder / "curves.png"]
+        save_comparison(summary.ranked[SELECTION], SELECTION, files[-2])
+        finished = {row.name: row.result for row in rows if row.result is not None}
+        save_curves(
+            {name: Curves(loss=r.train_loss, accuracy=r.val_add) for name, r in finished.items()}, files[-1]
+        )
+    return files

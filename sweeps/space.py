@@ -1,10 +1,10 @@
-"""Which trials a sweep runs: backbone x head x loss weight x seed, each a named config.
+"""Which trials a sweep runs: recipe x backbone x head x loss weight x seed, each a named config.
 
 Every name and every pair of backbone and head is checked here, before anything is built or started.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,12 +13,20 @@ import torch
 from epropnp.errors import UserError, nearest
 from epropnp.models.backbones import check_backbone
 from epropnp.models.heads import HEADS
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import TrialConfig
+from epropnp.training.overrides import override
 from epropnp.training.recipes import Recipe, study_head
 
 STUDY = "study"  # in the place of a head: the one that the study gave the backbone
 HEAD_CHOICES = (STUDY, *HEADS)
+AXES = {  # settings that have a flag of their own, by which the trials are told apart
+    "recipe": "--recipe",
+    "model.backbone": "--backbones",
+    "model.head": "--heads",
+    "loss.mc": "--loss-weights",
+    "seed": "--seeds",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +38,7 @@ class PlannedTrial:
 
 
 def plan_trials(
-    recipe: Recipe,
+    recipes: Sequence[Recipe],
     *,
     backbones: Sequence[str] | None = None,
     heads: Sequence[str] = (STUDY,),
@@ -38,41 +46,51 @@ def plan_trials(
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
     pretrained: bool | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[PlannedTrial, ...]:
-    """Expand the axes of a sweep into trials; None means the recipe's own choice.
+    """Expand the axes of a sweep into trials; None means each recipe's own choice.
+
+    Args:
+        recipes, backbones, heads, loss_weights, seeds: the axes.
+        epochs, pretrained: for all trials.
+        settings: `KEY=VALUE`, applied to every trial last.
 
     Raises:
-        UserError: an unknown backbone or head (naming the nearest), a pair that does not fit, or
-            pretrained weights that cannot be had.
+        UserError: an unknown backbone or head (naming the nearest), a pair that does not fit, a setting
+            that does not exist or has a flag of its own.
     """
-    backbones = recipe.backbones if backbones is None else backbones
-    loss_weights = recipe.loss_weights if loss_weights is None else loss_weights
-    for backbone in backbones:
-        check_backbone(backbone)
+    for setting in settings:
+        key = setting.partition("=")[0].strip()
+        if key in AXES:
+            raise UserError(f"--set: {key} tells the trials of a sweep apart; use {AXES[key]}")
     for head in heads:
         if head not in HEAD_CHOICES:
             listed = ", ".join(HEAD_CHOICES)
             raise UserError(f"unknown head '{head}'{nearest(head, HEAD_CHOICES)}; heads: {listed}")
     trials: dict[str, PlannedTrial] = {}
-    for backbone, head, weight, seed in product(backbones, heads, loss_weights, seeds):
-        actual = study_head(backbone) if head == STUDY else head
-        config = recipe.trial(backbone, actual, weight, seed, epochs=epochs, pretrained=pretrained)
-        name = f"{backbone}-{actual}-mc{weight:g}-seed{seed}"
-        trials[name] = PlannedTrial(name=name, config=config)
-    _check_networks(trial.config.model for trial in trials.values())
+    for recipe in recipes:
+        prefix = f"{recipe.name}-" if len(recipes) > 1 else ""
+        names = recipe.backbones if backbones is None else backbones
+        weights = recipe.loss_weights if loss_weights is None else loss_weights
+        for backbone in names:
+            check_backbone(backbone)
+        for backbone, head, weight, seed in product(names, heads, weights, seeds):
+            actual = study_head(backbone) if head == STUDY else head
+            config = recipe.trial(backbone, actual, weight, seed, epochs=epochs, pretrained=pretrained)
+            name = f"{prefix}{backbone}-{actual}-mc{weight:g}-seed{seed}"
+            trials[name] = PlannedTrial(name=name, config=override(config, settings))
+    for model in dict.fromkeys(trial.config.model for trial in trials.values()):
+        with torch.device("meta"):
+            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))
     return tuple(trials.values())
 
 
-def _check_networks(models: Iterable[ModelConfig]) -> None:
-    """Build each network once, so that what cannot be built stops the sweep and not a trial.
+def fetch_weights(trials: Sequence[PlannedTrial]) -> None:
+    """Bring the weights that trials start from into the cache that all of them read.
 
-    First all of them without memory or weights, then pretrained ones for real, which also brings their
-    weights into the cache that all trials read.
+    Raises:
+        UserError: weights that cannot be had: the sweep stops here, and not in a trial.
     """
-    distinct = list(dict.fromkeys(models))
-    for model in distinct:
-        with torch.device("meta"):
-            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))
-    for model in distinct:
+    for model in dict.fromkeys(trial.config.model for trial in trials):
         if model.pretrained or model.released is not None:
             CorrespondenceNet(model)

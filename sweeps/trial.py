@@ -15,6 +15,7 @@ from ray import tune
 
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
+from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
 from epropnp.training.result import EpochReport, TrialResult
 from epropnp.training.trainer import Trainer
@@ -96,24 +97,32 @@ def one_line(error: BaseException | str) -> str:
 def _train(config: TrialConfig, dataset: str, folder: Path) -> None:
     _check_storage(dataset, folder)
     trainer = Trainer(config, dataset, folder)
-    reports = 0
+    reporter = _TuneReporter(trainer)
+    trainer.fit([reporter])
+    if not reporter.reports:  # resumed after its last epoch: only the test was left to do
+        reporter.tell()
 
-    def report(_: EpochReport | None = None) -> None:
-        nonlocal reports
-        history = trainer.state.history
+
+class _TuneReporter(Callback):
+    """Tells Ray Tune of each epoch."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.reports = trainer, 0
+
+    def on_epoch(self, report: EpochReport) -> None:
+        self.tell()
+
+    def tell(self) -> None:
+        history = self.trainer.state.history
         tune.report(
             {
                 "epoch": len(history) - 1,
-                "epochs": config.optim.epochs,
+                "epochs": self.trainer.config.optim.epochs,
                 "metrics": history[-1],
-                "earlier": [] if reports else history[:-1],
+                "earlier": [] if self.reports else history[:-1],
             }
         )
-        reports += 1
-
-    trainer.fit(on_epoch=report)
-    if not reports:  # resumed after its last epoch: only the test was left to do
-        report()
+        self.reports += 1
 
 
 def _check_storage(dataset: str, folder: Path) -> None:

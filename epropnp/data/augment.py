@@ -42,11 +42,8 @@ class AugmentConfig:
     noise: float = 0.0  # largest standard deviation of additive noise, in fractions of white
 
     @classmethod
-    def v2(cls) -> AugmentConfig:
-        """A stronger set for recipe `v2`: the kinds of change that GDR-Net trains with, in ranges like its.
-
-        (The released EPro-PnP v2 itself augments as the defaults do.)
-        """
+    def strong(cls) -> AugmentConfig:
+        """The kinds of change that GDR-Net trains with, in ranges like its."""
         return cls(
             rotation_deg=15.0,
             occlusion=0.5,

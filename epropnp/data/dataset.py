@@ -66,10 +66,13 @@ class Batch:
         """Called by the loader where an accelerator is present."""
         return Batch(**{k: v.pin_memory() for k, v in vars(self).items()})
 
-    def points_img(self) -> Tensor:
-        """Centres of the map's cells in image pixels, (B, h*w, 2), row by row."""
+    def points_img(self, anchor: float = 0.5) -> Tensor:
+        """Where the map's cells lie in the image, px, (B, h*w, 2), row by row: their centres.
+
+        `anchor` is the place in a cell: 0 is its top-left corner, as in the official code.
+        """
         cells = self.mask.shape[-1]
-        centre = (torch.arange(cells, device=self.side.device) + 0.5) / cells  # (w,)
+        centre = (torch.arange(cells, device=self.side.device) + anchor) / cells  # (w,)
         grid = torch.stack(torch.meshgrid(centre, centre, indexing="xy"), -1).view(1, -1, 2)
         return self.corner[:, None] + grid * self.side[:, None, None]
 
@@ -86,6 +89,7 @@ class CropDataset(Dataset[Batch]):
         seed: of the augmentation.
         boxes: what evaluation crops are cut around: the true boxes, or those that a detector found.
         noise: random errors of those boxes, the same for every seed and network.
+        first: only so many records of the split.
 
     Raises:
         UserError: boxes of a detector are asked for, and some images have none.
@@ -102,8 +106,10 @@ class CropDataset(Dataset[Batch]):
         seed: int = 0,
         boxes: Boxes = "true",
         noise: DetectorNoise | None = None,
+        first: int | None = None,
     ) -> None:
-        self.records = dataset.split(split)
+        records = dataset.split(split)
+        self.records = records if first is None else records.first(first)
         self.objects = dataset.objects
         self.backgrounds = dataset.backgrounds
         self.input_px, self.map_px = input_px, map_px

@@ -6,6 +6,7 @@ describes its columns, `docs/data-format.md` the whole.
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -225,17 +226,28 @@ class Split(Sequence[Record]):
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        chunk, row = self._rows.locate(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        chunk, row = self._rows.locate(index % len(self))
         return _read_record(chunk.columns, row)
+
+    def first(self, count: int) -> Split:
+        """The first `count` records, or all where there are fewer."""
+        part = copy.copy(self)
+        part._count = min(count, len(self))
+        return part
 
     def column(self, name: str) -> np.ndarray:
         """One whole column, such as `object_id` or `synthetic`; the images are not touched."""
-        values = [value for chunk in self._rows.chunks for value in chunk.batch.column(name).to_pylist()]
-        return np.array(values)
+        return np.array(self._column(name).to_pylist())
 
     def nulls(self, name: str) -> int:
         """How many records have no value in a column."""
-        return sum(chunk.batch.column(name).null_count for chunk in self._rows.chunks)
+        return int(self._column(name).null_count)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        parts = [chunk.batch.column(name) for chunk in self._rows.chunks]
+        return pa.chunked_array(parts, RECORD_SCHEMA.field(name).type).slice(0, len(self))
 
 
 class Backgrounds(Sequence[np.ndarray]):

@@ -2,22 +2,22 @@
 
 A credible region of level p is the smallest set of poses that holds the probability p; a calibrated
 posterior's regions contain the truth in p of the images. The posterior is known twice: by importance samples,
-and by its covariance alone, as a Gaussian in the local coordinates of `epropnp.pnp.space`, whose squared
-Mahalanobis distance is distributed as chi-square with 6 degrees of freedom.
+and by its covariance alone, as a normal or t distribution in the local coordinates of `epropnp.pnp.space`,
+whose squared Mahalanobis distance is distributed as chi-square with 6 degrees of freedom, or as F.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, f
 
 from epropnp.data.format import ObjectModel
 from epropnp.evaluation.metrics import Array, rotation_error_deg
 from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.temperature import DEGREES_OF_FREEDOM
 
 LEVELS = (0.50, 0.80, 0.95)  # of the credible regions in tables
-DEGREES_OF_FREEDOM = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Calibration:
         object_id: (n,).
         level_sampled: level of the smallest credible region that contains the truth, by samples, (n,); None
             where the posteriors were not sampled.
-        level_gaussian: the same by the covariance, (n,).
+        level_covariance: the same by the covariance, (n,).
         negative_log_likelihood: -log p(truth) by samples, in the measure of `epropnp.pnp.layer`, (n,); or
             None.
         translation_error_m, translation_std_m: distance, and the root of the covariance's trace, (n,).
@@ -38,7 +38,7 @@ class Calibration:
 
     object_id: Array
     level_sampled: Array | None
-    level_gaussian: Array
+    level_covariance: Array
     negative_log_likelihood: Array | None
     translation_error_m: Array
     translation_std_m: Array
@@ -50,9 +50,9 @@ class Calibration:
         """What each image counts, (n,); the means are the coverages in percent and the likelihood.
 
         Keys: `coverage_50`, `coverage_80`, `coverage_95` by samples, and `nll`, where there are samples;
-        `coverage_gauss_50` and so on by the covariance.
+        `coverage_cov_50` and so on by the covariance.
         """
-        by_name = {"coverage_": self.level_sampled, "coverage_gauss_": self.level_gaussian}
+        by_name = {"coverage_": self.level_sampled, "coverage_cov_": self.level_covariance}
         values = {
             f"{name}{100 * level:.0f}": 100.0 * (found <= level)
             for name, found in by_name.items()
@@ -69,8 +69,7 @@ def calibrate(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> C
 
     Of a symmetric object's true poses the closest in rotation counts.
     """
-    kept = predictions.valid & np.isfinite(predictions.T_pred).all((1, 2))
-    kept &= np.isfinite(predictions.covariance).all((1, 2))
+    kept = _has_pose(predictions)
     object_id, T_pred = predictions.object_id[kept], predictions.T_pred[kept]
     covariance = predictions.covariance[kept]
     T_true = _closest_truth(T_pred, predictions.T_true[kept], object_id, objects)
@@ -79,7 +78,9 @@ def calibrate(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> C
     return Calibration(
         object_id=object_id,
         level_sampled=None if posterior is None else posterior.credible_level[kept],
-        level_gaussian=chi2.cdf(squared_mahalanobis(gap, covariance), DEGREES_OF_FREEDOM),
+        level_covariance=covariance_level(
+            squared_mahalanobis(gap, covariance), predictions.temperatures.covariance.tail
+        ),
         negative_log_likelihood=None
         if posterior is None
         else (posterior.cost_true + posterior.log_evidence)[kept],
@@ -89,6 +90,14 @@ def calibrate(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> C
         rotation_std_deg=np.degrees(_spread(covariance[:, 3:, 3:])),
         left_out=int((~kept).sum()),
     )
+
+
+def squared_distances(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> Array:
+    """Squared Mahalanobis distances (n,) of the closest true poses, for the n images with a valid pose."""
+    kept = _has_pose(predictions)
+    T_pred, object_id = predictions.T_pred[kept], predictions.object_id[kept]
+    T_true = _closest_truth(T_pred, predictions.T_true[kept], object_id, objects)
+    return squared_mahalanobis(local_coordinates(T_pred, T_true), predictions.covariance[kept])
 
 
 def local_coordinates(T_from: Array, T_to: Array) -> Array:
@@ -111,6 +120,22 @@ def squared_mahalanobis(gap: Array, covariance: Array) -> Array:
     solved = np.linalg.solve(covariance[finite], gap[finite][..., None])[..., 0]
     distance[finite] = (gap[finite] * solved).sum(1)
     return distance
+
+
+def covariance_level(squared_distance: Array, tail: float) -> Array:
+    """Probability of all poses nearer than a squared Mahalanobis distance (n,).
+
+    `tail` is the reciprocal of the degrees of freedom of a t distribution with the same covariance.
+    """
+    if tail == 0:
+        return np.asarray(chi2.cdf(squared_distance, DEGREES_OF_FREEDOM))
+    ratio = squared_distance / (DEGREES_OF_FREEDOM * (1 - 2 * tail))
+    return np.asarray(f.cdf(ratio, DEGREES_OF_FREEDOM, 1 / tail))
+
+
+def _has_pose(predictions: Predictions) -> Array:
+    numbers = np.concatenate([predictions.T_pred.reshape(-1, 16), predictions.covariance.reshape(-1, 36)], 1)
+    return np.asarray(predictions.valid & np.isfinite(numbers).all(1))
 
 
 def _spread(covariance: Array) -> Array:

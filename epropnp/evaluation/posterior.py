@@ -5,7 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from epropnp.evaluation.temperature import Draws, Temperatures
 from epropnp.pnp import Camera, EProPnP
+from epropnp.pnp.amis import effective_sample_size
 
 ROUNDS = 2  # of quasi-random samples: as exact as four rounds, and faster (docs/maths.md)
 
@@ -16,9 +18,10 @@ class PosteriorSampler:
     Args:
         layer: whose kernel, threshold and degrees of freedom hold.
         samples: number per object, rounded down to an even one, at least 2.
+        temperatures: of the posterior; the covariance's scale is that of the weights at which is drawn.
     """
 
-    def __init__(self, layer: EProPnP, samples: int) -> None:
+    def __init__(self, layer: EProPnP, samples: int, temperatures: Temperatures | None = None) -> None:
         config = replace(
             layer.config,
             rslm_proposals=0,
@@ -27,11 +30,45 @@ class PosteriorSampler:
             amis_samples=max(1, samples // ROUNDS),
             sampler="quasi",
         )
+        self.temperatures = temperatures or Temperatures()
         self.layer = EProPnP(config)
         self.layer.load_state_dict(layer.state_dict())
         self.layer.to(next(layer.parameters(), torch.empty(0)).device)
 
     @torch.no_grad()
+    def draw(
+        self,
+        points_obj: Tensor,
+        points_img: Tensor,
+        weights: Tensor,
+        camera: Camera,
+        *,
+        pose: Tensor,
+        truths: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Draws:
+        """Samples and the truth, as costs of the weights that are given.
+
+        Args:
+            points_obj, points_img, weights, camera: as of `EProPnP`.
+            pose: (B, 7) the most likely poses.
+            truths: (S, B, 7) equivalent true poses; the most likely of them counts.
+            generator: random numbers, on the device of the tensors.
+        """
+        given = points_obj, points_img, weights, camera
+        scale = self.temperatures.covariance.scale
+        drawn = self.layer.monte_carlo(
+            points_obj, points_img, scale * weights, camera, pose_init=pose, generator=generator
+        )
+        costs = self.layer.cost(torch.cat((pose[None], truths, drawn.samples)), *given)
+        cost, equivalent, sampled = costs.split((1, len(truths), len(drawn.samples)))
+        return Draws(
+            cost=cost[0],
+            excess=sampled - cost,
+            log_proposal=-drawn.cost - drawn.log_weights,
+            excess_true=equivalent.amin(0) - cost[0],
+        )
+
     def __call__(
         self,
         points_obj: Tensor,
@@ -43,21 +80,16 @@ class PosteriorSampler:
         truths: Tensor,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """The fields of `predictions.Posterior`, (B,) each.
-
-        Args:
-            points_obj, points_img, weights, camera: as of `EProPnP`.
-            pose: (B, 7) the most likely poses.
-            truths: (S, B, 7) equivalent true poses; the most likely of them counts.
-            generator: random numbers, on the device of the tensors.
-        """
-        given = points_obj, points_img, weights, camera
-        drawn = self.layer.monte_carlo(*given, pose_init=pose, generator=generator)
-        cost_true = self.layer.cost(truths, *given, delta=drawn.delta).amin(0)
-        likelier = drawn.cost < cost_true  # (S, B)
+        """The fields of `predictions.Posterior`, (B,) each; arguments as of `draw`."""
+        draws = self.draw(
+            points_obj, points_img, weights, camera, pose=pose, truths=truths, generator=generator
+        )
+        temperature = self.temperatures.posterior
+        log_weights = draws.log_weights(temperature)
+        cost = temperature.scale**2 * draws.cost
         return {
-            "log_evidence": drawn.log_evidence,
-            "effective_samples": drawn.ess,
-            "cost_true": cost_true,
-            "credible_level": (torch.softmax(drawn.log_weights, 0) * likelier).sum(0),
+            "log_evidence": draws.log_evidence(temperature) - cost,
+            "effective_samples": effective_sample_size(log_weights),
+            "cost_true": temperature.energy(draws.excess_true) + cost,
+            "credible_level": (torch.softmax(log_weights, 0) * (draws.excess < draws.excess_true)).sum(0),
         }

@@ -4,6 +4,8 @@ The file says its version and holds the object models that scoring needs, so tha
 """
 
 import base64
+import dataclasses
+import json
 import tempfile
 import zlib
 from collections.abc import Mapping
@@ -16,9 +18,15 @@ import pyarrow.parquet as pq
 
 from epropnp.data.format import OBJECTS_FILE, ObjectModel, read_objects, write_objects
 from epropnp.errors import UserError
+from epropnp.evaluation.temperature import Temperature, Temperatures
 
 VERSION = 2
-VERSION_KEY, OBJECTS_KEY = b"epropnp.predictions", b"epropnp.objects"  # of the Parquet metadata
+# of the Parquet metadata
+VERSION_KEY, OBJECTS_KEY, TEMPERATURES_KEY = (
+    b"epropnp.predictions",
+    b"epropnp.objects",
+    b"epropnp.temperatures",
+)
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),
@@ -55,8 +63,9 @@ class Posterior:
     Attributes:
         log_evidence: log Z, in the measure of `epropnp.pnp.layer`.
         effective_samples: Kish's effective sample size.
-        cost_true: robust cost at the true pose, so that `cost_true + log_evidence` is -log p(truth); at the
-            most likely of its equivalents where the object is symmetric.
+        cost_true: energy of the true pose (its robust cost, if no temperature was given), so that
+            `cost_true + log_evidence` is -log p(truth); at the most likely of its equivalents where the
+            object is symmetric.
         credible_level: probability of all poses more likely than the true one, 0 to 1: that of the smallest
             credible region (of highest density) that contains the truth.
     """
@@ -79,9 +88,10 @@ class Predictions:
         image_size: width and height of the original image, px, (n, 2).
         crop: the square that the network saw: x, y of its top-left corner and its side, px, (n, 3).
         covariance: of the predicted pose, local coordinates of `epropnp.pnp.space`, m and rad, (n, 6, 6).
-        cost: robust reprojection cost at the predicted pose, (n,).
+        cost: robust reprojection cost at the predicted pose, at the posterior's temperature, (n,).
         valid: false where the correspondences did not determine a pose, bool (n,).
         posterior: None where it was not sampled.
+        temperatures: those that covariance, cost and posterior have been given; in older files, none.
         objects: models by id of the objects that occur; may be empty.
     """
 
@@ -96,6 +106,7 @@ class Predictions:
     cost: np.ndarray
     valid: np.ndarray
     posterior: Posterior | None = None
+    temperatures: Temperatures = field(default_factory=Temperatures)
     objects: Mapping[int, ObjectModel] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -109,7 +120,11 @@ class Predictions:
         with pq.ParquetWriter(path, SCHEMA) as writer:
             writer.write_table(table)
             writer.add_key_value_metadata(
-                {VERSION_KEY: str(VERSION).encode(), OBJECTS_KEY: _pack_objects(occurring)}
+                {
+                    VERSION_KEY: str(VERSION).encode(),
+                    OBJECTS_KEY: _pack_objects(occurring),
+                    TEMPERATURES_KEY: json.dumps(dataclasses.asdict(self.temperatures)).encode(),
+                }
             )
 
     @classmethod
@@ -120,7 +135,8 @@ class Predictions:
             _check_version(path, metadata.get(VERSION_KEY))
             table = pq.read_table(path, schema=SCHEMA)
             objects = _unpack_objects(metadata[OBJECTS_KEY])
-        except (OSError, pa.ArrowInvalid, KeyError, ValueError, zlib.error) as error:
+            temperatures = _temperatures(metadata.get(TEMPERATURES_KEY, b"{}"))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, zlib.error) as error:
             raise UserError(f"{path} is not a prediction file ({error})") from error
         rows = {
             name: np.array(table[name].to_pylist(), np.float64).reshape(shape)
@@ -133,6 +149,7 @@ class Predictions:
             cost=table["cost"].to_numpy(),
             valid=np.array(table["valid"].to_pylist(), bool),
             posterior=Posterior(**{n: table[n].to_numpy() for n in _POSTERIOR}) if sampled else None,
+            temperatures=temperatures,
             objects=objects,
             **rows,
         )
@@ -154,6 +171,10 @@ def _check_version(path: Path, found: bytes | None) -> None:
         f"{path} is a prediction file of version {version}, this code reads version {VERSION}: "
         "delete the trial's result.json and run the trial again, which only repeats its test"
     )
+
+
+def _temperatures(text: bytes) -> Temperatures:
+    return Temperatures(**{name: Temperature(**values) for name, values in json.loads(text).items()})
 
 
 def _encode(values: np.ndarray | list[str] | None, kind: pa.DataType, rows: int) -> pa.Array:

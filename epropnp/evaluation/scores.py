@@ -133,7 +133,7 @@ def estimates(
     means, drawn = {}, {}
     for key in ids:
         rows = table[object_id == key]
-        means[key], drawn[key] = rows.mean(0), _resampled_means(rows, resamples, rng)
+        means[key], drawn[key] = rows.mean(0), resampled_means(rows, resamples, rng)
     bounds = [(1 - level) / 2, (1 + level) / 2]
 
     def cells(value: Array, draws: Array) -> dict[str, Estimate]:
@@ -146,7 +146,7 @@ def estimates(
     )
 
 
-def _resampled_means(rows: Array, resamples: int, rng: np.random.Generator) -> Array:
+def resampled_means(rows: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Means (resamples, M) of rows (m, M), drawn m at a time with replacement."""
     m = len(rows)
     means = []

@@ -33,6 +33,7 @@ class ModelConfig:
     deconv_stride: int = 32  # largest stride that a head reads; 32, 16, 8 give `deconv` 3, 2, 1 stages
     head_width: int = 256  # channels of the head's layers
     weight_norm: WeightNorm = "v1b"  # normalisation and initialisation of the weight maps
+    cell_anchor: float = 0.5  # where in a map's cell its image point lies; networks of the official code: 0
 
     @property
     def map_px(self) -> int:
@@ -79,8 +80,7 @@ class CorrespondenceNet(nn.Module):
         self.output = nn.Conv2d(self.head.channels, OUTPUT_CHANNELS, 1)
         self.scale = nn.Linear(self.head.channels, 2)
         self._initialise(config.weight_norm)
-        if config.released is not None:
-            load_released(self, config.released)
+        self.released = None if config.released is None else load_released(self, config.released)
 
     def forward(self, image: Tensor) -> Prediction:
         """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32."""

@@ -4,7 +4,9 @@ trial.
 Earlier releases only warned when a download failed, so a "pretrained" row was trained from scratch.
 """
 
+import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,15 @@ def create_pretrained(name: str, weights_file: str | None, **kwargs: Any) -> nn.
             f"pretrained weights of '{name}' cannot be had ({reason}); connect to timm's hub{package}, "
             "name a state dict in model.weights_file, or train from scratch with --pretrained no"
         ) from error
+
+
+def tensors_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of a state dict: names, types, shapes and values, whatever file or device they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _packaged_file(name: str) -> Path | None:

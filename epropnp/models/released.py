@@ -12,6 +12,9 @@
 | `rot_head_net.features.27.*` (CDPN)   | none: coordinates and one confidence. The readouts start      |
 |                                       | anew, as the official `cdpn_init` runs do                     |
 
+The official code places a cell's image point at its top-left corner: run these weights with
+`model.cell_anchor` 0. (Its first stage of CDPN, trained further here, learns the centre by itself.)
+
 Anything else in the file, and anything of ours that the file should hold and does not, is an error.
 """
 

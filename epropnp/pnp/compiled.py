@@ -33,7 +33,12 @@ def compiled(function: Function, enabled: bool, in_registers: bool = False) -> F
 @cache
 def _compiled(function: Function, in_registers: bool) -> Function:
     options = _KEEP_IN_REGISTERS if in_registers else None
-    fast: Callable[..., Any] | None = torch.compile(function, dynamic=True, options=options)
+    return compiled_or_plain(function, dynamic=True, options=options)
+
+
+def compiled_or_plain(function: Function, **options: Any) -> Function:
+    """`torch.compile(function, **options)`, which turns into `function` itself where compilation fails."""
+    fast: Callable[..., Any] | None = torch.compile(function, **options)
 
     @wraps(function)
     def run(*args: Any) -> Any:
@@ -43,7 +48,8 @@ def _compiled(function: Function, in_registers: bool) -> Function:
                 return fast(*args)
             except Exception as error:  # the compilers below raise anything
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                _log.warning("%s runs without torch.compile: %s", function.__name__, reason)
+                name = getattr(function, "__name__", type(function).__name__)
+                _log.warning("%s runs without torch.compile: %s", name, reason)
                 fast = None
         return function(*args)
 

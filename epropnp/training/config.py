@@ -15,6 +15,7 @@ from epropnp.data.augment import AugmentConfig, DetectorNoise
 from epropnp.errors import UserError, nearest
 from epropnp.models.network import ModelConfig
 from epropnp.pnp import PnPConfig
+from epropnp.training.ranges import check_ranges
 
 T = TypeVar("T")
 
@@ -27,6 +28,15 @@ class LossConfig:
     mc: float = 0.02  # Monte Carlo KL loss on the pose distribution
     deriv_t: float = 0.0  # derivative regularisation, translation
     deriv_r: float = 0.0  # derivative regularisation, rotation
+    own: tuple[tuple[str, float], ...] = ()  # name and weight of terms of yours (see `training.terms`)
+    coord_mean: Literal["visible", "all"] = "visible"  # cells that `coord` averages over; the rest count 0
+    symmetric: bool = False  # train on the equivalent true pose that the predicted coordinates are closest to
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of every term by its name, without those of weight 0."""
+        fixed = {name: getattr(self, name) for name in ("coord", "mc", "deriv_t", "deriv_r")}
+        return {name: weight for name, weight in (fixed | dict(self.own)).items() if weight}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +51,11 @@ class OptimConfig:
     epochs: int = 160
     batch_size: int = 32
     clip_norm: float | None = None  # largest gradient norm; None: gradients are used as they are
-    precision: Literal["float32", "bf16"] = "float32"  # of backbone and head; the pose layer is float32
+    precision: Literal["float32", "bf16", "fp16"] = "float32"  # of backbone and head, not of the pose layer
+    accumulate: int = 1  # parts that a batch is computed in, one after the other; they share one update
+    ema: float | None = None  # decay of the averaged weights that are evaluated; None: the weights themselves
+    skip_limit: int = 0  # updates that may be left out because a loss or gradient was not finite
+    compile: bool = False  # whether the network runs through torch.compile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,7 @@ class DataConfig:
     points: int = 512  # correspondences per object that the pose layer sees in training
     real_repeats: int = 1  # visits per epoch to each photograph; rendered images are visited once
     workers: int = 0  # loader processes; the batches are the same for any number
+    overfit: int | None = None  # train and evaluate on the first images only, as they are: a sanity check
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
@@ -62,6 +77,7 @@ class EvaluationConfig:
     iterations: int = 10  # LM steps on the best start
     initial: Literal["random", "epnp"] = "random"  # random-sample LM, or EPnP and Gauss-Newton as the report
     samples: int = 256  # of each test image's pose posterior, for its calibration; 0: none
+    temperature: Literal["validation", "none"] = "validation"  # what corrects the posteriors' width and tails
     batch_size: int = 50
     test_boxes: Literal["true", "detected"] = "true"  # what the crops of the test split are cut around
     detector: DetectorNoise = field(default_factory=DetectorNoise)  # random errors of all evaluation boxes
@@ -82,8 +98,14 @@ class TrialConfig:
     threads: int = 1  # CPU threads: part of the config, for the rounding of sums depends on them
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.pnp.dof != 6:
             raise UserError("pnp.dof: trials train and score poses of 6 degrees of freedom; leave it at 6")
+        if self.optim.accumulate < 1 or self.optim.batch_size % self.optim.accumulate:
+            raise UserError(
+                f"optim.accumulate: {self.optim.accumulate} does not divide the batch of "
+                f"{self.optim.batch_size} into equal parts"
+            )
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -115,7 +137,8 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "config") -> T
     """Build a config dataclass from a nested dictionary.
 
     Raises:
-        UserError: a key that the config does not have, naming the nearest that it has.
+        UserError: a key that the config does not have, naming the nearest that it has; a value of another
+            kind than the setting's.
     """
     hints = typing.get_type_hints(kind)
     for key in values:
@@ -124,15 +147,43 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "config") -> T
     return kind(**{k: _convert(hints[k], v, f"{where}.{k}") for k, v in values.items()})
 
 
+def without_none(hint: Any) -> Any:
+    """`X` for the type hint `X | None`; any other hint as it is."""
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
+        return hint
+    return next(option for option in typing.get_args(hint) if option is not type(None))
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    bare = without_none(hint)
+    if bare is not hint:
+        return None if value is None else _convert(bare, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {value!r} is not a group of settings")
         return from_dict(hint, value, where)
+    arguments = typing.get_args(hint)
     if typing.get_origin(hint) is tuple:
-        return tuple(value)
-    options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else ()
-    if options and value is not None:
-        return _convert(next(o for o in options if o is not type(None)), value, where)
-    if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
-        allowed = ", ".join(map(str, typing.get_args(hint)))
-        raise UserError(f"{where}: '{value}' is not one of {allowed}")
-    return float(value) if hint is float and isinstance(value, int) else value
+        return _convert_tuple(arguments, value, where)
+    if typing.get_origin(hint) is Literal:
+        if value not in arguments:
+            allowed = ", ".join(map(str, arguments))
+            raise UserError(f"{where}: '{value}' is not one of {allowed}")
+        return value
+    accepted = (int, float) if hint is float else hint
+    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
+        raise UserError(f"{where}: {value!r} is not {_KINDS[hint]}")
+    return hint(value)
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _convert_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where}: {value!r} is not a list")
+    if hints[-1] is Ellipsis:
+        hints = hints[:1] * len(value)
+    if len(hints) != len(value):
+        raise UserError(f"{where}: {value!r} does not have {len(hints)} values")
+    return tuple(_convert(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(hints, value, strict=True)))

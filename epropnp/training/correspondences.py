@@ -28,6 +28,11 @@ class Correspondences:
     weights: Tensor
     camera: Camera
 
+    @property
+    def given(self) -> tuple[Tensor, Tensor, Tensor, Camera]:
+        """In the order in which the pose layer takes them."""
+        return self.points_obj, self.points_img, self.weights, self.camera
+
 
 def correspondences(
     prediction: Prediction, batch: Batch, config: ModelConfig, chosen: Tensor | None = None
@@ -35,7 +40,7 @@ def correspondences(
     """Gather the chosen cells of the maps; all of them if `chosen` (B, N) is not given."""
     coords = prediction.coords.flatten(2).transpose(1, 2)  # (B, h*w, 3)
     logits = prediction.weight_logits.flatten(2).transpose(1, 2)  # (B, h*w, 2)
-    points_img = batch.points_img()  # (B, h*w, 2)
+    points_img = batch.points_img(config.cell_anchor)  # (B, h*w, 2)
     if chosen is not None:
         index = chosen[..., None]
         coords = coords.gather(1, index.expand(-1, -1, 3))

@@ -1,53 +1,71 @@
-"""The training objective: named, weighted loss terms of one batch."""
+"""The training objective: what its terms need that outlives a batch, and their weighted sum."""
+
+import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
-from epropnp.losses.coordinate import coordinate_loss
+from epropnp.data.format import ObjectModel
+from epropnp.losses.algebra import LossValue
 from epropnp.losses.derivative import DerivativeLoss
 from epropnp.losses.monte_carlo import MonteCarloPoseLoss
+from epropnp.losses.symmetry import closest_symmetry
 from epropnp.models.network import Prediction
-from epropnp.pnp import EProPnP, pose
+from epropnp.pnp import EProPnP
 from epropnp.training.config import TrialConfig
-from epropnp.training.correspondences import correspondences, random_cells
+from epropnp.training.terms import Scene, training_loss
 
 
 class Objective(nn.Module):
-    """Computes the terms whose weight is not zero. Holds the running scale of the Monte Carlo loss."""
+    """Computes the loss of a batch. Holds the pose layer and the running scale of the Monte Carlo loss.
 
-    def __init__(self, config: TrialConfig) -> None:
+    Args:
+        config: of the trial.
+        objects: by id; their symmetries serve where `config.loss.symmetric`.
+        norm_factor: where the running scale starts.
+
+    Raises:
+        UserError: an unknown loss term.
+    """
+
+    symmetries: Tensor
+
+    def __init__(
+        self, config: TrialConfig, objects: Mapping[int, ObjectModel], norm_factor: float = 1.0
+    ) -> None:
         super().__init__()
         self.config = config
         self.layer = EProPnP(config.pnp)
-        self.monte_carlo = MonteCarloPoseLoss()
+        self.monte_carlo = MonteCarloPoseLoss(initial_norm_factor=norm_factor)
         self.derivative = DerivativeLoss()
+        self.loss = training_loss(config.loss)
+        self.register_buffer("symmetries", _symmetry_table(objects), persistent=False)
 
-    def forward(self, prediction: Prediction, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Raw terms by name: `coord`, `mc`, `deriv_t`, `deriv_r`; each a scalar."""
-        weights = self.config.loss
-        terms = {"coord": coordinate_loss(prediction.coords, batch.coords, batch.mask)}
-        if weights.mc or weights.deriv_t or weights.deriv_r:
-            terms |= self._pose_terms(prediction, batch, generator)
-        return {name: term for name, term in terms.items() if getattr(weights, name)}
+    def forward(self, prediction: Prediction, batch: Batch, generator: torch.Generator) -> LossValue:
+        """The loss and its terms, scalars."""
+        if self.config.loss.symmetric:
+            batch = self._closest_target(prediction, batch)
+        return self.loss(Scene(self, prediction, batch, generator))
 
-    def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """The weighted sum of the terms."""
-        return torch.stack([getattr(self.config.loss, name) * term for name, term in terms.items()]).sum()
+    def _closest_target(self, prediction: Prediction, batch: Batch) -> Batch:
+        """The batch whose true poses are those that the predicted coordinates are closest to."""
+        target, T_sym = closest_symmetry(
+            prediction.coords.detach(),
+            batch.coords,
+            batch.mask,
+            batch.coord_scale,
+            self.symmetries[batch.object_id],
+        )
+        return dataclasses.replace(batch, coords=target, T_cam_obj=batch.T_cam_obj @ T_sym)
 
-    def _pose_terms(
-        self, prediction: Prediction, batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        chosen = random_cells(batch, self.config.data.points, generator)
-        found = correspondences(prediction, batch, self.config.model, chosen)
-        points = found.points_obj, found.points_img, found.weights
-        pose_true = pose.from_matrix(batch.T_cam_obj)  # (B, 7)
-        result = self.layer.monte_carlo(*points, found.camera, pose_init=pose_true, generator=generator)
-        cost_true = self.layer.cost(pose_true, *points, found.camera, result.delta)  # (B,)
-        weight_scale = prediction.log_scale.detach().exp().mean()
-        terms = {"mc": self.monte_carlo(cost_true, result.log_evidence, weight_scale)}
-        if self.config.loss.deriv_t or self.config.loss.deriv_r:
-            stepped = self.layer.gauss_newton_step(result.solution.pose, *points, found.camera, result.delta)
-            derivative = self.derivative(stepped, pose_true)
-            terms |= {"deriv_t": derivative.translation, "deriv_r": derivative.rotation}
-        return terms
+
+def _symmetry_table(objects: Mapping[int, ObjectModel]) -> Tensor:
+    """Symmetries by object id, repeated to the same number, (largest id + 1, S, 4, 4)."""
+    most = max(len(model.symmetries) for model in objects.values())
+    table = torch.eye(4).repeat(max(objects) + 1, most, 1, 1)
+    for key, model in objects.items():
+        given = torch.from_numpy(model.symmetries).float()
+        table[key] = given[torch.arange(most) % len(given)]
+    return table

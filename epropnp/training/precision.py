@@ -4,9 +4,16 @@ import contextlib
 
 import torch
 
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
     """The autocast context of a precision setting."""
-    if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
+    if precision in HALF:
+        return torch.autocast(device.type, HALF[precision])
     return contextlib.nullcontext()
+
+
+def grad_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Scales the loss so that gradients do not vanish in float16; does nothing in other precisions."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

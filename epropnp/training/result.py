@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import Tensor
+
 from epropnp.errors import UserError
 
 Metrics = dict[str, float]
@@ -30,17 +32,38 @@ class EpochReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """State of a trial after an update.
+
+    Attributes:
+        epoch, step: both count from 1.
+        steps: how many an epoch has.
+        loss: scalar, on the device: reading it waits for the device.
+        skipped: updates left out so far, over all epochs.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: Tensor
+    skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialResult:
     """The row of one trial in the comparison table, and how it came about."""
 
+    recipe: str
     backbone: str
     head: str
     loss_weight: float
     pretrained: bool
+    weights_sha256: str | None  # of the pretrained backbone's tensors
     parameters: int
     seconds: float
     epochs: int
     best_epoch: int
+    skipped: int  # updates left out because a loss or gradient was not finite
     seed: int
     config_hash: str
     dataset_id: str
@@ -48,6 +71,9 @@ class TrialResult:
     val_before: Metrics
     val_after: Metrics
     test: Metrics
+    temperatures: dict[str, Metrics] = field(
+        default_factory=dict
+    )  # found on validation, by what they correct
     train_loss: list[float] = field(default_factory=list)  # mean of epochs 1, 2, ...
     val_add: list[float] = field(default_factory=list)  # ADD(-S) 0.10d after epochs 0, 1, ...
 

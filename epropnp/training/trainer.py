@@ -1,41 +1,40 @@
-"""The one trainer of all trials. It knows no Ray and no MLflow: it reports each epoch to a callback.
+"""The one trainer of all trials. It knows no Ray and no MLflow: callbacks hear of each update and epoch.
 
 All randomness is drawn from (seed, step) or (seed, epoch, position), never from running state, so that a
-resumed trial continues bit for bit as if it had not stopped.
+trial resumed at any step continues bit for bit as if it had not stopped.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
-from epropnp.data.dataset import Batch, CropDataset, EpochSampler, training_loader
-from epropnp.data.format import ArrowDataset
-from epropnp.errors import UserError
+from epropnp.data.dataset import Batch
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
+from epropnp.evaluation.temperature import Temperatures
+from epropnp.losses.algebra import LossValue
 from epropnp.models.network import CorrespondenceNet
-from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
+from epropnp.models.pretrained import tensors_sha256
+from epropnp.pnp.compiled import compiled_or_plain
+from epropnp.training.callbacks import Callback
+from epropnp.training.checkpoint import Checkpoints, load_checkpoint
 from epropnp.training.config import TrialConfig, config_hash, to_dict
-from epropnp.training.evaluator import as_image, predict
+from epropnp.training.data import TrialData
+from epropnp.training.evaluator import as_image, fit_temperatures, predict
+from epropnp.training.guard import Guard
 from epropnp.training.objective import Objective
-from epropnp.training.optim import learning_rate, make_optimiser
+from epropnp.training.optim import Updates
 from epropnp.training.precision import autocast
-from epropnp.training.result import EpochReport, Metrics, TrialResult
+from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 
 SELECTION_METRIC = "val/add_area"  # the checkpoint with its highest value is tested
-OnEpoch = Callable[[EpochReport], None]
-
-
-class NonFiniteError(UserError):
-    """A loss or gradient became infinite or NaN; training on would be meaningless."""
+CHECKPOINT_S = 300.0  # at least so often, within an epoch, too
 
 
 @dataclass
@@ -43,6 +42,8 @@ class TrialState:
     """How far a trial has come; saved with the weights."""
 
     epoch: int = -1  # the last one reported; 0 is the evaluation before training
+    step: int = 0  # updates done in the epoch after it
+    skipped: int = 0  # updates left out, of all epochs
     seconds: float = 0.0
     best_epoch: int = -1
     history: list[Metrics] = field(default_factory=list)
@@ -57,194 +58,217 @@ class Trainer:
         work_dir: receives `checkpoint.pt`, `best.pt`, `predictions.parquet` and `result.json`; a checkpoint
             found there is continued from.
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
+        keep_every: epochs between checkpoints that are kept (`epoch-NNNN.pt`); 0: only the last and the best.
+        checkpoint_s: seconds between checkpoints within an epoch.
 
     Raises:
         UserError: an unusable configuration, dataset or checkpoint.
     """
 
     def __init__(
-        self, config: TrialConfig, dataset: Path | str, work_dir: Path, device: str | None = None
+        self,
+        config: TrialConfig,
+        dataset: Path | str,
+        work_dir: Path,
+        device: str | None = None,
+        keep_every: int = 0,
+        checkpoint_s: float = CHECKPOINT_S,
     ) -> None:
         self.config, self.work_dir = config, work_dir
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        self.dataset = ArrowDataset.verified(dataset)
-        train_data = self._crops("train", augmented=True)
-        self._crops("test")  # whatever is wrong with it is said now, not after training
-        self.sampler = EpochSampler(_visits(train_data, config.data.real_repeats), seed=config.seed)
-        self.batches = training_loader(
-            train_data,
-            self.sampler,
-            config.optim.batch_size,
-            workers=config.data.workers,
-            pin=self.device.type == "cuda",
-        )
+        self.data = TrialData(config, dataset, self.device)
         self.net = CorrespondenceNet(config.model).to(self.device).to(memory_format=torch.channels_last)
-        self.objective = Objective(config).to(self.device)
-        self.optimiser = make_optimiser([self.net, self.objective], config.optim)
-        self.steps_per_epoch = len(self.batches)
+        pretrained = config.model.pretrained
+        self.weights_sha256 = tensors_sha256(self.net.backbone.state_dict()) if pretrained else None
+        released = self.net.released
+        norm_factor = released.norm_factor if released and released.norm_factor else 1.0
+        self.objective = Objective(config, self.data.dataset.objects, norm_factor).to(self.device)
+        self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
+        self.guard = Guard([self.net, self.objective], config.optim.skip_limit)
+        header = {"config": to_dict(config), "dataset_id": self.data.dataset.dataset_id}
+        self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
         self.state = TrialState()
+        self._since = time.monotonic()
+        self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
+        self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net
 
     @property
     def parameters(self) -> int:
         """Number of parameters of the network."""
         return sum(p.numel() for p in self.net.parameters())
 
-    def fit(self, on_epoch: OnEpoch | None = None) -> TrialResult:
+    def fit(self, callbacks: Sequence[Callback] = ()) -> TrialResult:
         """Train to the end, from the last checkpoint if there is one, and test the best weights once.
 
         Raises:
-            NonFiniteError: a loss term or the gradient is not finite.
+            NonFiniteError: losses or gradients are not finite more often than the config allows.
+            UserError: a checkpoint cannot be read or written.
         """
-        self.work_dir.mkdir(parents=True, exist_ok=True)
         self._restore()
+        for callback in callbacks:
+            callback.on_start(self)
+        self._since = time.monotonic()
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
-            started = time.monotonic()
-            metrics = self._train_epoch(epoch) if epoch else {}
+            metrics = self._train_epoch(epoch, callbacks) if epoch else {}
             metrics |= {f"val/{k}": v for k, v in self._score("validation")[1].items()}
-            self.state.epoch = epoch
-            self.state.seconds += time.monotonic() - started
-            metrics["time/seconds"] = self.state.seconds
-            self.state.history.append(metrics)
-            self._save()
-            if on_epoch is not None:
-                on_epoch(self._report(metrics))
+            report = self._finish_epoch(epoch, metrics)
+            for callback in callbacks:
+                callback.on_epoch(report)
         return self._finish()
 
-    def _train_epoch(self, epoch: int) -> Metrics:
-        """One pass over the training split; `epoch` counts from 1."""
+    def _train_epoch(self, epoch: int, callbacks: Sequence[Callback]) -> Metrics:
+        """One pass over the training split, from update `state.step` on; `epoch` counts from 1."""
         self.net.train()
         self.objective.train()
-        settings = self.config.optim
-        self.sampler.epoch = epoch
-        sums: dict[str, Tensor] = {}
-        first = (epoch - 1) * self.steps_per_epoch
-        for step, batch in enumerate(self.batches, start=first):
-            rate = learning_rate(settings, step, self.steps_per_epoch)
-            for name, value in self._train_step(batch.to(self.device), step, rate).items():
-                sums[name] = sums.get(name, 0) + value  # stays on the device
-        metrics = {f"train/{name}": float(total) / self.steps_per_epoch for name, total in sums.items()}
-        return metrics | {"train/lr": rate}
+        for parts in self.data.batches(epoch, self.state.step):
+            loss = self._update(parts, (epoch - 1) * self.data.steps + self.state.step)
+            self.state.step += 1
+            report = StepReport(
+                epoch=epoch,
+                step=self.state.step,
+                steps=self.data.steps,
+                loss=loss,
+                skipped=self.state.skipped,
+            )
+            for callback in callbacks:
+                callback.on_step(report)
+            if self.checkpoints.due and self.state.step < self.data.steps:
+                self._save()
+        updates = max(1.0, float(self._sums.pop("updates", torch.zeros(()))))
+        means = {f"train/{name}": float(total) / updates for name, total in self._sums.items()}
+        return means | {"train/skipped": float(self.state.skipped)}
 
-    def _train_step(self, batch: Batch, step: int, rate: float) -> dict[str, Tensor]:
-        seed = (self.config.seed << 32) + step
+    def _update(self, parts: Sequence[Batch], step: int) -> Tensor:
+        """One update, counted from 0 over the whole training; returns its loss."""
+        self.guard.remember()
+        rate = self.updates.start(step)
+        losses = [self._part_loss(batch, step * len(parts) + i) for i, batch in enumerate(parts)]
+        norm = self.updates.clip()
+        values = torch.stack([loss.total.detach() for loss in losses])
+        may_overflow = self.updates.scaler.is_enabled()  # whatever overflows is the scaler's to mend
+        checked = values if may_overflow else torch.cat([values, norm[None]])
+        if bool(checked.isfinite().all()):
+            self.updates.apply(step)
+            self._count(losses, norm, rate)
+        else:
+            names = [name for batch in parts for name in self.data.names(batch)]
+            self.guard.refuse(losses, norm, names, step, self.state.skipped)
+            self.state.skipped += 1
+        return values.mean()
+
+    def _part_loss(self, batch: Batch, draw: int) -> LossValue:
+        """Loss of a part of a batch, whose gradient is added; `draw` numbers its random choices."""
+        seed = (self.config.seed << 32) + draw
         torch.manual_seed(seed)  # dropout and stochastic depth
         generator = torch.Generator(self.device).manual_seed(seed)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         with autocast(self.device, self.config.optim.precision):
-            prediction = self.net(as_image(batch.image))
-        terms = self.objective(prediction, batch, generator)
-        loss = self.objective.total(terms)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        limit = self.config.optim.clip_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit)
-        self._check_finite(torch.stack([loss.detach(), norm]), terms, step)
-        self.optimiser.step()
-        named = {f"loss_{name}": term.detach() for name, term in terms.items()}
-        return {"loss": loss.detach(), "grad_norm": norm, **named}
+            prediction = self._predict(as_image(batch.image))
+        loss: LossValue = self.objective(prediction, batch, generator)
+        self.updates.backward(loss.total)
+        return loss
 
-    def _check_finite(self, values: Tensor, terms: dict[str, Tensor], step: int) -> None:
-        if bool(values.isfinite().all()):
-            return
-        listed = ", ".join(f"{name} {float(term.detach()):.4g}" for name, term in terms.items())
-        raise NonFiniteError(
-            f"{self.config.model.backbone}: loss or gradient is not finite at step {step} "
-            f"({listed}; gradient norm {float(values[1]):.4g}); lower the learning rate, or clip gradients"
+    def _count(self, losses: Sequence[LossValue], norm: Tensor, rate: float) -> None:
+        """Add an update's metrics to those of the epoch."""
+        values = {"updates": torch.ones(()), "lr": torch.tensor(rate), "grad_norm": norm.nan_to_num(0, 0, 0)}
+        for loss in losses:
+            named = {"loss": loss.total}
+            named |= {f"loss_{name}": value for name, value in loss.raw.items()}
+            named |= {f"weighted_{name}": value for name, value in loss.weighted.items()}
+            for name, value in named.items():
+                values[name] = values.get(name, 0) + value.detach() / len(losses)
+        self._sums = {name: value + self._sums.get(name, 0) for name, value in values.items()}
+
+    def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
+        net, crops = self.updates.evaluated, self.data.evaluation(split)
+        predictions = predict(net, self.objective.layer, crops, self.config, temperatures)
+        return predictions, score(predictions, self.data.dataset.objects)
+
+    def _finish_epoch(self, epoch: int, metrics: Metrics) -> EpochReport:
+        """Note an epoch's metrics, and save everything."""
+        state = self.state
+        state.epoch, state.step, self._sums = epoch, 0, {}
+        self._tick()
+        state.history.append(metrics | {"time/seconds": state.seconds})
+        earlier = [past[SELECTION_METRIC] for past in state.history[:-1]]
+        is_best = metrics[SELECTION_METRIC] > max(earlier, default=float("-inf"))
+        if is_best:
+            state.best_epoch = epoch
+        self.checkpoints.keep(self.updates.evaluated.state_dict(), epoch, is_best)
+        self._save()
+        return EpochReport(
+            epoch=epoch,
+            epochs=self.config.optim.epochs,
+            metrics=state.history[-1],
+            seconds=state.seconds,
+            checkpoint=self.checkpoints.last,
         )
 
-    def _score(self, split: str) -> tuple[Predictions, Metrics]:
-        predictions = predict(self.net, self.objective.layer, self._crops(split), self.config)
-        return predictions, score(predictions, self.dataset.objects)
-
     def _finish(self) -> TrialResult:
-        self.net.load_state_dict(load_checkpoint(self.work_dir / "best.pt")["net"])
-        predictions, test = self._score("test")
+        best = self.updates.evaluated
+        best.load_state_dict(load_checkpoint(self.checkpoints.best)["net"])
+        temperatures = None
+        if self.config.evaluation.temperature == "validation":
+            held_out = self.data.evaluation("validation")
+            temperatures = fit_temperatures(best, self.objective.layer, held_out, self.config)
+        predictions, test = self._score("test", temperatures)
         predictions.write(self.work_dir / "predictions.parquet")
-        history = self.state.history
-        model = self.config.model
+        history, model = self.state.history, self.config.model
         result = TrialResult(
+            recipe=self.config.recipe,
             backbone=model.backbone,
             head=model.head,
             loss_weight=self.config.loss.mc,
             pretrained=model.pretrained,
+            weights_sha256=self.weights_sha256,
             parameters=self.parameters,
             seconds=self.state.seconds,
             epochs=self.config.optim.epochs,
             best_epoch=self.state.best_epoch,
+            skipped=self.state.skipped,
             seed=self.config.seed,
             config_hash=config_hash(self.config),
-            dataset_id=self.dataset.dataset_id,
+            dataset_id=self.data.dataset.dataset_id,
             test_images=len(predictions.sample_id),
             val_before=_validation(history[0]),
             val_after=_validation(history[self.state.best_epoch]),
             test=test,
+            temperatures=dataclasses.asdict(predictions.temperatures),
             train_loss=[metrics["train/loss"] for metrics in history[1:]],
             val_add=[metrics["val/add_0.10d"] for metrics in history],
         )
         (self.work_dir / "result.json").write_text(result.to_json())
         return result
 
-    def _report(self, metrics: Metrics) -> EpochReport:
-        return EpochReport(
-            epoch=self.state.epoch,
-            epochs=self.config.optim.epochs,
-            metrics=metrics,
-            seconds=self.state.seconds,
-            checkpoint=self.work_dir / "checkpoint.pt",
-        )
+    def _tick(self) -> None:
+        """Add the time since the last call to that of the trial."""
+        now = time.monotonic()
+        self.state.seconds += now - self._since
+        self._since = now
 
     def _save(self) -> None:
-        history = [metrics[SELECTION_METRIC] for metrics in self.state.history]
-        header = {"config": to_dict(self.config), "dataset_id": self.dataset.dataset_id}
-        weights = {"net": self.net.state_dict(), **header}
-        if max(history) > max(history[:-1], default=float("-inf")):
-            self.state.best_epoch = self.state.epoch
-            save_checkpoint(self.work_dir / "best.pt", weights)
-        going_on: dict[str, Any] = {
-            "objective": self.objective.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "state": dataclasses.asdict(self.state),
-        }
-        save_checkpoint(self.work_dir / "checkpoint.pt", weights | going_on)
-
-    def _restore(self) -> None:
-        path = self.work_dir / "checkpoint.pt"
-        if not path.exists():
-            return
-        saved = load_checkpoint(path)
-        for what, mine in (
-            ("config", to_dict(self.config)),
-            ("dataset_id", self.dataset.dataset_id),
-        ):
-            if saved[what] != mine:
-                raise UserError(
-                    f"{path} is of another {what}: use another folder, or delete it to start over"
-                )
-        self.net.load_state_dict(saved["net"])
-        self.objective.load_state_dict(saved["objective"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.state = TrialState(**saved["state"])
-
-    def _crops(self, split: str, augmented: bool = False) -> CropDataset:
-        return CropDataset(
-            self.dataset,
-            split,
-            input_px=self.config.model.input_px,
-            map_px=self.config.model.map_px,
-            config=self.config.data.augment if augmented else None,
-            seed=self.config.seed,
-            boxes=self.config.evaluation.test_boxes if split == "test" else "true",
-            noise=self.config.evaluation.detector,
+        self._tick()
+        self.checkpoints.save(
+            {
+                "net": self.net.state_dict(),
+                "objective": self.objective.state_dict(),
+                "updates": self.updates.state_dict(),
+                "state": dataclasses.asdict(self.state),
+                "sums": self._sums,
+            }
         )
 
-
-def _visits(data: CropDataset, real_repeats: int) -> np.ndarray:
-    """Rows of the training split as one epoch visits them: photographs `real_repeats` times."""
-    return np.repeat(np.arange(len(data)), np.where(data.records.column("synthetic"), 1, real_repeats))
+    def _restore(self) -> None:
+        saved = self.checkpoints.load()
+        if saved is None:
+            return
+        self.net.load_state_dict(saved["net"])
+        self.objective.load_state_dict(saved["objective"])
+        self.updates.load_state_dict(saved["updates"])
+        self.state = TrialState(**saved["state"])
+        self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
 
 
 def _validation(metrics: Metrics) -> Metrics:

@@ -50,7 +50,7 @@ def _draw_reliability(axes: "Axes", calibration: Calibration) -> None:
     axes.plot([0, 100], [0, 100], color="0.5", linewidth=1)
     if calibration.level_sampled is not None:
         axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_sampled), label="posterior samples")
-    axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_gaussian), label="covariance alone")
+    axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_covariance), label="covariance alone")
     left_out = f", {calibration.left_out} without a pose left out" if calibration.left_out else ""
     axes.set(
         title=f"{images} images{left_out}",

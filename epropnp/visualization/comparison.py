@@ -1,8 +1,18 @@
-"""A picture of one sweep: training loss and validation accuracy of every trial, epoch by epoch."""
+"""Pictures of one sweep: its settings by score, and how every trial went, epoch by epoch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epropnp.evaluation.comparison import Compared
+from epropnp.evaluation.scores import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLORS = {"best": "tab:green", "not distinguishable": "tab:blue", "worse": "tab:red"}
+ROW_INCHES = 0.45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +39,41 @@ def save_curves(trials: Mapping[str, Curves], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     loss.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=120)
+
+
+def save_comparison(settings: Sequence[Compared], score: str, path: Path) -> None:
+    """Draw settings as rows: the score with its seeds and interval, and the difference to the best one.
+
+    Args:
+        settings: the best first; it is drawn on top.
+        score: what is compared, for the axis.
+        path: a PNG or SVG file.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 1.6 + ROW_INCHES * max(len(settings), 2)), layout="constrained")
+    scores, differences = figure.subplots(1, 2, sharey=True)
+    for y, setting in enumerate(settings):
+        color = COLORS[setting.verdict]
+        _draw_interval(scores, setting.mean, y, color)
+        scores.plot(setting.seeds, [y] * len(setting.seeds), "o", color="0.2", markersize=4, alpha=0.6)
+        if setting.verdict != "best":
+            _draw_interval(differences, setting.difference, y, color)
+        differences.text(
+            1.02, y, setting.verdict, color=color, va="center", transform=differences.get_yaxis_transform()
+        )
+    differences.axvline(0, color="0.5", linewidth=1)
+    several = max(len(setting.seeds) for setting in settings) > 1
+    scores.set(xlabel=f"{score}, %\nmean, 95 % interval" + (", seeds as dots" if several else ""))
+    differences.set(xlabel="difference to the best, %\npaired, 95 % interval")
+    scores.set_yticks(range(len(settings)), [setting.name for setting in settings])
+    scores.set_ylim(len(settings) - 0.5, -0.5)
+    for axes in (scores, differences):
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def _draw_interval(axes: "Axes", estimate: Estimate, y: int, color: str) -> None:
+    axes.plot([estimate.low, estimate.high], [y, y], color=color, linewidth=3, solid_capstyle="butt")
+    axes.plot(estimate.value, y, "|", color=color, markersize=16, markeredgewidth=2.5)

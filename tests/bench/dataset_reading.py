@@ -91,7 +91,7 @@ def print_rates(dataset: ArrowDataset, config: BenchConfig) -> None:
     kinds = {
         "evaluation crops  ": None,
         "training, paper   ": AugmentConfig(),
-        "training, v2      ": AugmentConfig.v2(),
+        "training, strong  ": AugmentConfig.strong(),
     }
     for name, augment in kinds.items():
         data = crops(dataset, config, augment)

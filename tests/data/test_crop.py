@@ -10,7 +10,7 @@ from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.dataset import CropDataset
 from epropnp.data.format import ArrowDataset, Record
 
-STRONG = dataclasses.replace(AugmentConfig.v2(), rotation_deg=40, occlusion=1.0, background_real=0.5)
+STRONG = dataclasses.replace(AugmentConfig.strong(), rotation_deg=40, occlusion=1.0, background_real=0.5)
 
 
 def ramp_record(side: int = 200) -> Record:

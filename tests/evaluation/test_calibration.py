@@ -5,9 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2
+from scipy.stats import chi2, multivariate_t
 
-from epropnp.evaluation.calibration import calibrate, local_coordinates, squared_mahalanobis
+from epropnp.evaluation.calibration import (
+    calibrate,
+    covariance_level,
+    local_coordinates,
+    squared_distances,
+    squared_mahalanobis,
+)
 from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.pnp import pose as pose_algebra
 from tests.evaluation.made import model, pose, predictions, turn
@@ -45,10 +51,25 @@ def test_half_a_turn_is_infinitely_far() -> None:
 @pytest.mark.parametrize("inflation", [0.5, 1.0, 2.0])
 def test_coverage_by_the_covariance(inflation: float) -> None:
     values = calibrate(gaussian_predictions(inflation), {6: model()}).image_values()
-    found = [values[f"coverage_gauss_{level}"].mean() for level in (50, 80, 95)]
+    found = [values[f"coverage_cov_{level}"].mean() for level in (50, 80, 95)]
     squared = chi2.ppf([0.5, 0.8, 0.95], 6)  # Mahalanobis distances
     np.testing.assert_allclose(found, 100 * chi2.cdf(inflation**2 * squared, 6), atol=3.5)
     assert "nll" not in values
+
+
+def test_levels_of_a_t_distribution_are_those_of_its_covariance() -> None:
+    x = multivariate_t(shape=np.eye(6), df=5).rvs(4000, random_state=0)
+    level = covariance_level(np.square(x).sum(1) / (5 / 3), tail=0.2)  # covariance: df / (df - 2)
+    for p in (0.5, 0.8, 0.95):
+        assert (level <= p).mean() == pytest.approx(p, abs=0.025)
+
+
+def test_squared_distances_of_valid_poses() -> None:
+    made = gaussian_predictions(1.0)
+    made.valid[:500] = False
+    found = squared_distances(made, {6: model()})
+    assert len(found) == IMAGES - 500
+    assert found.mean() == pytest.approx(6, rel=0.05)
 
 
 def test_errors_and_standard_deviations_have_the_units_they_say() -> None:
@@ -89,4 +110,4 @@ def test_images_without_a_pose_are_left_out_and_counted() -> None:
     )
     made = dataclasses.replace(made, valid=np.array([False, True, True]))
     found = calibrate(made, {6: model()})
-    assert (found.left_out, len(found.object_id), len(found.level_gaussian)) == (2, 1, 1)
+    assert (found.left_out, len(found.object_id), len(found.level_covariance)) == (2, 1, 1)

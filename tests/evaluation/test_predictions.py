@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.evaluation.predictions import OBJECTS_KEY, SCHEMA, VERSION_KEY, Posterior, Predictions
+from epropnp.evaluation.predictions import (
+    OBJECTS_KEY,
+    SCHEMA,
+    VERSION_KEY,
+    Posterior,
+    Predictions,
+)
+from epropnp.evaluation.temperature import Temperature, Temperatures
 from tests.evaluation.made import model, pose, predictions, turn
 
 
@@ -22,6 +29,7 @@ def sampled() -> Predictions:
         covariance=rng.normal(size=(2, 6, 6)),
         valid=np.array([True, False]),
         posterior=Posterior(**{f.name: rng.random(2) for f in dataclasses.fields(Posterior)}),
+        temperatures=Temperatures(posterior=Temperature(scale=1.25, tail=0.1)),
         objects={6: model(), 7: dataclasses.replace(model("cup"), object_id=7)},
     )
 
@@ -36,6 +44,7 @@ def test_round_trip(sampled: Predictions, tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             getattr(read.posterior, field.name), getattr(sampled.posterior, field.name)
         )
+    assert read.temperatures == sampled.temperatures
     assert list(read.objects) == [6]  # the cup is in no image
     for field in dataclasses.fields(model()):
         np.testing.assert_array_equal(getattr(read.objects[6], field.name), getattr(model(), field.name))
@@ -46,6 +55,15 @@ def test_without_samples_the_columns_are_null(sampled: Predictions, tmp_path: Pa
     dataclasses.replace(sampled, posterior=None).write(file)
     assert Predictions.read(file).posterior is None
     assert pq.read_table(file)["log_evidence"].null_count == 2
+
+
+def test_files_without_temperatures_have_none(sampled: Predictions, tmp_path: Path) -> None:
+    file = tmp_path / "p.parquet"
+    sampled.write(file)
+    table = pq.read_table(file)
+    kept = {key: pq.read_metadata(file).metadata[key] for key in (VERSION_KEY, OBJECTS_KEY)}
+    pq.write_table(table.replace_schema_metadata(kept), file)
+    assert Predictions.read(file).temperatures == Temperatures()
 
 
 def test_metadata_is_text_that_any_reader_takes(sampled: Predictions, tmp_path: Path) -> None:

@@ -1,40 +1,13 @@
 """The layer never waits for its device: no value travels to the host, in forward or backward."""
 
-from typing import Any
-
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from epropnp.pnp import Camera, EProPnP, PnPConfig
+from tests.gpu.waiting import NoWaiting, cuda_waits_are_errors
 from tests.pnp.scenes import Scene, make_scene
 
 CONFIGS = [PnPConfig(), PnPConfig(sampler="quasi"), PnPConfig(dof=4), PnPConfig(kernel="none")]
-
-# What reads a value on the host, or has a shape that depends on values.
-WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal.default")
-
-
-class NoWaiting(TorchDispatchMode):
-    """Fails on any operation that would stall an accelerator's stream, or leave it."""
-
-    def __init__(self, device: str) -> None:
-        super().__init__()
-        self.device, self.seen = device, 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        name = str(func)
-        assert not any(word in name for word in WAITING), f"{name} waits for the device"
-        if "index" in name and "Tensor" in name:
-            indices = [x for x in args[1] if x is not None]
-            assert not any(x.dtype == torch.bool for x in indices), f"{name} with a boolean mask"
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor):
-            assert result.device.type == self.device, f"{name} leaves the device"
-        self.seen += 1
-        return result
 
 
 def use_everything(layer: EProPnP, scene: Scene, generator: torch.Generator) -> None:
@@ -60,7 +33,12 @@ def test_no_operation_reads_a_value(config: PnPConfig) -> None:
 
 def test_the_guard_catches_what_it_should() -> None:
     values = torch.tensor([1.0, -1.0])
-    for waiting in (lambda: values.sum().item(), lambda: values[values > 0], lambda: values.nonzero()):
+    for waiting in (
+        lambda: values.sum().item(),
+        lambda: values[values > 0],
+        lambda: values.nonzero(),
+        lambda: torch.linalg.inv(values.diag()),  # looks whether it has worked
+    ):
         with pytest.raises(AssertionError), NoWaiting("cpu"):
             waiting()
 
@@ -72,21 +50,16 @@ def to_cuda(scene: Scene) -> Scene:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("config", CONFIGS)
 def test_cuda_never_synchronises(config: PnPConfig) -> None:
     scene = to_cuda(make_scene(3, 40, dtype=torch.float32))
     generator, layer = torch.Generator("cuda").manual_seed(0), EProPnP(config)
     use_everything(layer, scene, generator)  # loads kernels and libraries, which may synchronise
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with cuda_waits_are_errors():
         use_everything(layer, scene, generator)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_results_of_the_cpu() -> None:
     scene = make_scene(6, 200)
     layer, other = EProPnP(PnPConfig(amis_samples=1024)), to_cuda(scene)

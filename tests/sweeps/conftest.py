@@ -1,13 +1,16 @@
 """What the sweep tests share: a tiny recipe and made-up results."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
+from epropnp.evaluation.scores import Estimate
 from epropnp.training.recipes import RECIPES, Recipe
 from epropnp.training.result import TrialResult
 from sweeps.cluster import set_environment
 from sweeps.space import PlannedTrial, plan_trials
+from sweeps.tables import Row
 
 set_environment(None)  # before a test module imports Ray
 
@@ -33,6 +36,7 @@ def tiny() -> Recipe:
         name="tiny",
         base=dataclasses.replace(
             base,
+            recipe="tiny",
             model=dataclasses.replace(base.model, input_px=64, head_width=16),
             pnp=dataclasses.replace(base.pnp, amis_samples=8),
             optim=dataclasses.replace(base.optim, epochs=2, batch_size=4, precision="float32"),
@@ -51,21 +55,24 @@ def tiny() -> Recipe:
 @pytest.fixture
 def planned(tiny: Recipe) -> PlannedTrial:
     """One trial of the tiny recipe."""
-    return plan_trials(tiny, backbones=["test_resnet"])[0]
+    return plan_trials([tiny], backbones=["test_resnet"])[0]
 
 
 @pytest.fixture
 def result(planned: PlannedTrial) -> TrialResult:
     """A finished trial with scores that are easy to recognise."""
     return TrialResult(
+        recipe=planned.config.recipe,
         backbone=planned.config.model.backbone,
         head=planned.config.model.head,
         loss_weight=0.02,
         pretrained=False,
+        weights_sha256=None,
         parameters=1_234_567,
         seconds=61.4,
         epochs=2,
         best_epoch=2,
+        skipped=0,
         seed=0,
         config_hash="0" * 12,
         dataset_id="abc123def456",
@@ -74,3 +81,20 @@ def result(planned: PlannedTrial) -> TrialResult:
         val_after={"add_0.10d": 71.25},
         test=dict(SCORES),
     )
+
+
+@pytest.fixture
+def made_row(planned: PlannedTrial, result: TrialResult) -> Callable[..., Row]:
+    """A finished trial of another recipe, backbone or seed, with intervals of +-5."""
+
+    def make(recipe: str = "tiny", backbone: str = "test_resnet", seed: int = 0) -> Row:
+        model = dataclasses.replace(planned.config.model, backbone=backbone)
+        return Row(
+            name=f"{recipe}-{backbone}-seed{seed}",
+            config=dataclasses.replace(planned.config, recipe=recipe, model=model, seed=seed),
+            dataset_id="abc123def456",
+            result=result,
+            scores={key: Estimate(value, value - 5, value + 5) for key, value in SCORES.items()},
+        )
+
+    return make

@@ -12,7 +12,7 @@ from sweeps.space import plan_trials
 
 @pytest.fixture(scope="module")
 def rows() -> list[Description]:
-    return describe(plan_trials(RECIPES["paper"], seeds=(0, 1), pretrained=False), pretrained=True)
+    return describe(plan_trials([RECIPES["paper"]], seeds=(0, 1)))
 
 
 def test_table_1_of_the_report(rows: list[Description]) -> None:
@@ -56,6 +56,19 @@ def test_describe_prints_the_table_and_trains_nothing(
     for words in ("deconv x 64", "256@16", "64@4, 128@8, 256@16", "1.58 M", "128 -> 32", "8 epochs of 16"):
         assert words in printed
     assert not out.exists()
+
+
+def test_small_recipes_and_changed_settings_are_described_as_they_would_be_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--describe", "--recipe", "official_v1b", "best", "--small", "--backbones", "resnet10t"]
+    assert backbones.main([*arguments, "--set", "optim.batch_size=12"]) == 0
+    printed = capsys.readouterr().out
+    assert "recipes official_v1b best with optim.batch_size=12" in printed
+    assert printed.count("128 -> 32") == 2
+    assert printed.count("8 epochs of 12") == 2
+    rows = [line.split()[:2] for line in printed.splitlines() if "resnet10t" in line]
+    assert rows == [["official_v1b", "resnet10t"], ["best", "resnet10t"]]
 
 
 def test_few_backbones_are_listed_with_strides_and_heads() -> None:

@@ -64,7 +64,15 @@ def test_from_command_line_to_table_then_resume_then_failures(
     assert set(runs) == {"first", *TRIALS}
     parent = runs["first"]
     names = [artifact.path for artifact in client.list_artifacts(parent.info.run_id)]
-    assert {"table.md", "table.csv"} <= set(names)
+    assert {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png"} == set(names)
+    assert (folder / "summary.md").read_text().splitlines()[2].strip("- ")[:40] in printed
+    summary = list(csv.DictReader((folder / "summary.csv").open()))
+    by_table = {row["backbone"]: float(row["ADD(-S) area"]) for row in rows}
+    means = {row["backbone"]: float(row["mean"]) for row in summary if row["score"] == "ADD(-S) area"}
+    assert means == pytest.approx(by_table)
+    for row in rows:
+        low, value, high = (float(row[f"ADD(-S) area{bound}"]) for bound in (" low", "", " high"))
+        assert 0 <= low <= value <= high <= 100
     for trial in TRIALS:
         run = runs[trial]
         assert run.data.tags[PARENT_TAG] == parent.info.run_id

@@ -3,11 +3,12 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
-from epropnp.training.result import TrialResult
+from epropnp.evaluation.scores import Estimate
 from sweeps.space import PlannedTrial
 from sweeps.tables import COLUMNS, MIXED_NOTE, Row, table_csv, table_markdown, table_rich
 
@@ -15,8 +16,8 @@ DATASET = "abc123def456"
 
 
 @pytest.fixture
-def row(planned: PlannedTrial, result: TrialResult) -> Row:
-    return Row(name=planned.name, config=planned.config, dataset_id=DATASET, result=result)
+def row(made_row: Callable[..., Row]) -> Row:
+    return made_row()
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def _cells(markdown: str) -> list[dict[str, str]]:
 def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
     cells = _cells(table_markdown([row], "title"))[0]
     assert cells == {
+        "recipe": "tiny",
         "backbone": "test_resnet",
         "head": "deconv",
         "loss weight": "0.02",
@@ -44,15 +46,15 @@ def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
         "epochs": "2",
         "val 0.10d before": "0.50",
         "val 0.10d after": "71.25",
-        "ADD(-S) 0.02d": "10.00",
-        "ADD(-S) 0.05d": "40.00",
-        "ADD(-S) 0.10d": "70.00",
-        "ADD(-S) mean of 3": "40.00",
-        "ADD(-S) area": "36.25",
-        "2deg2cm": "20.00",
-        "5deg5cm": "60.00",
-        "10deg10cm": "90.00",
-        "deg cm mean 1..10": "55.50",
+        "ADD(-S) 0.02d": "10.00 [5.0, 15.0]",
+        "ADD(-S) 0.05d": "40.00 [35.0, 45.0]",
+        "ADD(-S) 0.10d": "70.00 [65.0, 75.0]",
+        "ADD(-S) mean of 3": "40.00 [35.0, 45.0]",
+        "ADD(-S) area": "36.25 [31.2, 41.2]",
+        "2deg2cm": "20.00 [15.0, 25.0]",
+        "5deg5cm": "60.00 [55.0, 65.0]",
+        "10deg10cm": "90.00 [85.0, 95.0]",
+        "deg cm mean 1..10": "55.50 [50.5, 60.5]",
         "test images": "501",
         "dataset": DATASET,
     }
@@ -65,13 +67,17 @@ def test_no_two_columns_share_a_name_and_no_average_is_just_a_mean() -> None:
 
 
 def test_csv_keeps_full_precision_and_reads_back(row: Row, failed: Row) -> None:
-    result = dataclasses.replace(row.result, test=row.result.test | {"add_area": 100 / 3})  # type: ignore[union-attr, type-var]
-    text = table_csv([dataclasses.replace(row, result=result), failed])
+    assert row.result is not None
+    result = dataclasses.replace(row.result, weights_sha256="0123456789abcdef")
+    scores = {**row.scores, "add_area": Estimate(100 / 3, 29.5, 37.25)}
+    text = table_csv([dataclasses.replace(row, result=result, scores=scores), failed])
     read = list(csv.DictReader(io.StringIO(text)))
     assert float(read[0]["ADD(-S) area"]) == 100 / 3
+    assert [read[0][f"ADD(-S) area {bound}"] for bound in ("low", "high")] == ["29.5", "37.25"]
     assert read[0]["parameters"] == "1234567"
+    assert read[0]["weights sha256"] == "0123456789ab"
     assert read[0]["status"] == "finished"
-    assert read[1]["ADD(-S) area"] == ""
+    assert {read[1][f"ADD(-S) area{bound}"] for bound in ("", " low", " high")} == {""}
     assert read[1]["status"] == "failed: loss is not finite at step 3"
 
 
@@ -92,11 +98,29 @@ def test_mixed_initialisation_is_said(row: Row) -> None:
 def test_terminal_table_folds_shared_settings_into_the_caption(row: Row) -> None:
     config = dataclasses.replace(row.config, seed=1)
     rows = [row, dataclasses.replace(row, config=config)]
-    table = table_rich(rows, "title")
+    table = table_rich(rows, "title", 200)
     titles = [str(column.header) for column in table.columns]
     assert "seed" in titles
     assert "dataset" not in titles
     buffer = io.StringIO()
     Console(file=buffer, width=200).print(table)
     assert f"dataset: {DATASET}" in buffer.getvalue()
-    assert "70.00" in buffer.getvalue()
+    assert "70.00 [65.0, 75.0]" in buffer.getvalue()
+
+
+@pytest.mark.parametrize(("width", "cell"), [(100, "70.0 ±5.0"), (200, "70.00 [65.0, 75.0]")])
+def test_a_terminal_shows_the_telling_scores_each_trial_on_one_line(
+    made_row: Callable[..., Row], width: int, cell: str
+) -> None:
+    names = ("swin_nano_patch4_window8", "convnext_zepto_rms")
+    rows = [made_row(backbone=name, seed=seed) for name in names for seed in (0, 1)]
+    buffer = io.StringIO()
+    Console(file=buffer, width=width).print(table_rich(rows, "title", width))
+    lines = [line.strip() for line in buffer.getvalue().splitlines()]
+    trials = [line for line in lines if line.startswith(names)]
+    assert len(trials) == 4
+    assert all(line.split()[1] in "01" and line.count(cell) == 1 for line in trials)
+    assert all(line.count("±") == (5 if width == 100 else 0) for line in trials)
+    assert all(line.count("[") == (0 if width == 100 else 5) for line in trials)
+    rule = next(i for i, line in enumerate(lines) if line.startswith("──"))
+    assert [line[:4] for line in lines[rule + 1 : rule + 5]] == ["swin", "swin", "conv", "conv"]  # none wraps

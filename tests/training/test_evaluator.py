@@ -10,11 +10,12 @@ import torch
 from epropnp.data.dataset import Batch, CropDataset
 from epropnp.data.format import ArrowDataset
 from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.temperature import Temperature, Temperatures
 from epropnp.models.network import ModelConfig, Prediction
 from epropnp.pnp import EProPnP
 from epropnp.training import evaluator
 from epropnp.training.config import DataConfig, EvaluationConfig, TrialConfig
-from epropnp.training.evaluator import predict
+from epropnp.training.evaluator import fit_temperatures, predict
 
 CONFIG = TrialConfig(
     model=ModelConfig(input_px=64, weight_norm="v2"),
@@ -35,19 +36,25 @@ class Oracle(torch.nn.Module):
     def forward(self, image: torch.Tensor) -> Prediction:
         rows = range(self.seen, self.seen + len(image))
         batch: Batch = self.data.__getitems__([(0, i, i) for i in rows])
-        self.seen += len(image)
+        self.seen = (self.seen + len(image)) % len(self.data)
         noise = torch.randn(batch.coords.shape, generator=torch.Generator().manual_seed(self.seen))
         logits = torch.where(batch.mask[:, None], 0.0, -20.0).expand(-1, 2, -1, -1)
         return Prediction(batch.coords + 0.02 * noise, logits, torch.full((len(image), 2), 5.0))
 
 
-def predicted(dataset: Path, split: str = "test", **changes: object) -> Predictions:
-    data = CropDataset(
+def crops(dataset: Path, split: str) -> CropDataset:
+    return CropDataset(
         ArrowDataset(dataset), split, input_px=CONFIG.model.input_px, map_px=CONFIG.model.map_px
     )
+
+
+def predicted(
+    dataset: Path, split: str = "test", temperatures: Temperatures | None = None, **changes: object
+) -> Predictions:
+    data = crops(dataset, split)
     evaluation = dataclasses.replace(CONFIG.evaluation, **changes)  # type: ignore[arg-type]
     config = dataclasses.replace(CONFIG, evaluation=evaluation)
-    return predict(Oracle(data), EProPnP(), data, config)  # type: ignore[arg-type]
+    return predict(Oracle(data), EProPnP(), data, config, temperatures)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +101,36 @@ def test_the_cost_is_that_of_as_many_cells_as_training_sees(
     np.testing.assert_allclose(sampled.cost, 4 * plain.cost, rtol=1e-2)
     ratio = sampled.covariance[:, range(6), range(6)] / plain.covariance[:, range(6), range(6)]
     np.testing.assert_allclose(ratio, 0.25, rtol=0.05)
+
+
+def test_temperatures_change_the_uncertainty_alone(sampled: Predictions, tiny_dataset: Path) -> None:
+    flat = Temperatures(posterior=Temperature(scale=0.5), covariance=Temperature(scale=0.5, tail=0.25))
+    found = predicted(tiny_dataset, temperatures=flat)
+    assert found.temperatures == flat
+    np.testing.assert_array_equal(found.T_pred, sampled.T_pred)
+    np.testing.assert_allclose(found.covariance, 8 * sampled.covariance, rtol=1e-5)
+    np.testing.assert_allclose(found.cost, sampled.cost / 4, rtol=1e-5)
+    assert sampled.posterior is not None
+    assert found.posterior is not None
+    np.testing.assert_allclose(found.posterior.cost_true, sampled.posterior.cost_true / 4, rtol=1e-3)
+    assert (found.posterior.credible_level < sampled.posterior.credible_level + 0.1).all()
+
+
+def test_temperatures_undo_wrong_weights(tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are three times too large for one fit are found to be so beside the other."""
+    data = crops(tiny_dataset, "validation")
+    right = fit_temperatures(Oracle(data), EProPnP(), data, CONFIG)  # type: ignore[arg-type]
+    as_trained = evaluator._as_trained
+
+    def threefold(found: evaluator.Correspondences, points: int) -> evaluator.Correspondences:
+        found = as_trained(found, points)
+        return dataclasses.replace(found, weights=3 * found.weights)
+
+    monkeypatch.setattr(evaluator, "_as_trained", threefold)
+    wrong = fit_temperatures(Oracle(data), EProPnP(), data, CONFIG)  # type: ignore[arg-type]
+    assert wrong.posterior.scale < 0.6 * right.posterior.scale
+    assert wrong.covariance.scale < 0.6 * right.covariance.scale
+    evaluation = dataclasses.replace(CONFIG.evaluation, samples=0)
+    unsampled = dataclasses.replace(CONFIG, evaluation=evaluation)
+    plain = fit_temperatures(Oracle(data), EProPnP(), data, unsampled)  # type: ignore[arg-type]
+    assert (plain.posterior, plain.covariance) == (Temperature(), wrong.covariance)

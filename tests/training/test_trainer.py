@@ -13,10 +13,12 @@ from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.models.network import ModelConfig
 from epropnp.pnp import PnPConfig
+from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
 from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
-from epropnp.training.result import EpochReport, TrialResult
-from epropnp.training.trainer import NonFiniteError, Trainer
+from epropnp.training.guard import NonFiniteError
+from epropnp.training.result import EpochReport, StepReport, TrialResult
+from epropnp.training.trainer import Trainer
 
 
 class Killed(Exception):
@@ -64,18 +66,30 @@ def test_loss_falls_and_the_result_is_complete(
     np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("stop_after", [0, 2])
-def test_resume_after_a_stop_is_bit_identical(
-    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path, stop_after: int
-) -> None:
-    def stop(report: EpochReport) -> None:
-        if report.epoch == stop_after:
+class Stop(Callback):
+    """Ends a training after an epoch, or after an update of an epoch."""
+
+    def __init__(self, epoch: int, step: int | None = None) -> None:
+        self.epoch, self.step = epoch, step
+
+    def on_step(self, report: StepReport) -> None:
+        if (report.epoch, report.step) == (self.epoch, self.step):
             raise Killed
 
+    def on_epoch(self, report: EpochReport) -> None:
+        if report.epoch == self.epoch:
+            raise Killed
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, None), (2, None), (2, 2)])
+def test_resume_after_a_stop_is_bit_identical(
+    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path, epoch: int, step: int | None
+) -> None:
     with pytest.raises(Killed):
-        Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit(stop)
+        Trainer(tiny(), tiny_dataset, tmp_path, "cpu", checkpoint_s=0).fit([Stop(epoch, step)])
     torch.rand(7)  # whatever else drew random numbers meanwhile
-    result = Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit()
+    trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
+    result = trainer.fit()
     folder, expected = uninterrupted
     assert result.train_loss == expected.train_loss
     assert result.test == expected.test
@@ -87,23 +101,129 @@ def test_loader_processes_do_not_change_the_numbers(
     uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
 ) -> None:
     config = tiny()
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=1))
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=2))
     assert Trainer(config, tiny_dataset, tmp_path, "cpu").fit().train_loss == uninterrupted[1].train_loss
 
 
-def test_epochs_are_as_many_as_asked_for(tiny_dataset: Path, tmp_path: Path) -> None:
-    seen: list[int] = []
-    trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
-    trainer.fit(lambda report: seen.append(report.epoch))
-    assert seen == [0, 1, 2, 3]  # 0 is the evaluation before training
+def test_callbacks_hear_of_every_update_and_epoch(tiny_dataset: Path, tmp_path: Path) -> None:
+    heard: list[tuple[int, ...]] = []
+
+    class Ear(Callback):
+        def on_start(self, trainer: Trainer) -> None:
+            heard.append((trainer.state.epoch,))
+
+        def on_step(self, report: StepReport) -> None:
+            assert torch.isfinite(report.loss)
+            heard.append((report.epoch, report.step, report.steps))
+
+        def on_epoch(self, report: EpochReport) -> None:
+            heard.append((report.epoch,))
+
+    trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu", keep_every=2)
+    trainer.fit([Ear()])
+    steps = trainer.data.steps
+    updates = {epoch: [(epoch, i + 1, steps) for i in range(steps)] for epoch in (1, 2, 3)}
+    assert heard == [(-1,), (0,), *updates[1], (1,), *updates[2], (2,), *updates[3], (3,)]
+    assert [file.name for file in sorted(tmp_path.glob("epoch-*.pt"))] == ["epoch-0002.pt"]
 
 
-def test_a_loss_that_is_not_finite_stops_the_trial(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_terms_are_logged_raw_and_weighted(uninterrupted: tuple[Path, TrialResult]) -> None:
+    metrics = load_checkpoint(uninterrupted[0] / "checkpoint.pt")["state"]["history"][1]
+    weights = tiny().loss.weights
+    assert set(weights) == {"coord", "mc", "deriv_t", "deriv_r"}
+    for name, weight in weights.items():
+        raw, weighted = metrics[f"train/loss_{name}"], metrics[f"train/weighted_{name}"]
+        assert weighted == pytest.approx(weight * raw, rel=1e-5)
+    total = sum(metrics[f"train/weighted_{name}"] for name in weights)
+    assert metrics["train/loss"] == pytest.approx(total, rel=1e-5)
+
+
+def with_optim(**changes) -> TrialConfig:  # type: ignore[no-untyped-def]
+    config = tiny()
+    return dataclasses.replace(config, optim=dataclasses.replace(config.optim, **changes))
+
+
+def test_a_batch_in_parts_gives_the_mean_of_their_gradients(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = with_optim(accumulate=2)
+    trainer = Trainer(config, tiny_dataset, tmp_path, "cpu")
+    parts = next(trainer.data.batches(1))
+    trainer.objective.eval()  # the running scale of the Monte Carlo loss stays as it is
+    assert [len(part.index) for part in parts] == [8, 8]
+    trainer.updates.start(0)
+    for i, part in enumerate(parts):
+        trainer._part_loss(part, i)
+    together = [p.grad.clone() for p in trainer.net.parameters() if p.grad is not None]
+    apart = []
+    for i, part in enumerate(parts):
+        trainer.updates.start(0)
+        trainer._part_loss(part, i)
+        apart.append([p.grad.clone() for p in trainer.net.parameters() if p.grad is not None])
+    for both, first, second in zip(together, *apart, strict=True):
+        torch.testing.assert_close(both, first + second, rtol=1e-4, atol=1e-6)
+
+
+def test_averaged_weights_are_evaluated_and_survive_a_stop(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = with_optim(ema=0.9)
+    whole = Trainer(config, tiny_dataset, tmp_path / "whole", "cpu")
+    expected = whole.fit()
+    average, last = whole.updates.evaluated.state_dict(), whole.net.state_dict()
+    assert whole.updates.evaluated is not whole.net
+    assert not torch.equal(average["output.weight"], last["output.weight"])
+    with pytest.raises(Killed):
+        Trainer(config, tiny_dataset, tmp_path / "cut", "cpu", checkpoint_s=0).fit([Stop(2, 1)])
+    assert Trainer(config, tiny_dataset, tmp_path / "cut", "cpu").fit().test == expected.test
+
+
+def poison(trainer: Trainer, at: set[int]) -> None:
+    """Make the Monte Carlo term of some updates NaN, as a network that spoils its batch statistics would."""
+    original, calls = trainer._predict, iter(range(100))
+
+    def predict(image: torch.Tensor):  # type: ignore[no-untyped-def]
+        call = next(calls)
+        if call in at:
+            image = image * float("nan")
+        return original(image)
+
+    trainer._predict = predict  # type: ignore[assignment]
+
+
+def test_a_loss_that_is_not_finite_stops_the_trial_and_names_the_samples(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
     trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
-    with torch.no_grad():
-        next(trainer.net.head.parameters()).fill_(float("nan"))
-    with pytest.raises(NonFiniteError, match=r"not finite at step 0 \(coord nan"):
+    poison(trainer, {0})
+    with pytest.raises(NonFiniteError, match=r"^coord and mc .*not finite at update 0 \(coord nan") as error:
         trainer.fit()
+    names = str(error.value).partition("samples ")[2].partition(" and 8 more")[0].split(", ")
+    known = {record.sample_id for record in ArrowDataset(tiny_dataset).split("train")}
+    assert len(names) == 8
+    assert set(names) <= known
+
+
+def test_updates_that_are_not_finite_are_skipped_and_counted_up_to_a_limit(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(with_optim(skip_limit=2), tiny_dataset, tmp_path / "two", "cpu")
+    poison(trainer, {1, 3})
+    result = trainer.fit()
+    assert result.skipped == 2
+    assert all(np.isfinite(result.train_loss))
+    assert all(value.isfinite().all() for value in trainer.net.state_dict().values())
+    trainer = Trainer(with_optim(skip_limit=2), tiny_dataset, tmp_path / "three", "cpu")
+    poison(trainer, {0, 1, 2})
+    with pytest.raises(NonFiniteError, match=r"at update 2, after 2 skipped ones"):
+        trainer.fit()
+
+
+def test_overfit_trains_and_tests_on_the_same_images(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = tiny()
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, overfit=4))
+    config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, batch_size=4, epochs=2))
+    result = Trainer(config, tiny_dataset, tmp_path, "cpu").fit()
+    first = [record.sample_id for record in ArrowDataset(tiny_dataset).split("train")[:4]]
+    assert Predictions.read(tmp_path / "predictions.parquet").sample_id == first
+    assert result.test_images == 4
+    assert result.train_loss[1] < result.train_loss[0]
 
 
 def test_a_checkpoint_of_another_config_is_refused(
@@ -123,5 +243,5 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) 
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"x": torch.ones(3)})
     with pytest.raises(UserError, match="cannot be written"):
-        save_checkpoint(tmp_path / "missing" / "checkpoint.pt", {"x": torch.zeros(3)})
+        save_checkpoint(Path("/proc/missing") / "checkpoint.pt", {"x": torch.zeros(3)})
     assert torch.equal(load_checkpoint(path)["x"], torch.ones(3))

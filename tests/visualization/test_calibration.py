@@ -16,7 +16,7 @@ def calibration(images: int, sampled: bool) -> Calibration:
     return Calibration(
         object_id=np.zeros(images, int),
         level_sampled=rng.random(images) if sampled else None,
-        level_gaussian=rng.random(images),
+        level_covariance=rng.random(images),
         negative_log_likelihood=None,
         translation_error_m=rng.random(images),
         translation_std_m=rng.random(images),

@@ -1,0 +1,110 @@
+"""Command lines from dataclasses, by tyro: what a user types wrongly is answered with one line.
+
+Shared by all programs; light, so that `--help` and a mistyped flag answer at once.
+"""
+
+import contextlib
+import dataclasses
+import io
+import sys
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from epropnp.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+def _yes_or_no(words: list[str]) -> bool:
+    if words not in ([], ["yes"], ["no"]):
+        raise ValueError(f"'{' '.join(words)}' is neither yes nor no")
+    return words != ["no"]
+
+
+YesNo = Annotated[
+    bool | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[yes|no]",
+        instance_from_str=_yes_or_no,
+        is_instance=lambda value: value is None or isinstance(value, bool),
+        str_from_instance=lambda value: [] if value is None else [["no", "yes"][value]],
+    ),
+    tyro.conf.arg(help_behavior_hint=""),
+]
+
+
+def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:
+    """Read a config dataclass from command-line arguments.
+
+    Raises:
+        UserError: an unknown flag (naming the nearest), a missing or malformed value.
+        SystemExit: with code 0, after `--help` was answered.
+    """
+    captured = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(captured):
+            config, unknown = tyro.cli(
+                kind,
+                prog=prog,
+                description=description,
+                args=list(args),
+                return_unknown_args=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        # A mistyped flag also leaves the right one missing: name what the user typed.
+        strangers = [word for word in args if word.startswith("--") and _flag(word) not in flags(kind)]
+        message = _unknown(strangers[0], kind) if strangers else _first_sentence(captured.getvalue())
+        raise UserError(f"{message}; see {prog} --help") from None
+    sys.stderr.write(captured.getvalue())
+    if unknown:
+        raise UserError(f"{_unknown(unknown[0], kind)}; see {prog} --help")
+    return config
+
+
+def flags(kind: type[Any]) -> list[str]:
+    """All flags of a config dataclass, such as `--out` and, of a nested one, `--thresholds.add`."""
+    return [f"--{name}" for name in _names(kind)]
+
+
+def _names(kind: type[Any], prefix: str = "") -> Iterator[str]:
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        bare, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+        if dataclasses.is_dataclass(bare) and isinstance(bare, type):
+            yield from _names(bare, f"{prefix}{_dashed(name)}.")
+        elif tyro.conf.Positional not in notes:
+            yield prefix + _dashed(name)
+
+
+def _flag(word: str) -> str:
+    """The flag in `--flag` and `--flag=value`."""
+    return _dashed(word.partition("=")[0])
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _unknown(argument: str, kind: type[Any]) -> str:
+    if not argument.startswith("-"):
+        return f"unexpected argument {argument}"
+    return f"unknown flag {argument}{nearest(_flag(argument), flags(kind))}"
+
+
+def _first_sentence(box: str) -> str:
+    """The message inside the box that tyro draws, as one line."""
+    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
+    body = lines[1:] if lines and "─" in lines[0] else lines
+    message: list[str] = []
+    for line in body:
+        if not line or line.startswith("─"):
+            break
+        message.append(line)
+    text = " ".join(message).removesuffix(" (required)")
+    return text.rstrip(".:") or "the command line cannot be read"

@@ -1,0 +1,274 @@
+"""Command line: train and test one network, without Ray or MLflow; `sweeps/backbones.py` compares several."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from epropnp.command_line import YesNo, parse
+from epropnp.errors import UserError, nearest
+from epropnp.training.recipe_names import RECIPE_NAMES
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from rich.console import Console
+
+    from epropnp.training.config import TrialConfig
+    from epropnp.training.result import TrialResult
+    from epropnp.training.trainer import Trainer
+
+PROG = "python -m epropnp.train"
+DESCRIPTION = """Train one network on a built dataset, test its best weights once, and save all predictions.
+
+Examples:
+  python pipelines/prepare.py build --objects cat
+      first the data: renderings of a stand-in cat; it says the dataset's folder
+  python -m epropnp.train --data data/0123456789ab --out runs/first
+      recipe `quick`: a small network, minutes without a GPU
+  python -m epropnp.train --data data/0123456789ab --out runs/first
+      the same again: it goes on from the checkpoint in runs/first
+  python -m epropnp.train --data s3://bucket/0123456789ab --out runs/paper --recipe paper \\
+      --backbone hrnet_w32 --keep-every 20
+      a network of the published study, with the head that the study gave it
+  python -m epropnp.train --data data/0123456789ab --out runs/warm --backbone resnet18 \\
+      --head fpn --set optim.lr=1e-3 loss.mc=0.1 optim.clip_norm=none optim.milestones=10,20
+      any setting of the config, over what the recipe says
+  python -m epropnp.train --data data/0123456789ab --out runs/check --overfit 8
+      a sanity check: can it learn 8 images by heart? Exit code 1 if it cannot
+  python -m epropnp.train --list-recipes
+      what there is to start from
+
+Results: OUT/result.json, predictions.parquet, checkpoint.pt, best.pt.
+"""
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+OVERFIT_EPOCHS = 40  # of 20 updates: enough for the networks of `quick` to learn a few images by heart
+BUILD = "build one with `python pipelines/prepare.py build --objects cat` and give the folder that it names"
+SHOWN = ("add_0.02d", "add_0.05d", "add_0.10d", "add_area", "2deg2cm", "5deg5cm", "proj_5px")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What is trained, on what data, and where the results go."""
+
+    data: Annotated[str | None, tyro.conf.arg(metavar="FOLDER|URI", help_behavior_hint="(required)")] = None
+    """A built dataset: its folder, or a URI (`s3://...`) that is copied here once."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(required)")] = None
+    """Where the results go. A training that was begun there is gone on with."""
+    recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "quick"
+    """What all settings start from; see --list-recipes."""
+    backbone: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """A timm model. Default: the first one of the recipe."""
+    head: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """`deconv`, `direct`, `fpn` or `upsample`. Default: the one that the study gave to such a backbone."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Of all random choices."""
+    epochs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Length of the training. Default: the recipe's, or 40 with --overfit."""
+    pretrained: YesNo = None
+    """Start from ImageNet weights. Default: the recipe's choice."""
+    small: bool = False
+    """The recipe at the size of `quick`: small images and networks."""
+    set: tyro.conf.UseAppendAction[
+        Annotated[tuple[tuple[str, ...], ...], tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="")]
+    ] = ()
+    """Settings of the config that go over all others, such as `optim.lr=1e-3`."""
+    overfit: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Train on the first N images without augmentation, and test on the same; in batches of N at most."""
+    device: Annotated[
+        Literal["cuda", "cpu"] | None, tyro.conf.arg(metavar="{cuda,cpu}", help_behavior_hint="")
+    ] = None
+    """Default: a CUDA device where there is one."""
+    keep_every: Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")] = 0
+    """Keep the weights of every N-th epoch. Default: only the last and the best."""
+    list_recipes: bool = False
+    """Only print the recipes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; exit code 0, 1 (failed to overfit), 2 (bad input) or 130 (Ctrl-C)."""
+    try:
+        flags = parse(Arguments, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, PROG)
+        if flags.list_recipes:
+            return list_recipes()
+        _check(flags)
+        return train(flags)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped: the same command goes on from the last checkpoint\n")
+        return INTERRUPTED
+
+
+def train(flags: Arguments) -> int:
+    """Train as the flags say, and report; see `main` for the exit code."""
+    from rich.console import Console
+
+    from epropnp.training.progress import TrialProgress
+    from epropnp.training.trainer import Trainer
+
+    console = Console()
+    data, out = _data(flags), _out(flags)
+    config = trial_config(flags)
+    trainer = Trainer(config, data, out, _device(flags), keep_every=flags.keep_every)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: {out} cannot be written ({error.strerror})") from None
+    _introduce(trainer, console)
+    with TrialProgress(console) as progress:
+        result = trainer.fit([progress])
+    _report(result, out, console)
+    return 0 if config.data.overfit is None else _overfit_verdict(result, console)
+
+
+def trial_config(flags: Arguments) -> "TrialConfig":
+    """The config that the flags ask for: the recipe, the flags over it, and `--set` over all.
+
+    Raises:
+        UserError: an unknown head or setting, or a value that does not fit.
+    """
+    from epropnp.training.overrides import override
+    from epropnp.training.recipes import RECIPES, small, study_head
+
+    recipe = small(RECIPES[flags.recipe]) if flags.small else RECIPES[flags.recipe]
+    backbone = flags.backbone or recipe.backbones[0]
+    config = recipe.trial(
+        backbone,
+        flags.head or study_head(backbone),
+        recipe.loss_weights[0],
+        flags.seed,
+        epochs=flags.epochs,
+        pretrained=flags.pretrained,
+    )
+    settings = [setting for given in flags.set for setting in given]
+    if flags.overfit is not None:
+        batch = min(flags.overfit, config.optim.batch_size)
+        epochs = flags.epochs or OVERFIT_EPOCHS
+        overfit = (f"data.overfit={flags.overfit}", f"optim.batch_size={batch}", f"optim.epochs={epochs}")
+        settings = [*overfit, *settings]
+    try:
+        return override(config, settings)
+    except UserError as error:
+        raise UserError(f"--set: {error}") from None
+
+
+def list_recipes() -> int:
+    """Print what there is to start from."""
+    from rich.console import Console
+
+    from epropnp.training.recipes import RECIPES
+
+    console = Console()
+    for recipe in RECIPES.values():
+        model, optim = recipe.base.model, recipe.base.optim
+        start = "ImageNet weights" if model.pretrained else "from scratch"
+        _say(
+            console,
+            f"{recipe.name}: {model.input_px} px, {optim.epochs} epochs in batches of {optim.batch_size}, "
+            f"{optim.optimiser} at {optim.lr:g}, {start}\n  backbones {', '.join(recipe.backbones)}",
+        )
+    return 0
+
+
+def _check(flags: Arguments) -> None:
+    """UserError for an unknown recipe and for numbers out of range; light."""
+    if flags.recipe not in RECIPE_NAMES:
+        guess = nearest(flags.recipe, RECIPE_NAMES)
+        listed = ", ".join(RECIPE_NAMES)
+        raise UserError(f"--recipe: unknown recipe '{flags.recipe}'{guess} (recipes: {listed})")
+    for name, least in (("epochs", 1), ("overfit", 1), ("seed", 0), ("keep_every", 0)):
+        value = getattr(flags, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name.replace('_', '-')}: {value} is not at least {least}")
+
+
+def _data(flags: Arguments) -> str:
+    """Folder or URI of the dataset; UserError where there is none."""
+    from epropnp.data.format import MANIFEST
+    from epropnp.data.remote import is_uri
+
+    if flags.data is None:
+        raise UserError(f"--data: name a built dataset; {BUILD}")
+    if not is_uri(flags.data) and not (Path(flags.data) / MANIFEST).is_file():
+        what = "is not a built dataset" if Path(flags.data).is_dir() else "does not exist"
+        raise UserError(f"--data: {flags.data} {what}; {BUILD}")
+    return flags.data
+
+
+def _out(flags: Arguments) -> Path:
+    if flags.out is None:
+        raise UserError("--out: name a folder for the results, such as --out runs/first")
+    return flags.out
+
+
+def _device(flags: Arguments) -> str | None:
+    import torch
+
+    if flags.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device: there is no CUDA device here; leave the flag out")
+    return flags.device
+
+
+def _introduce(trainer: "Trainer", console: "Console") -> None:
+    config, dataset = trainer.config, trainer.data.dataset
+    model = config.model
+    weights = "pretrained" if model.pretrained else "from scratch"
+    names = ", ".join(found.name for found in dataset.objects.values())
+    _say(
+        console,
+        f"recipe {config.recipe}: {model.backbone} + {model.head}, {trainer.parameters / 1e6:.1f} M "
+        f"parameters, {weights}, on {trainer.device}",
+    )
+    images, overfit = len(dataset.split("train")), config.data.overfit
+    what = _images(images) if overfit is None else f"the first {_images(min(overfit, images))}"
+    _say(
+        console,
+        f"dataset {dataset.dataset_id}: {names}; {config.optim.epochs} epochs of "
+        f"{trainer.data.steps} updates on {what}",
+    )
+
+
+def _report(result: "TrialResult", out: Path, console: "Console") -> None:
+    """The scores with their intervals, and where everything is."""
+    from epropnp.evaluation.predictions import Predictions
+    from epropnp.evaluation.score_table import table_columns, table_rich
+    from epropnp.evaluation.scores import score_estimates
+
+    predictions = Predictions.read(out / "predictions.parquet")
+    names = {key: model.name for key, model in predictions.objects.items()}
+    columns = table_columns(score_estimates(predictions, predictions.objects), names)
+    shown = {title: {key: cells[key] for key in SHOWN} for title, cells in columns.items()}
+    _say(
+        console,
+        f"test: {_images(result.test_images)}, weights of epoch {result.best_epoch}, "
+        "percent with 95 % intervals",
+    )
+    console.print(table_rich(shown, console.width))
+    _say(console, f"results: {out / 'result.json'}, {out / 'predictions.parquet'}")
+    _say(console, f"more scores: python -m epropnp.evaluate {out / 'predictions.parquet'}")
+
+
+def _overfit_verdict(result: "TrialResult", console: "Console") -> int:
+    reached = result.test["add_0.10d"]
+    passed = reached == 100
+    _say(
+        console,
+        f"overfit: ADD(-S) 0.10d {reached:.2f} on the {_images(result.test_images)} it was trained on: "
+        + ("passed" if passed else "not passed; more --epochs may do it"),
+    )
+    return 0 if passed else 1
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _say(console: "Console", text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The data of one trial: batches to train on, in any epoch and from any step, and splits to evaluate."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from epropnp.data.dataset import Batch, CropDataset, EpochSampler, training_loader
+from epropnp.data.format import ArrowDataset
+from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig
+
+OVERFIT_STEPS = 20  # of an epoch of the sanity check
+
+
+class TrialData:
+    """Batches and evaluation crops of one config; what is wrong with the dataset is said at once.
+
+    Args:
+        config: of the trial.
+        dataset: folder or URI; every byte of it is checked.
+        device: batches are pinned for it and copied to it.
+
+    Attributes:
+        dataset: the opened dataset.
+        steps: updates per epoch.
+
+    Raises:
+        UserError: an unusable dataset, or one too small for a batch.
+    """
+
+    def __init__(self, config: TrialConfig, dataset: Path | str, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.dataset = ArrowDataset.verified(dataset)
+        self.evaluation("test")
+        crops = self._crops("train", augmented=config.data.overfit is None)
+        visits = _visits(crops, config)
+        part = config.optim.batch_size // config.optim.accumulate
+        self.sampler = EpochSampler(visits, seed=config.seed)
+        self._loader = training_loader(
+            crops, self.sampler, part, workers=config.data.workers, pin=device.type == "cuda"
+        )
+        self._train = crops
+        self.steps = len(self._loader) // config.optim.accumulate
+        if not self.steps:
+            raise UserError(
+                f"{self.dataset.path}: {len(visits)} training samples are less than one batch of "
+                f"{config.optim.batch_size}; lower optim.batch_size or optim.accumulate"
+            )
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Batch, ...]]:
+        """The parts of each update's batch, on the device, from update `start` of an epoch on."""
+        self.sampler.epoch, self.sampler.start = epoch, start * self.config.optim.batch_size
+        loaded = (batch.to(self.device) for batch in self._loader)
+        for _ in range(start, self.steps):
+            yield tuple(islice(loaded, self.config.optim.accumulate))
+
+    def evaluation(self, split: str) -> CropDataset:
+        """Crops of 'validation' or 'test'; in the sanity check, of the training images instead."""
+        return self._crops(split if self.config.data.overfit is None else "train", augmented=False)
+
+    def names(self, batch: Batch) -> list[str]:
+        """Sample ids of a training batch."""
+        return [self._train.records[i].sample_id for i in batch.index.tolist()]
+
+    def _crops(self, split: str, augmented: bool) -> CropDataset:
+        data, model, evaluation = self.config.data, self.config.model, self.config.evaluation
+        return CropDataset(
+            self.dataset,
+            split,
+            input_px=model.input_px,
+            map_px=model.map_px,
+            config=data.augment if augmented else None,
+            seed=self.config.seed,
+            boxes=evaluation.test_boxes if split == "test" else "true",
+            noise=evaluation.detector if data.overfit is None else None,
+            first=data.overfit,
+        )
+
+
+def _visits(crops: CropDataset, config: TrialConfig) -> np.ndarray:
+    """Rows of the training split as one epoch visits them: photographs `real_repeats` times."""
+    rows = np.arange(len(crops))
+    if config.data.overfit is not None:
+        return np.resize(rows, OVERFIT_STEPS * config.optim.batch_size)
+    return np.repeat(rows, np.where(crops.records.column("synthetic"), 1, config.data.real_repeats))

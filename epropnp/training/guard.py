@@ -1,0 +1,72 @@
+"""Keeps losses and gradients that are not finite out of the weights; says what, where, and when to stop."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor, nn
+
+from epropnp.errors import UserError
+from epropnp.losses.algebra import LossValue
+
+NAMED = 8  # samples of a batch that a message lists
+
+
+class NonFiniteError(UserError):
+    """A loss or gradient became infinite or NaN, more often than the config allows."""
+
+
+class Guard:
+    """Undoes what a forward pass that is not finite left behind, and counts.
+
+    Args:
+        modules: whose buffers, such as batch statistics, a skipped update must not change.
+        limit: updates that may be skipped.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module], limit: int) -> None:
+        self.limit = limit
+        self._buffers = [buffer for module in modules for buffer in module.buffers()] if limit else []
+        self._before: list[Tensor] = []
+
+    def remember(self) -> None:
+        """Call before each update's forward pass."""
+        self._before = [buffer.clone() for buffer in self._buffers]
+
+    def refuse(
+        self, parts: Sequence[LossValue], norm: Tensor, samples: Sequence[str], step: int, skipped: int
+    ) -> None:
+        """Leave out an update: its batch statistics are forgotten.
+
+        Args:
+            parts: losses of the batch's parts.
+            norm: of the gradient.
+            samples: names of the batch's samples.
+            step: the update, counted from 0.
+            skipped: updates left out before.
+
+        Raises:
+            NonFiniteError: more than the limit are left out now.
+        """
+        for buffer, before in zip(self._buffers, self._before, strict=True):
+            buffer.copy_(before)
+        if skipped + 1 > self.limit:
+            raise NonFiniteError(_message(parts, norm, samples, step, skipped))
+
+
+def _message(
+    parts: Sequence[LossValue], norm: Tensor, samples: Sequence[str], step: int, skipped: int
+) -> str:
+    values = {
+        name: next((v for v in found if not math.isfinite(v)), found[0])
+        for name in parts[0].raw
+        for found in [[float(part.raw[name].detach()) for part in parts]]
+    }
+    guilty = [name for name, value in values.items() if not math.isfinite(value)] or ["the gradient"]
+    listed = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    more = f" and {len(samples) - NAMED} more" if len(samples) > NAMED else ""
+    before = f", after {skipped} skipped ones" if skipped else ""
+    return (
+        f"{' and '.join(guilty)} not finite at update {step}{before} ({listed}; gradient norm "
+        f"{float(norm):.4g}); samples {', '.join(samples[:NAMED])}{more}; lower the learning rate, clip "
+        "gradients, or let some updates be skipped (optim.skip_limit)"
+    )

@@ -1,0 +1,76 @@
+"""A sweep's name, identity and folder: made anew, or found again to be resumed."""
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epropnp.errors import UserError
+from sweeps.flags import SweepConfig
+
+if TYPE_CHECKING:
+    from sweeps.space import PlannedTrial
+
+SWEEP_FILE = "sweep.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep's identity and its folder."""
+
+    name: str
+    sweep_id: str
+    folder: Path
+
+    def trial_folder(self, trial: str) -> Path:
+        """Where one trial keeps its checkpoint, result and predictions."""
+        return self.folder / "trials" / trial
+
+
+def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
+    """Name a new sweep, or find the one to resume; nothing is written yet.
+
+    Raises:
+        UserError: the name is taken, or there is nothing to resume.
+    """
+    out = config.out.resolve()
+    if not config.resume:
+        name = config.name or f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+        if (out / name).exists():
+            raise UserError(
+                f"--name: {out / name} exists; add --resume to go on with it, or choose another name"
+            )
+        return Sweep(name=name, sweep_id=uuid.uuid4().hex, folder=out / name)
+    found = sorted(out.glob(f"{config.name or '*'}/{SWEEP_FILE}"), key=_modified)
+    if not found:
+        what = f"sweep '{config.name}'" if config.name else "sweep"
+        raise UserError(f"--resume: no {what} in {out}; start one without --resume")
+    folder = found[-1].parent
+    sweep_id = json.loads(found[-1].read_text())["sweep_id"]
+    return Sweep(name=folder.name, sweep_id=sweep_id, folder=folder)
+
+
+def create_folders(sweep: Sweep, trials: Sequence["PlannedTrial"], dataset_id: str) -> None:
+    """Create the folders of a sweep and its trials; a resumed one becomes the newest.
+
+    Raises:
+        UserError: they cannot be written, or hold trials of other settings.
+    """
+    from sweeps.trial import prepare_folder
+
+    note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "arguments": sys.argv[1:]}
+    try:
+        sweep.folder.mkdir(parents=True, exist_ok=True)
+        (sweep.folder / SWEEP_FILE).write_text(json.dumps(note, indent=1))
+        for trial in trials:
+            prepare_folder(sweep.trial_folder(trial.name), trial.config, dataset_id)
+    except OSError as error:
+        raise UserError(f"--out: {sweep.folder} cannot be written ({error.strerror})") from error
+
+
+def _modified(file: Path) -> float:
+    return file.stat().st_mtime

@@ -1,0 +1,215 @@
+"""The answer of a sweep: which setting is best, by how much, and whether that can be told.
+
+Trials that differ in the seed only are one setting, one row. `epropnp.evaluation.comparison` says how the
+mean, its interval, the difference to the best setting and the verdict come about; all trials of a sweep are
+tested on the same images, so that differences are taken image by image.
+
+Settings are ranked by `SELECTION`, and again by each of the other scores of `RANKED`.
+"""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from epropnp.errors import UserError
+from epropnp.evaluation.comparison import Compared, compare
+from epropnp.evaluation.metrics import Array
+from epropnp.training.config import config_hash
+from sweeps.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
+
+SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
+RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
+BARE = ("recipe", NAME, "head")  # settings that are told apart by their values alone
+HEADER = ("setting", "seeds", "mean", "spread between seeds", "difference to the best", "verdict")
+
+LEGEND = (
+    "Percent, with 95 % intervals. mean: over seeds and test images; its interval accounts for other images "
+    "and other seeds. spread between seeds: standard deviation. difference: paired over the same images; "
+    "`not distinguishable` where its interval contains 0. Each interval stands for itself: of many settings "
+    "that are equal in truth, some will be called worse. How to read this: docs/comparing.md."
+)
+ONE_SEED = (
+    "NOTE: the spread between seeds is not included for settings with one seed: another seed may move them "
+    "by more than their intervals say; run more, such as --seeds 0 1 2."
+)
+TWO_SEEDS = "NOTE: two seeds hardly tell how much seeds matter, so intervals are wide; three tell far more."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageScores:
+    """What the images of the test split count in one trial.
+
+    Attributes:
+        sample_id: n names.
+        object_id: (n,).
+        values: by key of `image_scores`, 0 to 100, (n,).
+    """
+
+    sample_id: list[str]
+    object_id: Array
+    values: Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """All settings of a sweep, compared.
+
+    Attributes:
+        settings: by label, the finished rows that differ in the seed only.
+        ranked: by title of a score, the settings, best first.
+        notes: what a reader must know.
+    """
+
+    settings: Mapping[str, Sequence[Row]]
+    ranked: Mapping[str, Sequence[Compared]]
+    notes: Sequence[str]
+
+
+def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores]) -> Summary:
+    """Compare the settings of a sweep.
+
+    Args:
+        rows: of all trials; those that failed are left out and counted in a note.
+        images: by name, what the finished ones scored; at least one.
+
+    Raises:
+        UserError: two trials were tested on different images.
+    """
+    finished = [row for row in rows if row.name in images]
+    first = images[finished[0].name]
+    for row in finished:
+        if images[row.name].sample_id != first.sample_id:
+            raise UserError(
+                f"{row.name} and {finished[0].name} were not tested on the same images; "
+                "delete the result.json of the wrong one and go on with --resume, which repeats its test"
+            )
+    settings = _settings(finished)
+    ranked = {}
+    for title in RANKED:
+        key = SCORES[title]
+        trials = {
+            label: np.stack([images[row.name].values[key] for row in group])
+            for label, group in settings.items()
+        }
+        ranked[title] = compare(trials, first.object_id)
+    return Summary(settings=settings, ranked=ranked, notes=_notes(rows, settings))
+
+
+def answer(summary: Summary, title: str = SELECTION) -> str:
+    """The result for one score in a sentence."""
+    best, *others = summary.ranked[title]
+    if best.mean.value == 0:
+        return f"{title}: every setting scores 0, so nothing tells them apart."
+    text = f"{title}: best is {best.name} with {interval(best.mean)}"
+    for verdict in ("not distinguishable", "worse"):
+        names = [row.name for row in others if row.verdict == verdict]
+        if names:
+            text += f"; {verdict}: {', '.join(names)}"
+    return text + "."
+
+
+def summary_csv(summary: Summary) -> str:
+    """One line per score and setting, full precision."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    bounds = [f"{what}{bound}" for what in ("mean", "difference") for bound in ("", " low", " high")]
+    titles = [column.title for column in SETTINGS]
+    writer.writerow(["score", "setting", *titles, "seeds", *bounds, "spread between seeds", "verdict"])
+    for title, compared in summary.ranked.items():
+        for row in compared:
+            group = summary.settings[row.name]
+            writer.writerow(
+                [
+                    *(title, row.name),
+                    *(column.value(group[0]) for column in SETTINGS),
+                    " ".join(str(trial.config.seed) for trial in group),
+                    *dataclasses.astuple(row.mean),
+                    *dataclasses.astuple(row.difference),
+                    *("" if row.spread is None else row.spread, row.verdict),
+                ]
+            )
+    return buffer.getvalue()
+
+
+def summary_markdown(summary: Summary, title: str) -> str:
+    """A Markdown document: the answers, then a table for each score."""
+    lines = [f"# {title}", "", *(f"- {answer(summary, score)}" for score in summary.ranked)]
+    for score, compared in summary.ranked.items():
+        lines += ["", f"## {score}", "", "| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * 4 + "---|"]
+        lines += ["| " + " | ".join(_cells(row)) + " |" for row in compared]
+    rows = [row for group in summary.settings.values() for row in group]
+    shared = shared_settings(rows, SETTINGS)
+    common = "; ".join(f"{name}: {text}" for name, text in shared.items())
+    for note in (f"All settings: {common}." if common else "", LEGEND, *summary.notes):
+        lines += ["", note] if note else []
+    return "\n".join(lines) + "\n"
+
+
+def summary_rich(summary: Summary) -> Table:
+    """For a terminal: the answer and table of `SELECTION`, and the answers of the other scores below it."""
+    others = [answer(summary, score) for score in summary.ranked if score != SELECTION]
+    table = Table(
+        title=answer(summary).replace("[", r"\["),
+        caption="\n".join((*others, LEGEND, *summary.notes)).replace("[", r"\["),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for name in HEADER:
+        numbers = name not in ("setting", "verdict")
+        table.add_column(
+            name.split()[0], justify="right" if numbers else "left", no_wrap=numbers, overflow="fold"
+        )
+    for row in summary.ranked[SELECTION]:
+        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(row)))
+    return table
+
+
+def _cells(row: Compared) -> list[str]:
+    return [
+        row.name,
+        str(len(row.seeds)),
+        interval(row.mean),
+        "-" if row.spread is None else f"{row.spread:.2f}",
+        "-" if row.verdict == "best" else interval(row.difference),
+        row.verdict,
+    ]
+
+
+def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that differ in the seed only, under a label of what tells them from the others."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(config_hash(dataclasses.replace(row.config, seed=0)), []).append(row)
+    shared = shared_settings(rows, SETTINGS)
+    varying = [column for column in SETTINGS if column.title not in shared]
+    columns = [column for column in varying if column.title in BARE]
+    for column in varying:  # a loss weight that follows from the recipe needs no mention
+        labels = {_label(group[0], columns) for group in groups.values()}
+        if len(labels) < len(groups) and column not in columns:
+            columns.append(column)
+    return {_label(group[0], columns): group for group in groups.values()}
+
+
+def _label(row: Row, columns: Sequence[Column]) -> str:
+    texts = [(column.title, column.text(column.value(row))) for column in columns]
+    words = [text if title in BARE else f"{title} {text}" for title, text in texts]
+    return " ".join(words) or row.config.model.backbone
+
+
+def _notes(rows: Sequence[Row], settings: Mapping[str, Sequence[Row]]) -> list[str]:
+    seeds = [len(group) for group in settings.values()]
+    found = notes(rows)
+    if min(seeds) == 1:
+        found.append(ONE_SEED)
+    if 2 in seeds:
+        found.append(TWO_SEEDS)
+    return found

@@ -1,0 +1,124 @@
+"""Comparisons of settings: exact where the answer is known, and right as often as they claim."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from epropnp.errors import UserError
+from epropnp.evaluation.comparison import Compared, compare
+from epropnp.evaluation.scores import estimates
+
+COMMON, OWN, REST = 1.0, 0.5, 0.7  # spreads: difficulty of an image for all, for a setting, for a trial
+
+
+def simulated(
+    rng: np.random.Generator, levels: tuple[float, ...], seeds: int, images: int, seed_std: float
+) -> dict[str, np.ndarray]:
+    """An image counts 100 where level + luck of the seed + difficulty + rest is positive."""
+    common = rng.normal(0, COMMON, images)
+    return {
+        f"s{k}": 100.0
+        * (
+            level
+            + rng.normal(0, seed_std, (seeds, 1))
+            + common
+            + rng.normal(0, OWN, images)
+            + rng.normal(0, REST, (seeds, images))
+            > 0
+        )
+        for k, level in enumerate(levels)
+    }
+
+
+def expected(level: float, seed_std: float) -> float:
+    return float(100 * stats.norm.cdf(level / np.sqrt(seed_std**2 + COMMON**2 + OWN**2 + REST**2)))
+
+
+def by_name(rows: list[Compared]) -> dict[str, Compared]:
+    return {row.name: row for row in rows}
+
+
+def test_one_seed_gives_the_interval_of_the_table() -> None:
+    rng = np.random.default_rng(0)
+    object_id = np.repeat([1, 6], [80, 40])
+    trials = simulated(rng, (0.4, 0.1), seeds=1, images=120, seed_std=0)
+    for name, row in by_name(compare(trials, object_id)).items():
+        assert row.mean == pytest.approx(estimates({"x": trials[name][0]}, object_id).average["x"])
+        assert row.spread is None
+
+
+def test_identical_trials_differ_by_exactly_nothing() -> None:
+    values = 100.0 * (np.random.default_rng(0).random((1, 333)) < 0.6)
+    first, second = compare({"a": values, "b": values.copy()}, np.arange(333) % 5)
+    assert (first.name, first.verdict) == ("a", "best")
+    assert (second.difference.value, second.difference.low, second.difference.high) == (0, 0, 0)
+    assert second.verdict == "not distinguishable"
+
+
+def test_a_constant_difference_is_found_exactly_where_the_images_are_paired() -> None:
+    """Each trial alone is uncertain by the images; their difference is not."""
+    images = np.random.default_rng(0).uniform(20, 80, (1, 50))
+    best, other = compare({"low": images - 3, "high": images}, np.zeros(50))
+    assert (best.name, other.verdict) == ("high", "worse")
+    assert [other.difference.low, other.difference.high] == pytest.approx([-3, -3])
+    assert other.mean.high - other.mean.low > 5
+
+
+def test_without_image_noise_the_intervals_are_student_and_welch() -> None:
+    """Every image counts the same in a trial: only seeds vary, and the t tests of the textbook apply."""
+    a, b = np.array([60.0, 64, 62, 66]), np.array([50.0, 59, 55])
+    best, other = compare({"a": a[:, None] + np.zeros(9), "b": b[:, None] + np.zeros(9)}, np.zeros(9))
+    student = stats.ttest_1samp(a, 0).confidence_interval()
+    assert [best.mean.low, best.mean.high] == pytest.approx([student.low, student.high], abs=0.1)
+    welch = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
+    assert [other.difference.low, other.difference.high] == pytest.approx([welch.low, welch.high], abs=0.1)
+    assert best.spread == pytest.approx(np.std(a, ddof=1))
+    assert other.difference.value == pytest.approx(b.mean() - a.mean())
+    assert other.verdict == "not distinguishable"  # 7.3 less on average, but the seeds vary by 4
+
+
+def test_objects_count_alike_and_the_best_comes_first() -> None:
+    object_id = np.repeat([1, 2], [90, 10])
+    easy_first = np.where(object_id == 1, 90.0, 10.0)[None]  # average 50
+    rows = compare({"a": easy_first, "b": np.full((1, 100), 60.0), "c": np.full((1, 100), 55.0)}, object_id)
+    assert [(row.name, round(row.mean.value, 6)) for row in rows] == [("b", 60), ("c", 55), ("a", 50)]
+    assert [row.verdict for row in rows] == ["best", "worse", "worse"]
+    assert [row.difference.value for row in rows] == pytest.approx([0, -5, -10])
+
+
+def test_the_same_call_gives_the_same_answer() -> None:
+    trials = simulated(np.random.default_rng(1), (0.4, 0.3), seeds=3, images=60, seed_std=0.1)
+    assert compare(trials, np.zeros(60)) == compare(trials, np.zeros(60))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "images", "seed_std"), [(3, 200, 0.0), (3, 1000, 0.1), (3, 200, 0.3), (5, 300, 0.1)]
+)
+def test_intervals_hold_the_truth_in_nineteen_of_twenty(seeds: int, images: int, seed_std: float) -> None:
+    """With more seeds than one; a little too often where seeds are few and images the larger noise."""
+    rng, levels = np.random.default_rng(4), (0.5, 0.3)
+    truth = {f"s{k}": expected(level, seed_std) for k, level in enumerate(levels)}
+    means, differences, repeats = [], [], 200
+    for repeat in range(repeats):
+        trials = simulated(rng, levels, seeds, images, seed_std)
+        best, other = compare(trials, np.zeros(images), resamples=300, seed=repeat)
+        means += [row.mean.low <= truth[row.name] <= row.mean.high for row in (best, other)]
+        difference = truth[other.name] - truth[best.name]
+        differences.append(other.difference.low <= difference <= other.difference.high)
+    assert 0.925 <= np.mean(means) <= 0.99
+    assert 0.92 <= np.mean(differences) <= 0.995
+
+
+def test_one_seed_says_nothing_about_other_seeds() -> None:
+    """Why the summary warns: an interval over images alone misses the truth far too often."""
+    rng, inside = np.random.default_rng(5), []
+    for repeat in range(100):
+        trials = simulated(rng, (0.5,), seeds=1, images=1000, seed_std=0.1)
+        (row,) = compare(trials, np.zeros(1000), resamples=300, seed=repeat)
+        inside.append(row.mean.low <= expected(0.5, 0.1) <= row.mean.high)
+    assert np.mean(inside) < 0.75
+
+
+def test_scores_of_other_images_are_refused() -> None:
+    with pytest.raises(UserError, match=r"b: scores of shape \(2, 9\), not \(seeds, 10 images\)"):
+        compare({"a": np.zeros((2, 10)), "b": np.zeros((2, 9))}, np.zeros(10))

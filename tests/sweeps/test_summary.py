@@ -1,0 +1,129 @@
+"""The answer of a sweep: settings grouped over seeds, ranked, with the right words."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from epropnp.errors import UserError
+from sweeps.summary import (
+    ONE_SEED,
+    RANKED,
+    SELECTION,
+    TWO_SEEDS,
+    ImageScores,
+    answer,
+    summarise,
+    summary_csv,
+    summary_markdown,
+    summary_rich,
+)
+from sweeps.tables import SCORES, Row
+
+IMAGES = 400
+Make = Callable[..., Row]
+
+
+def image_scores(rate: float, seed: int) -> ImageScores:
+    """All scores alike: `rate` of the images counts 100, a few others for every seed."""
+    counts = 100.0 * (np.arange(IMAGES) < rate * IMAGES)
+    flipped = np.random.default_rng(seed).permutation(IMAGES)[:6]
+    counts[flipped] = 100 - counts[flipped]
+    values = {SCORES[title]: counts for title in RANKED}
+    return ImageScores(sample_id=[str(i) for i in range(IMAGES)], object_id=np.full(IMAGES, 6), values=values)
+
+
+def made(make: Make, rates: dict[str, float], seeds: int) -> tuple[list[Row], dict[str, ImageScores]]:
+    rows = [make(backbone=name, seed=seed) for name in rates for seed in range(seeds)]
+    scores = {row.name: image_scores(rates[row.config.model.backbone], 10 * i) for i, row in enumerate(rows)}
+    return rows, scores
+
+
+RATES = {"test_resnet": 0.7, "test_convnext": 0.4, "test_vit": 0.7}
+
+
+def test_seeds_become_one_row_and_the_verdict_follows_the_difference(made_row: Make) -> None:
+    rows, scores = made(made_row, RATES, seeds=3)
+    summary = summarise(rows, scores)
+    assert {label: len(group) for label, group in summary.settings.items()} == dict.fromkeys(RATES, 3)
+    best, second, worst = summary.ranked[SELECTION]
+    assert {best.name, second.name} == {"test_resnet", "test_vit"}
+    assert (second.verdict, worst.verdict) == ("not distinguishable", "worse")
+    assert worst.difference.value == pytest.approx(-30, abs=1.5)
+    assert best.name in answer(summary)
+    assert answer(summary).endswith(f"; not distinguishable: {second.name}; worse: test_convnext.")
+    assert not summary.notes
+
+
+def test_there_is_no_best_among_settings_that_score_nothing(made_row: Make) -> None:
+    row = made_row()
+    nothing = dataclasses.replace(image_scores(0.5, 0), values={SCORES[t]: np.zeros(IMAGES) for t in RANKED})
+    summary = summarise([row], {row.name: nothing})
+    assert answer(summary) == f"{SELECTION}: every setting scores 0, so nothing tells them apart."
+
+
+def test_few_seeds_are_said(made_row: Make) -> None:
+    assert summarise(*made(made_row, RATES, seeds=1)).notes == [ONE_SEED]
+    assert summarise(*made(made_row, RATES, seeds=2)).notes == [TWO_SEEDS]
+
+
+def test_a_failed_trial_is_left_out_and_named(made_row: Make) -> None:
+    rows, scores = made(made_row, {"test_resnet": 0.7}, seeds=3)
+    failed = Row(name="broken", config=rows[0].config, dataset_id="abc123def456", failure="diverged")
+    summary = summarise([*rows[:2], failed], {row.name: scores[row.name] for row in rows[:2]})
+    assert [len(row.seeds) for row in summary.ranked[SELECTION]] == [2]
+    assert "FAILED: broken: diverged" in summary.notes
+
+
+def test_labels_hold_what_tells_settings_apart(made_row: Make) -> None:
+    rows = [
+        made_row(recipe=recipe, backbone=name)
+        for recipe in ("a", "b")
+        for name in ("test_resnet", "test_vit")
+    ]
+    summary = summarise(rows, {row.name: image_scores(0.5, 0) for row in rows})
+    assert set(summary.settings) == {"a test_resnet", "a test_vit", "b test_resnet", "b test_vit"}
+    alone = summarise(rows[:1], {rows[0].name: image_scores(0.5, 0)})
+    assert set(alone.settings) == {"test_resnet"}
+    assert answer(alone).startswith(f"{SELECTION}: best is test_resnet with ")
+
+
+def test_trials_tested_on_other_images_are_refused(made_row: Make) -> None:
+    rows, scores = made(made_row, RATES, seeds=1)
+    scores[rows[1].name].sample_id[7] = "another"
+    with pytest.raises(
+        UserError, match=f"{rows[1].name} and {rows[0].name} were not tested on the same images"
+    ):
+        summarise(rows, scores)
+
+
+def test_files_hold_every_score_and_setting(made_row: Make) -> None:
+    summary = summarise(*made(made_row, RATES, seeds=2))
+    read = list(csv.DictReader(io.StringIO(summary_csv(summary))))
+    assert [row["score"] for row in read] == [title for title in RANKED for _ in RATES]
+    first = summary.ranked[SELECTION][0]
+    assert float(read[0]["mean"]) == first.mean.value
+    assert float(read[0]["mean low"]) == first.mean.low
+    assert float(read[0]["spread between seeds"]) == first.spread
+    assert read[0]["seeds"] == "0 1"
+    assert read[2]["backbone"] == "test_convnext"
+    assert float(read[2]["difference high"]) == summary.ranked[SELECTION][2].difference.high
+    markdown = summary_markdown(summary, "Sweep x")
+    assert markdown.startswith(f"# Sweep x\n\n- {answer(summary)}\n")
+    assert [line[3:] for line in markdown.splitlines() if line.startswith("## ")] == list(RANKED)
+    assert "All settings: recipe: tiny; head: deconv; loss weight: 0.02; pretrained: no." in markdown
+
+
+def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> None:
+    summary = summarise(*made(made_row, RATES, seeds=3))
+    console = Console(record=True, width=110, file=io.StringIO())
+    console.print(summary_rich(summary))
+    text = console.export_text()
+    worst = summary.ranked[SELECTION][2]
+    assert f"{worst.mean.value:.2f} [{worst.mean.low:.1f}, {worst.mean.high:.1f}]" in text
+    assert text.split("\n")[0].startswith("ADD(-S) 0.10d: best is")
+    assert "ADD(-S) area: best is" in text

@@ -1,0 +1,74 @@
+"""Command lines from dataclasses: values, and one line for whatever is wrong."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import tyro
+
+from epropnp.command_line import YesNo, flags, parse
+from epropnp.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """A nested group of flags."""
+
+    add: tuple[float, ...] = (0.1,)
+    max_px: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """One flag of each kind."""
+
+    file: tyro.conf.Positional[Path]
+    """What to read."""
+    limits: Limits = field(default_factory=Limits)
+    pretrained: YesNo = None
+    list_all: bool = False
+
+
+def read(*words: str) -> Flags:
+    return parse(Flags, "About.", words, "prog")
+
+
+def test_values() -> None:
+    assert read("a") == Flags(file=Path("a"))
+    assert read(
+        "--limits.add", "1", "2", "--limits.max-px=3", "--list-all", "--pretrained", "no", "a"
+    ) == Flags(file=Path("a"), limits=Limits(add=(1, 2), max_px=3), pretrained=False, list_all=True)
+    assert read("a", "--pretrained").pretrained is True
+
+
+def test_flags_are_those_that_can_be_typed() -> None:
+    assert flags(Flags) == ["--limits.add", "--limits.max-px", "--pretrained", "--list-all"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "--limits.ad", "1"], "unknown flag --limits.ad; did you mean '--limits.add'?"),
+        (["a", "--limits.max_pixel=1"], "unknown flag --limits.max_pixel=1; did you mean '--limits.max-px'?"),
+        (["--list", "a"], "unknown flag --list; did you mean '--list-all'?"),
+        (["--qqqq"], "unknown flag --qqqq"),
+        (["a", "b"], "unexpected argument b"),
+        ([], "Missing from prog: PATH What to read"),
+        (["a", "--limits.max-px"], "Missing value for argument '--limits.max-px'. Expected 1 values"),
+        (
+            ["a", "--limits.max-px", "x"],
+            "Error parsing --limits.max-px: could not convert string to float: 'x'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read(*words)
+    assert str(error.value) == f"{message}; see prog --help"
+
+
+def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        read("--help")
+    assert stop.value.code == 0
+    assert "About." in capsys.readouterr().out

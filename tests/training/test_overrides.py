@@ -1,0 +1,108 @@
+"""Settings as texts: typed by the config, and refused with the setting's name."""
+
+from typing import Any
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig, flatten, from_dict
+from epropnp.training.overrides import override
+from epropnp.training.ranges import LEAST
+from epropnp.training.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("optim.lr=1e-3", 1e-3),
+        ("optim.lr = 2", 2.0),
+        ("optim.epochs=7", 7),
+        ("model.backbone=resnet18", "resnet18"),
+        ("model.weights_file=a=b", "a=b"),
+        ("model.pretrained=yes", True),
+        ("model.pretrained=True", True),
+        ("loss.symmetric=no", False),
+        ("optim.milestones=10,20", (10, 20)),
+        ("optim.milestones=", ()),
+        ("optim.clip_norm=none", None),
+        ("optim.clip_norm=5", 5.0),
+        ("loss.own=sharp:0.1, flat:2", (("sharp", 0.1), ("flat", 2.0))),
+        ("optim.optimiser=adamw", "adamw"),
+        ("pnp.dof=6", 6),
+        ("data.augment.occlusion=0.5", 0.5),
+        ("seed=3", 3),
+    ],
+)
+def test_values_have_the_type_of_the_setting(setting: str, value: Any) -> None:
+    changed: Any = override(TrialConfig(), [setting])
+    for name in setting.partition("=")[0].strip().split("."):
+        changed = getattr(changed, name)
+    assert changed == value
+    assert type(changed) is type(value)
+
+
+def test_the_last_setting_counts_and_the_others_stay() -> None:
+    config = RECIPES["quick"].trial("resnet10t", "deconv", 0.05, seed=1)
+    changed = override(config, ["optim.epochs=2", "optim.epochs=3"])
+    before, after = flatten(config), flatten(changed)
+    assert {key: after[key] for key in after if after[key] != before[key]} == {"optim.epochs": 3}
+    assert override(config, []) == config
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_the_least_value_is_accepted_and_less_is_not(key: str) -> None:
+    override(TrialConfig(), [f"{key}={LEAST[key]}"])
+    with pytest.raises(UserError, match=f"{key}: .* is not at least {LEAST[key]}"):
+        override(TrialConfig(), [f"{key}={LEAST[key] - 1}"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optim.lr", "'optim.lr' is not KEY=VALUE, such as optim.lr=1e-3"),
+        ("optim.lrr=1", "unknown setting 'optim.lrr'; did you mean 'optim.lr'?"),
+        ("model.lr=1", "unknown setting 'model.lr'; did you mean 'optim.lr'?"),
+        (
+            "batch_size=8",
+            "unknown setting 'batch_size'; did you mean 'optim.batch_size' or 'evaluation.batch_size'?",
+        ),
+        (
+            "qqq=1",
+            "unknown setting 'qqq'; settings begin with model., pnp., loss., optim., data., evaluation.",
+        ),
+        ("optim.epochs=1.5", "config.optim.epochs: '1.5' is not a whole number"),
+        ("optim.lr=fast", "config.optim.lr: 'fast' is not a number"),
+        ("optim.lr=nan", "config.optim.lr: 'nan' is not a number"),
+        ("optim.lr=none", "config.optim.lr: 'none' is not a number"),
+        ("model.pretrained=3", "config.model.pretrained: '3' is not true or false"),
+        ("optim.optimiser=adam", "config.optim.optimiser: 'adam' is not one of rmsprop, adamw"),
+        ("optim.milestones=1,b", "config.optim.milestones[1]: 'b' is not a whole number"),
+        ("loss.own=sharp", "config.loss.own[0]: ['sharp'] does not have 2 values"),
+        ("loss.own=sharp:x", "config.loss.own[0][1]: 'x' is not a number"),
+        ("optim.batch_size=0", "optim.batch_size: 0 is not at least 1"),
+        ("optim.lr=-1", "optim.lr: -1.0 is not at least 0"),
+        ("seed=-1", "seed: -1 is not at least 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(setting: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        override(TrialConfig(), [setting])
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optim": 3}, "config.optim: 3 is not a group of settings"),
+        ({"optim": {"epochs": 2.0}}, "config.optim.epochs: 2.0 is not a whole number"),
+        ({"optim": {"epochs": True}}, "config.optim.epochs: True is not a whole number"),
+        ({"optim": {"lr": None}}, "config.optim.lr: None is not a number"),
+        ({"optim": {"milestones": 10}}, "config.optim.milestones: 10 is not a list"),
+        ({"model": {"pretrained": 1}}, "config.model.pretrained: 1 is not true or false"),
+        ({"recipe": 1}, "config.recipe: 1 is not a text"),
+    ],
+)
+def test_dictionaries_are_checked_alike(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        from_dict(TrialConfig, values)
+    assert str(error.value) == message
