@@ -29,6 +29,16 @@ STUDY_OBJECTS = (
     *("eggbox", "glue", "holepuncher", "iron", "lamp", "phone"),
 )
 
+ONE_CYCLE = OptimConfig(
+    optimiser="adamw",
+    lr=2e-3,
+    weight_decay=0.01,
+    schedule="onecycle",
+    milestones=(),
+    clip_norm=5.0,
+    precision="bf16",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -145,43 +155,25 @@ def best() -> Recipe:
     v2's weights and loss under AdamW with one cycle of warm-up and cosine, averaged weights, stronger
     augmentation, and true poses chosen among the equivalent ones of symmetric objects.
     """
-    return Recipe(
-        name="best",
-        base=TrialConfig(
-            recipe="best",
-            model=ModelConfig(pretrained=True, weight_norm="v2"),
-            loss=LossConfig(deriv_t=1.0, deriv_r=1.0, symmetric=True),
-            optim=OptimConfig(
-                optimiser="adamw",
-                lr=1.5e-3,
-                weight_decay=0.01,
-                schedule="onecycle",
-                milestones=(),
-                clip_norm=5.0,
-                precision="bf16",
-                ema=0.998,
-                skip_limit=10,
-            ),
-            data=DataConfig(
-                real_repeats=10,
-                augment=AugmentConfig(
-                    scale_jitter=0.15,
-                    shift_jitter=0.15,
-                    rotation_deg=15.0,
-                    occlusion=0.2,
-                    color=0.4,
-                    blur=0.3,
-                    noise=0.05,
-                ),
+    base = TrialConfig(
+        recipe="best",
+        model=ModelConfig(pretrained=True, weight_norm="v2"),
+        loss=LossConfig(deriv_t=1.0, deriv_r=1.0, symmetric=True),
+        optim=dataclasses.replace(ONE_CYCLE, lr=1.5e-3, ema=0.998, skip_limit=10),
+        data=DataConfig(
+            real_repeats=10,
+            augment=AugmentConfig(
+                scale_jitter=0.15,
+                shift_jitter=0.15,
+                rotation_deg=15.0,
+                occlusion=0.2,
+                color=0.4,
+                blur=0.3,
+                noise=0.05,
             ),
         ),
-        backbones=paper().backbones,
-        objects=STUDY_OBJECTS,
-        loss_weights=(0.2,),
-        train=1000,
-        validation=100,
-        test=1000,
     )
+    return _variant(paper(), "best", base=base, loss_weights=(0.2,))
 
 
 def quick() -> Recipe:
@@ -194,15 +186,7 @@ def quick() -> Recipe:
         recipe="quick",
         model=ModelConfig(weight_norm="v2"),
         loss=LossConfig(deriv_t=1.0, deriv_r=0.2),
-        optim=OptimConfig(
-            optimiser="adamw",
-            lr=2e-3,
-            weight_decay=0.01,
-            schedule="onecycle",
-            milestones=(),
-            clip_norm=5.0,
-            precision="bf16",
-        ),
+        optim=ONE_CYCLE,
         data=DataConfig(augment=AugmentConfig(scale_jitter=0.1, shift_jitter=0.1, color=0.2)),
     )
     return small(_variant(paper(), "quick", base=base, loss_weights=(0.05,)))
