@@ -17,7 +17,13 @@ from epropnp.evaluation.calibration import Calibration, calibrate
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.score_table import merged, table_columns, table_csv, table_markdown, table_rich
-from epropnp.evaluation.scores import Estimates, Thresholds, estimates, image_scores
+from epropnp.evaluation.scores import (
+    Estimates,
+    Thresholds,
+    best_of_hypotheses,
+    estimates,
+    image_scores,
+)
 from epropnp.visualization.calibration import save_calibration
 
 DESCRIPTION = """Score the predictions of a trial again: accuracies with confidence intervals, calibration.
@@ -65,6 +71,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
         raise UserError(f"{arguments.predictions} holds no predictions")
     objects = predictions.objects if arguments.data is None else ArrowDataset(arguments.data).objects
     values = image_scores(pose_errors(predictions, objects), arguments.thresholds)
+    values |= best_of_hypotheses(predictions, objects, arguments.thresholds)
     scores = estimates(values, predictions.object_id, resamples=arguments.resamples)
     calibration = calibrate(predictions, objects)
     if len(calibration.object_id):
@@ -98,6 +105,12 @@ def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
         remarks.append(
             f"{calibration.left_out} of {len(predictions)} images have no valid pose: "
             "left out of the calibration; as a pose that is not finite, they are misses."
+        )
+    if predictions.probability is not None:
+        remarks.append(
+            f"best_of_{predictions.probability.shape[1]}: if the better one of an image's several poses had "
+            f"been known; the predicted one has a probability of {predictions.probability[:, 0].mean():.3f} "
+            "on average."
         )
     if predictions.posterior is None:
         remarks.append(

@@ -41,21 +41,6 @@ class AugmentConfig:
     blur_px: float = 1.5  # its largest standard deviation, pixels of the input
     noise: float = 0.0  # largest standard deviation of additive noise, in fractions of white
 
-    @classmethod
-    def strong(cls) -> AugmentConfig:
-        """The kinds of change that GDR-Net trains with, in ranges like its."""
-        return cls(
-            rotation_deg=15.0,
-            occlusion=0.5,
-            occluders=3,
-            occluder_crops=0.5,
-            color=0.4,
-            grey=0.3,
-            blur=0.4,
-            blur_px=2.5,
-            noise=0.05,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorNoise:

@@ -69,21 +69,8 @@ class PosteriorSampler:
             excess_true=equivalent.amin(0) - cost[0],
         )
 
-    def __call__(
-        self,
-        points_obj: Tensor,
-        points_img: Tensor,
-        weights: Tensor,
-        camera: Camera,
-        *,
-        pose: Tensor,
-        truths: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """The fields of `predictions.Posterior`, (B,) each; arguments as of `draw`."""
-        draws = self.draw(
-            points_obj, points_img, weights, camera, pose=pose, truths=truths, generator=generator
-        )
+    def describe(self, draws: Draws) -> dict[str, Tensor]:
+        """The fields of `predictions.Posterior`, (B,) each, from what `draw` returned."""
         temperature = self.temperatures.posterior
         log_weights = draws.log_weights(temperature)
         cost = temperature.scale**2 * draws.cost

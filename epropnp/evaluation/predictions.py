@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         ("effective_samples", pa.float64()),
         ("cost_true", pa.float64()),
         ("credible_level", pa.float64()),
+        ("T_hypotheses", pa.list_(pa.float64())),  # K poses; null where only one was looked for
+        ("probability", pa.list_(pa.float64())),
     ]
 )
 _SHAPES = {
@@ -53,6 +55,7 @@ _SHAPES = {
     "crop": (-1, 3),
     "covariance": (-1, 6, 6),
 }
+_SEVERAL = {"T_hypotheses": (-1, 4, 4), "probability": (-1,)}  # of one image; their K is read off the file
 _POSTERIOR = ("log_evidence", "effective_samples", "cost_true", "credible_level")
 
 
@@ -90,6 +93,9 @@ class Predictions:
         covariance: of the predicted pose, local coordinates of `epropnp.pnp.space`, m and rad, (n, 6, 6).
         cost: robust reprojection cost at the predicted pose, at the posterior's temperature, (n,).
         valid: false where the correspondences did not determine a pose, bool (n,).
+        T_hypotheses: the K different poses of each image, the predicted one first, (n, K, 4, 4), or None.
+        probability: of each of them among the K, at the posterior's temperature, (n, K), or None; 0 where
+            there are fewer.
         posterior: None where it was not sampled.
         temperatures: those that covariance, cost and posterior have been given; in older files, none.
         objects: models by id of the objects that occur; may be empty.
@@ -105,6 +111,8 @@ class Predictions:
     covariance: np.ndarray
     cost: np.ndarray
     valid: np.ndarray
+    T_hypotheses: np.ndarray | None = None
+    probability: np.ndarray | None = None
     posterior: Posterior | None = None
     temperatures: Temperatures = field(default_factory=Temperatures)
     objects: Mapping[int, ObjectModel] = field(default_factory=dict)
@@ -142,6 +150,9 @@ class Predictions:
             name: np.array(table[name].to_pylist(), np.float64).reshape(shape)
             for name, shape in _SHAPES.items()
         }
+        for name, shape in _SEVERAL.items():
+            if table[name].null_count < len(table):
+                rows[name] = np.array(table[name].to_pylist(), np.float64).reshape(len(table), *shape)
         sampled = table["log_evidence"].null_count == 0
         return cls(
             sample_id=table["sample_id"].to_pylist(),
@@ -180,6 +191,8 @@ def _temperatures(text: bytes) -> Temperatures:
 def _encode(values: np.ndarray | list[str] | None, kind: pa.DataType, rows: int) -> pa.Array:
     if values is None:
         return pa.nulls(rows, kind)
+    if pa.types.is_list(kind):
+        return pa.array(list(np.asarray(values, np.float64).reshape(rows, -1)), kind)
     if not pa.types.is_fixed_size_list(kind):
         return pa.array(values, kind)
     flat = pa.array(np.asarray(values, np.float64).reshape(-1))

@@ -5,7 +5,7 @@ percentile bootstrap's (Efron and Tibshirani, 1993, chapter 13).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,6 +105,21 @@ def image_scores(errors: PoseErrors, thresholds: Thresholds = STANDARD) -> dict[
         "mssd_ar": metrics.mean_recall(errors.mssd_m / errors.diameter_m, MSSD_THRESHOLDS_D),
         "mspd_ar": metrics.mean_recall(errors.mspd_px, MSPD_THRESHOLDS_PX),
     }
+
+
+def best_of_hypotheses(
+    predictions: Predictions, objects: Mapping[int, ObjectModel], thresholds: Thresholds = STANDARD
+) -> dict[str, Array]:
+    """What each image counts for `best_of_K_add_0.10d` and so on, if its pose of least ADD(-S) were known.
+
+    Empty where predictions hold one pose per image.
+    """
+    if predictions.T_hypotheses is None:
+        return {}
+    each = predictions.T_hypotheses.swapaxes(0, 1)  # (K, n, 4, 4)
+    errors = [pose_errors(replace(predictions, T_pred=T_pred), objects) for T_pred in each]
+    relative = np.fmin.reduce([found.add_m / found.diameter_m for found in errors])  # NaN is the worst
+    return {f"best_of_{len(each)}_add_{_diameters(t)}d": metrics.below(relative, t) for t in thresholds.add}
 
 
 def estimates(

@@ -3,6 +3,7 @@
 from epropnp.pnp import pose
 from epropnp.pnp.camera import Camera
 from epropnp.pnp.config import PnPConfig
-from epropnp.pnp.layer import EProPnP, MonteCarlo, Solution
+from epropnp.pnp.layer import EProPnP
+from epropnp.pnp.results import Hypotheses, MonteCarlo, Solution
 
-__all__ = ["Camera", "EProPnP", "MonteCarlo", "PnPConfig", "Solution", "pose"]
+__all__ = ["Camera", "EProPnP", "Hypotheses", "MonteCarlo", "PnPConfig", "Solution", "pose"]

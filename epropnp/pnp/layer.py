@@ -8,10 +8,10 @@ posterior over poses `y` with a flat prior (EPro-PnP, CVPR 2022, equations 1 to 
     p(y | X) = exp(-sum_i rho(|f_i(y)|)) / Z                rho: Huber kernel, s^2 / 2 up to delta
     L_KL = sum_i rho(|f_i(y_gt)|) + log Z                   -log p(y_gt | X), the loss
 
-`solve` finds the most likely pose and its covariance (Levenberg-Marquardt), `monte_carlo` estimates `log Z`
-by adaptive importance sampling, `gauss_newton_step` gives the solution a derivative. The measure in Z is
-`dt` (m^3) times the area on the WHOLE sphere of unit quaternions (2 pi^2), or `d yaw` with 4 degrees of
-freedom. The derivations are in `docs/maths.md`.
+`solve` finds the most likely pose and its covariance (Levenberg-Marquardt), `hypotheses` the several ones of
+an ambiguous view, `monte_carlo` estimates `log Z` by adaptive importance sampling, `gauss_newton_step` gives
+the solution a derivative. The measure in Z is `dt` (m^3) times the area on the WHOLE sphere of unit
+quaternions (2 pi^2), or `d yaw` with 4 degrees of freedom. The derivations are in `docs/maths.md`.
 
     import torch
     from epropnp.pnp import Camera, EProPnP
@@ -31,7 +31,7 @@ freedom. The derivations are in `docs/maths.md`.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -40,36 +40,13 @@ from epropnp.pnp.amis import adaptive_samples, effective_sample_size, log_eviden
 from epropnp.pnp.camera import Camera
 from epropnp.pnp.config import PnPConfig
 from epropnp.pnp.cost import normal_equations
-from epropnp.pnp.linalg import inverse_spd, well_posed
+from epropnp.pnp.hypotheses import find_hypotheses, solution_of
 from epropnp.pnp.lm import gauss_newton, gauss_newton_step, levenberg_marquardt
 from epropnp.pnp.problem import Correspondences, Problem, adaptive_delta, widened
-from epropnp.pnp.rslm import random_sample_lm
+from epropnp.pnp.results import Hypotheses, MonteCarlo, Solution
+from epropnp.pnp.rslm import candidate_poses, random_sample_lm
 from epropnp.pnp.sample_cost import sample_cost
 from epropnp.pnp.space import FourDoF, PoseSpace, SixDoF
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Most likely poses, without gradient."""
-
-    pose: Tensor  # (B, 7), or (B, 4) with 4 degrees of freedom
-    covariance: Tensor  # (B, dof, dof) inverse Gauss-Newton Hessian, m and rad, see `space.PoseSpace`
-    cost: Tensor  # (B,) robust cost, the negative log posterior up to log Z
-    accepted: Tensor  # (B,) steps that the final solver took; 0 at a minimum or for NaN
-    valid: Tensor  # (B,) bool: false where the correspondences do not determine a pose, or hold NaN
-
-
-@dataclass(frozen=True)
-class MonteCarlo:
-    """A solution with S = amis_iterations x amis_samples weighted samples of the posterior."""
-
-    solution: Solution  # its pose is the mode
-    samples: Tensor  # (S, B, 7 or 4) poses, without gradient
-    cost: Tensor  # (S, B) robust cost of the samples, with gradient
-    log_weights: Tensor  # (S, B) unnormalised, with gradient; softmax over S normalises them
-    log_evidence: Tensor  # (B,) log Z, with gradient; measure in `epropnp.pnp.amis`
-    ess: Tensor  # (B,) effective sample size, 1 to S, without gradient
-    delta: Tensor  # (B,) Huber threshold, with gradient
 
 
 class EProPnP(nn.Module):
@@ -170,6 +147,40 @@ class EProPnP(nn.Module):
             start = None if init_pose is None else self.space.shift_origin(init_pose.to(centre), centre)
             solution = self._solve(problem, start, proposals, iterations, fast, generator)
             return self._uncentred(solution, centre)
+
+    @torch.no_grad()
+    def hypotheses(
+        self,
+        points_obj: Tensor,
+        points_img: Tensor,
+        weights: Tensor,
+        camera: Camera,
+        *,
+        count: int,
+        mask: Tensor | None = None,
+        proposals: int | None = None,
+        iterations: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Hypotheses:
+        """The `count` most probable poses that differ, where correspondences allow several.
+
+        The other arguments are as of `solve`.
+
+        Raises:
+            ValueError: `count` is not between 1 and the number of proposals.
+        """
+        config = self.config
+        proposals = config.rslm_proposals_blind if proposals is None else proposals
+        if not 1 <= count <= proposals:
+            raise ValueError(f"hypotheses: {count} of {proposals} proposals")
+        iterations = config.lm_iterations if iterations is None else iterations
+        with _full_precision(weights):
+            given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
+            centre = self._centre(given)
+            problem = self._problem(given, None, centre)
+            starts = candidate_poses(problem, proposals, config, generator=generator)
+            found = find_hypotheses(problem, starts, count, iterations, config)
+            return replace(found, solution=self._uncentred(found.solution, centre))
 
     def gauss_newton_step(
         self,
@@ -284,16 +295,7 @@ class EProPnP(nn.Module):
             raise ValueError("solve: give an init_pose or at least one proposal")
         solver = gauss_newton if fast else levenberg_marquardt
         iterations = config.lm_iterations if iterations is None else iterations
-        result = solver(problem, pose, iterations, config)
-        hessian = result.normal.hessian
-        eye = torch.eye(self.space.dof, dtype=pose.dtype, device=pose.device)
-        return Solution(
-            pose=result.pose,
-            covariance=inverse_spd(hessian + config.lm_epsilon * eye),
-            cost=result.normal.cost,
-            accepted=result.accepted,
-            valid=well_posed(hessian) & result.normal.cost.isfinite(),
-        )
+        return solution_of(solver(problem, pose, iterations, config), config)
 
 
 def _full_precision(like: Tensor) -> torch.autocast:

@@ -5,6 +5,8 @@ points are, and a few LM iterations on a small weight-sampled subset of the poin
 over all points wins.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,13 @@ from epropnp.pnp.config import PnPConfig
 from epropnp.pnp.lm import levenberg_marquardt
 from epropnp.pnp.problem import Problem
 from epropnp.pnp.sample_cost import sample_cost
+
+
+class Candidates(NamedTuple):
+    """Initial poses, each with its cost over all points."""
+
+    pose: Tensor  # (P, B, size)
+    cost: Tensor  # (P, B), infinite where it would be NaN
 
 
 def random_sample_lm(
@@ -22,14 +31,25 @@ def random_sample_lm(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Best initial pose (B, size) among random ones and, where given, the `competitor` (B, size)."""
+    candidates = candidate_poses(problem, proposals, config, competitor, generator)
+    best = candidates.cost.argmin(0)  # (B,)
+    return candidates.pose.gather(0, best[None, :, None].expand(1, -1, problem.space.size)).squeeze(0)
+
+
+def candidate_poses(
+    problem: Problem,
+    proposals: int,
+    config: PnPConfig,
+    competitor: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Candidates:
+    """All `proposals` random initial poses, after the `competitor` (B, size) where it is given."""
     start = centre_based_poses(problem, proposals, generator)
     subset = problem.select(sample_points(problem, proposals, config.rslm_points, generator))
-    candidates = levenberg_marquardt(subset, start, config.rslm_iterations, config).pose  # (P, B, size)
+    poses = levenberg_marquardt(subset, start, config.rslm_iterations, config).pose
     if competitor is not None:
-        candidates = torch.cat((competitor[None], candidates))
-    cost = sample_cost(problem, candidates)  # (P, B)
-    best = cost.nan_to_num(nan=torch.inf).argmin(0)  # (B,)
-    return candidates.gather(0, best[None, :, None].expand(1, -1, problem.space.size)).squeeze(0)
+        poses = torch.cat((competitor[None], poses))
+    return Candidates(poses, sample_cost(problem, poses).nan_to_num(nan=torch.inf))
 
 
 def sample_points(problem: Problem, proposals: int, count: int, generator: torch.Generator | None) -> Tensor:

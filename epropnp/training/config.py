@@ -76,6 +76,7 @@ class EvaluationConfig:
     proposals: int = 64  # random-sample LM starts
     iterations: int = 10  # LM steps on the best start
     initial: Literal["random", "epnp"] = "random"  # random-sample LM, or EPnP and Gauss-Newton as the report
+    hypotheses: int = 1  # different poses refined; of several, the most probable one is the prediction
     samples: int = 256  # of each test image's pose posterior, for its calibration; 0: none
     temperature: Literal["validation", "none"] = "validation"  # what corrects the posteriors' width and tails
     batch_size: int = 50
@@ -101,6 +102,19 @@ class TrialConfig:
         check_ranges(self)
         if self.pnp.dof != 6:
             raise UserError("pnp.dof: trials train and score poses of 6 degrees of freedom; leave it at 6")
+        if self.model.weights_file is not None and not self.model.pretrained:
+            raise UserError(
+                "model.weights_file would not be read: model.pretrained is off (--pretrained yes)"
+            )
+        if not 1 <= self.evaluation.hypotheses <= self.evaluation.proposals:
+            raise UserError(
+                f"evaluation.hypotheses: {self.evaluation.hypotheses} is not between 1 and "
+                f"evaluation.proposals ({self.evaluation.proposals})"
+            )
+        if self.evaluation.hypotheses > 1 and self.evaluation.initial == "epnp":
+            raise UserError(
+                "evaluation.hypotheses: EPnP gives one pose; several need evaluation.initial=random"
+            )
         if self.optim.accumulate < 1 or self.optim.batch_size % self.optim.accumulate:
             raise UserError(
                 f"optim.accumulate: {self.optim.accumulate} does not divide the batch of "

@@ -28,7 +28,7 @@ from epropnp.evaluation.temperature import (
     posterior_temperature,
 )
 from epropnp.models.network import CorrespondenceNet
-from epropnp.pnp import EProPnP, Solution, pose
+from epropnp.pnp import EProPnP, Hypotheses, Solution, pose
 from epropnp.training.config import EvaluationConfig, TrialConfig
 from epropnp.training.correspondences import Correspondences, correspondences
 from epropnp.training.precision import autocast
@@ -43,6 +43,7 @@ class _Inferred(NamedTuple):
     batch: Batch
     found: Correspondences
     solution: Solution
+    hypotheses: Hypotheses | None  # where several are asked for; `solution` is the first one
 
 
 @torch.no_grad()
@@ -63,7 +64,7 @@ def predict(
     sampler = PosteriorSampler(layer, samples, temperatures) if samples > 0 else None
     noise = _generator(net, 1)
     parts: list[dict[str, Tensor]] = []
-    for batch, found, solution in _inferred(net, layer, data, config):
+    for batch, found, solution, hypotheses in _inferred(net, layer, data, config):
         part = {
             "T_pred": pose.to_matrix(solution.pose.double()),
             "crop": torch.cat([batch.corner, batch.side[:, None]], 1),  # (B, 3)
@@ -73,7 +74,12 @@ def predict(
         }
         if sampler is not None:
             truths = _true_poses(batch, data)
-            part |= sampler(*found.given, pose=solution.pose, truths=truths, generator=noise)
+            drawn = sampler.draw(*found.given, pose=solution.pose, truths=truths, generator=noise)
+            part |= sampler.describe(drawn)
+        if hypotheses is not None:
+            scale = temperatures.posterior.scale
+            part["T_hypotheses"] = pose.to_matrix(hypotheses.solution.pose.double()).transpose(0, 1)
+            part["probability"] = hypotheses.probabilities(scale).T  # (B, K)
         parts.append({name: value.cpu() for name, value in part.items()})
     return _collect(parts, data, temperatures)
 
@@ -94,7 +100,7 @@ def fit_temperatures(
         return found_first
     sampler, noise = PosteriorSampler(layer, config.evaluation.samples, found_first), _generator(net, 1)
     parts: list[Draws] = []
-    for batch, found, solution in _inferred(net, layer, data, config):
+    for batch, found, solution, _ in _inferred(net, layer, data, config):
         truths = _true_poses(batch, data)
         drawn = sampler.draw(*found.given, pose=solution.pose, truths=truths, generator=noise)
         parts.append(Draws(*(part[..., solution.valid].cpu() for part in drawn)))
@@ -118,7 +124,7 @@ def _inferred(
         with autocast(device, config.optim.precision):
             prediction = net(as_image(batch.image))
         found = _as_trained(correspondences(prediction, batch, config.model), config.data.points)
-        yield _Inferred(batch, found, _solve(layer, found, config.evaluation, starts))
+        yield _Inferred(batch, found, *_solve(layer, found, config.evaluation, starts))
 
 
 def _generator(net: CorrespondenceNet, stream: int) -> torch.Generator:
@@ -132,15 +138,26 @@ def _as_trained(found: Correspondences, points: int) -> Correspondences:
 
 def _solve(
     layer: EProPnP, found: Correspondences, settings: EvaluationConfig, generator: torch.Generator
-) -> Solution:
+) -> tuple[Solution, Hypotheses | None]:
+    if settings.hypotheses > 1:
+        several = layer.hypotheses(
+            *found.given,
+            count=settings.hypotheses,
+            proposals=settings.proposals,
+            iterations=settings.iterations,
+            generator=generator,
+        )
+        return Solution(**{name: values[0] for name, values in vars(several.solution).items()}), several
     if settings.initial == "epnp":
         start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
-        return layer.solve(
+        solution = layer.solve(
             *found.given, init_pose=start, proposals=0, iterations=settings.iterations, fast=True
         )
-    return layer.solve(
-        *found.given, proposals=settings.proposals, iterations=settings.iterations, generator=generator
-    )
+    else:
+        solution = layer.solve(
+            *found.given, proposals=settings.proposals, iterations=settings.iterations, generator=generator
+        )
+    return solution, None
 
 
 def _true_poses(batch: Batch, data: CropDataset) -> Tensor:

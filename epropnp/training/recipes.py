@@ -62,11 +62,6 @@ class Recipe:
     validation: int
     test: int
 
-    @property
-    def study_heads(self) -> Mapping[str, str]:
-        """The study's pairing: `direct` for HRNet, `deconv` for the rest."""
-        return {backbone: study_head(backbone) for backbone in self.backbones}
-
     def trial(
         self,
         backbone: str,

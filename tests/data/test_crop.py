@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from epropnp.data.augment import AugmentConfig, box_crop, jittered_crop
+from epropnp.data.augment import box_crop, jittered_crop
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.dataset import CropDataset
 from epropnp.data.format import ArrowDataset, Record
+from tests.data.augmentations import STRONG
 
-STRONG = dataclasses.replace(AugmentConfig.strong(), rotation_deg=40, occlusion=1.0, background_real=0.5)
+STRONGER = dataclasses.replace(STRONG, rotation_deg=40, occlusion=1.0, background_real=0.5)
 
 
 def ramp_record(side: int = 200) -> Record:
@@ -97,10 +98,10 @@ def test_maps_are_sampled_at_the_nearest_pixel() -> None:
 
 
 def test_points_img_are_the_cell_centres_to_a_hundredth_of_a_pixel(tiny_dataset) -> None:  # type: ignore[no-untyped-def]
-    data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=128, map_px=32, config=STRONG)
+    data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=128, map_px=32, config=STRONGER)
     for i in range(8):
         sample = data[(1, i, i)]
-        jitter = STRONG.scale_jitter, STRONG.shift_jitter, STRONG.rotation_deg
+        jitter = STRONGER.scale_jitter, STRONGER.shift_jitter, STRONGER.rotation_deg
         crop = jittered_crop(data.records[i].box, *jitter, np.random.default_rng([0, 1, i]))
         original = cell_centres(crop, 32).reshape(-1, 2)
         rotated = np.c_[original, np.ones(len(original))] @ crop.rotation.T
@@ -109,7 +110,7 @@ def test_points_img_are_the_cell_centres_to_a_hundredth_of_a_pixel(tiny_dataset)
         assert np.abs(found - rotated[:, :2]).max() < 0.01
 
 
-@pytest.mark.parametrize("config", [None, STRONG])
+@pytest.mark.parametrize("config", [None, STRONGER])
 def test_coordinate_map_projects_onto_its_own_cells(tiny_dataset, config) -> None:  # type: ignore[no-untyped-def]
     """Below 0.3 cells of the output map, all options included."""
     data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=128, map_px=32, config=config)

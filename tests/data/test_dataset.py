@@ -10,14 +10,14 @@ import torch
 from epropnp.data.augment import AugmentConfig
 from epropnp.data.dataset import CropDataset, EpochSampler, evaluation_loader, training_loader
 from epropnp.data.format import ArrowDataset
+from tests.data.augmentations import STRONG
 
 BATCH = 16  # four of them make an epoch
 
 
 def batch_hashes(path: Path, seed: int, epoch: int, workers: int = 0, start: int = 0) -> list[str]:
     """SHA-256 of every batch of one epoch, from the sample number `start` on."""
-    config = AugmentConfig.strong()
-    data = CropDataset(ArrowDataset(path), "train", input_px=64, map_px=16, config=config, seed=seed)
+    data = CropDataset(ArrowDataset(path), "train", input_px=64, map_px=16, config=STRONG, seed=seed)
     sampler = EpochSampler(np.arange(len(data)), seed=seed)
     loader = training_loader(data, sampler, BATCH, workers=workers, pin=False)
     sampler.epoch, sampler.start = epoch, start

@@ -19,9 +19,9 @@ def test_credible_regions_contain_the_truth_as_often_as_they_say(delta: float | 
     solution = solve(drawn)
     # a worse "symmetry": never the best
     elsewhere = pose.retract(drawn.truth, torch.tensor([0, 0, 0.5, 0, 0, 0]))
-    found = PosteriorSampler(drawn.layer, 256)(
-        *drawn.given, pose=solution.pose, truths=torch.stack((elsewhere, drawn.truth))
-    )
+    sampler = PosteriorSampler(drawn.layer, 256)
+    truths = torch.stack((elsewhere, drawn.truth))
+    found = sampler.describe(sampler.draw(*drawn.given, pose=solution.pose, truths=truths))
     level = found["credible_level"]
     for p in (0.5, 0.8, 0.95):
         assert abs((level <= p).float().mean() - p) < 3 * np.sqrt(p * (1 - p) / OBJECTS)
@@ -49,10 +49,8 @@ def test_the_scale_at_which_is_drawn_changes_nothing_but_the_noise() -> None:
     solution = solve(drawn)
     wider = Temperatures(covariance=Temperature(scale=0.8))
     plain, other = (
-        PosteriorSampler(drawn.layer, 2048, temperatures)(
-            *drawn.given, pose=solution.pose, truths=drawn.truth[None]
-        )
-        for temperatures in (None, wider)
+        sampler.describe(sampler.draw(*drawn.given, pose=solution.pose, truths=drawn.truth[None]))
+        for sampler in (PosteriorSampler(drawn.layer, 2048, found) for found in (None, wider))
     )
     assert (plain["log_evidence"] - other["log_evidence"]).mean().abs() < 0.02
     assert (plain["credible_level"] - other["credible_level"]).abs().median() < 0.02

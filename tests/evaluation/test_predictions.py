@@ -57,6 +57,16 @@ def test_without_samples_the_columns_are_null(sampled: Predictions, tmp_path: Pa
     assert pq.read_table(file)["log_evidence"].null_count == 2
 
 
+def test_files_from_before_the_hypotheses_have_none(sampled: Predictions, tmp_path: Path) -> None:
+    file = tmp_path / "p.parquet"
+    sampled.write(file)
+    table = pq.read_table(file).drop_columns(["T_hypotheses", "probability"])
+    pq.write_table(table.replace_schema_metadata(pq.read_metadata(file).metadata), file)
+    read = Predictions.read(file)
+    assert read.T_hypotheses is None
+    assert read.probability is None
+
+
 def test_files_without_temperatures_have_none(sampled: Predictions, tmp_path: Path) -> None:
     file = tmp_path / "p.parquet"
     sampled.write(file)

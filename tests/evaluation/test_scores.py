@@ -1,12 +1,21 @@
 """Confidence intervals: as scipy's, reproducible, fair to every object."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from epropnp.errors import UserError
 from epropnp.evaluation.pose_errors import pose_errors
-from epropnp.evaluation.scores import Estimate, Thresholds, estimates, image_scores, score_estimates
+from epropnp.evaluation.scores import (
+    Estimate,
+    Thresholds,
+    best_of_hypotheses,
+    estimates,
+    image_scores,
+    score_estimates,
+)
 from tests.evaluation.made import model, pose, predictions
 
 
@@ -86,3 +95,14 @@ def test_thresholds_must_be_positive(values: tuple[float, ...]) -> None:
 def test_an_object_without_a_model_is_named() -> None:
     with pytest.raises(UserError, match=r"no model of object 6 \(known: 1\)"):
         pose_errors(predictions(pose(), pose()), {1: model()})
+
+
+def test_of_several_poses_the_one_nearest_to_the_truth_counts() -> None:
+    truth, off, lost = pose(), pose(t=(0.007, 0, 1)), np.full((1, 4, 4), np.nan)
+    made = predictions(np.concatenate((off, off, lost)), np.concatenate([truth] * 3))
+    assert best_of_hypotheses(made, {6: model()}) == {}
+    second = np.concatenate((truth, lost, lost))
+    several = dataclasses.replace(made, T_hypotheses=np.stack((made.T_pred, second), 1))
+    found = best_of_hypotheses(several, {6: model()})
+    assert found["best_of_2_add_0.05d"].tolist() == [100, 0, 0]
+    assert found["best_of_2_add_0.10d"].tolist() == [100, 100, 0]

@@ -33,7 +33,8 @@ def fitted(drawn: Drawn, factor: float) -> Temperatures:
 def coverage(drawn: Drawn, factor: float, temperatures: Temperatures | None) -> np.ndarray:
     pose = solve(drawn, factor).pose
     sampler = PosteriorSampler(drawn.layer, 256, temperatures)
-    level = sampler(*drawn.weighted(factor), pose=pose, truths=drawn.truth[None])["credible_level"].numpy()
+    draws = sampler.draw(*drawn.weighted(factor), pose=pose, truths=drawn.truth[None])
+    level = sampler.describe(draws)["credible_level"].numpy()
     return (level[:, None] <= LEVELS).mean(0)
 
 

@@ -57,3 +57,17 @@ def test_paper_recipe_is_the_reports() -> None:
 def test_a_trial_needs_all_degrees_of_freedom() -> None:
     with pytest.raises(UserError, match=r"pnp\.dof"):
         TrialConfig(pnp=PnPConfig(dof=4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"evaluation": {"hypotheses": 0}}, "is not between 1 and evaluation.proposals"),
+        ({"evaluation": {"hypotheses": 5, "proposals": 4}}, r"not between 1 and .* \(4\)"),
+        ({"evaluation": {"hypotheses": 2, "initial": "epnp"}}, "EPnP gives one pose"),
+        ({"model": {"weights_file": "resnet.pth"}}, "model.pretrained is off"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        from_dict(TrialConfig, settings)

@@ -91,6 +91,22 @@ def test_epnp_finds_the_poses_too(sampled: Predictions, tiny_dataset: Path) -> N
     assert near.mean() > 0.8
 
 
+def test_several_hypotheses_come_with_their_probabilities(
+    sampled: Predictions, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    found = predicted(tiny_dataset, hypotheses=3)
+    found.write(tmp_path / "p.parquet")
+    found = Predictions.read(tmp_path / "p.parquet")
+    assert found.T_hypotheses is not None
+    assert found.probability is not None
+    assert found.T_hypotheses.shape == (len(found), 3, 4, 4)
+    np.testing.assert_array_equal(found.T_hypotheses[:, 0], found.T_pred)
+    np.testing.assert_allclose(found.probability.sum(1), 1, rtol=1e-5)
+    assert (np.diff(found.probability, axis=1) <= 0).all()
+    near = np.linalg.norm(found.T_pred[:, :3, 3] - sampled.T_pred[:, :3, 3], axis=1) < 1e-3
+    assert near.mean() > 0.8
+
+
 def test_the_cost_is_that_of_as_many_cells_as_training_sees(
     sampled: Predictions, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
