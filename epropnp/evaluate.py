@@ -57,7 +57,7 @@ class Arguments:
     output: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
     """Where scores.csv, scores.md and calibration.png go. Default: beside the predictions."""
     bop_csv: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
-    """Also write a results file of the BOP challenge."""
+    """Also write a results file of the BOP challenge, whose toolkit computes VSD from the depth images."""
     resamples: int = 1000
     """Of the bootstrap."""
 
@@ -109,19 +109,23 @@ def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
     if predictions.probability is not None:
         remarks.append(
             f"best_of_{predictions.probability.shape[1]}: if the better one of an image's several poses had "
-            f"been known; the predicted one has a probability of {predictions.probability[:, 0].mean():.3f} "
+            f"been known; the predicted one has a probability of {_mean_probability(predictions):.3f} "
             "on average."
         )
     if predictions.posterior is None:
-        remarks.append(
-            "The posterior was not sampled (evaluation.samples 0): no coverage by samples, no nll."
-        )
+        remarks.append("The posterior was not sampled: no coverage by samples, no nll.")
     for name, found in vars(predictions.temperatures).items():
         if found.scale != 1 or found.tail:
             remarks.append(
                 f"Corrected on the validation split: {name} scale {found.scale:.3f}, tail {found.tail:.3f}."
             )
     return remarks
+
+
+def _mean_probability(predictions: Predictions) -> float:
+    """Of the predicted poses, where there is one."""
+    assert predictions.probability is not None
+    return float(predictions.probability[predictions.valid, 0].mean()) if predictions.valid.any() else 0.0
 
 
 def _write(path: Path, text: str, console: Console) -> None:

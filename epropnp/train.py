@@ -104,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(flags: Arguments) -> int:
     """Train as the flags say, and report; see `main` for the exit code."""
+    data, out = _data(flags), _out(flags)  # before the imports, which take seconds
     from rich.console import Console
 
     from epropnp.training.progress import TrialProgress
     from epropnp.training.trainer import Trainer
 
     console = Console()
-    data, out = _data(flags), _out(flags)
     config = trial_config(flags)
     trainer = Trainer(config, data, out, _device(flags), keep_every=flags.keep_every)
     try:
@@ -193,7 +193,8 @@ def _data(flags: Arguments) -> str:
     if flags.data is None:
         raise UserError(f"--data: name a built dataset; {BUILD}")
     if not is_uri(flags.data) and not (Path(flags.data) / MANIFEST).is_file():
-        what = "is not a built dataset" if Path(flags.data).is_dir() else "does not exist"
+        exists = Path(flags.data).exists()
+        what = "is not the folder of a built dataset" if exists else "does not exist"
         raise UserError(f"--data: {flags.data} {what}; {BUILD}")
     return flags.data
 
@@ -215,7 +216,8 @@ def _device(flags: Arguments) -> str | None:
 def _introduce(trainer: "Trainer", console: "Console") -> None:
     config, dataset = trainer.config, trainer.data.dataset
     model = config.model
-    weights = "pretrained" if model.pretrained else "from scratch"
+    start = "pretrained" if model.pretrained else "from scratch"
+    weights = f"from {model.released}" if model.released else start
     names = ", ".join(found.name for found in dataset.objects.values())
     _say(
         console,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from sweeps.tables import Row
     from sweeps.tracking import Tracker
 
+PROG = "python sweeps/backbones.py"
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
 RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
@@ -30,11 +31,11 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; exit code 0, 1 (a trial failed), 2 (bad input) or 130 (Ctrl-C)."""
-    prog = "python sweeps/backbones.py"
     try:
-        config = parse(SweepConfig, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, prog)
-        check(config)
-        return inform(config) if config.describe or config.list_backbones is not None else run(config)
+        config, words = _read_flags(sys.argv[1:] if arguments is None else arguments)
+        if config.describe or config.list_backbones is not None:
+            return inform(config)
+        return run(config, words)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -43,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def run(config: SweepConfig) -> int:
-    """Run a sweep whose flags passed `check`; see `main` for the exit code."""
+def run(config: SweepConfig, words: Sequence[str]) -> int:
+    """Run a sweep whose flags passed `check`, given as these `words`; see `main` for the exit code."""
     from pipelines.objects import resolve_objects
     from sweeps.cluster import set_environment
     from sweeps.folder import create_folders, find_sweep
@@ -66,7 +67,7 @@ def run(config: SweepConfig) -> int:
     data_s = time.perf_counter() - started_s
     console.print(f"dataset {dataset_id}: {dataset}  ({data_s:.1f} s)")
 
-    create_folders(sweep, trials, dataset_id)
+    create_folders(sweep, trials, dataset_id, words)
     tracker = _tracker(config, sweep)
     tracker.connect()
     flags = {f"flag.{key}": value for key, value in vars(config).items() if value not in (None, ())}
@@ -103,10 +104,22 @@ def inform(config: SweepConfig) -> int:
         return 0
     recipes = _choose_recipes(config, console)
     title = " ".join(("recipe" if len(recipes) == 1 else "recipes", *(recipe.name for recipe in recipes)))
-    if config.set:
-        title += f" with {' '.join(config.set)}"
+    if config.settings:
+        title += f" with {' '.join(config.settings)}"
     show_descriptions(describe(_plan(config, recipes)), title, console)
     return 0
+
+
+def _read_flags(words: Sequence[str]) -> tuple[SweepConfig, list[str]]:
+    """The flags, checked, and their words: when a sweep is resumed, after those that it was started with."""
+    config = parse(SweepConfig, DESCRIPTION, words, PROG)
+    if config.resume:
+        from sweeps.folder import started_with
+
+        words = [*started_with(config), *words]
+        config = parse(SweepConfig, DESCRIPTION, words, PROG)
+    check(config)
+    return config, list(words)
 
 
 def _plan(config: SweepConfig, recipes: Sequence["Recipe"]) -> tuple["PlannedTrial", ...]:
@@ -120,7 +133,7 @@ def _plan(config: SweepConfig, recipes: Sequence["Recipe"]) -> tuple["PlannedTri
         seeds=config.seeds,
         epochs=config.epochs,
         pretrained=config.pretrained,
-        settings=config.set,
+        settings=config.settings,
     )
 
 

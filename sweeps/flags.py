@@ -25,6 +25,7 @@ Seeds = Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")]
 Folder = Annotated[Path | None, _arg("FOLDER")]
 Text = Annotated[str | None, _arg("TEXT")]
 Count = Annotated[int | None, _arg("N")]
+Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY=VALUE ...")]]
 Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPE_NAMES)}}} ...")]
 
 
@@ -64,7 +65,7 @@ class SweepConfig:
     `quick` (small networks, one object)."""
     small: bool = False
     """The method of the recipe at the size of `quick`: small networks and images, one object, few epochs."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="")] = ()
+    set: Settings = ()
     """Change settings of every trial, by the dotted names that MLflow shows: `optim.lr=1e-3`."""
     backbones: Names = None
     """timm models. Default: those of the recipe."""
@@ -92,7 +93,8 @@ class SweepConfig:
     name: Text = None
     """Name of the sweep. Default: recipe and time."""
     resume: bool = False
-    """Go on with the sweep NAME (default: the newest) instead of starting one."""
+    """Go on with the sweep NAME (default: the newest) instead of starting one, with the flags that it was
+    started with; others can be added, such as more --seeds."""
     trials_at_once: Count = None
     """Default: one per core, or one per GPU."""
     ray_address: Text = None
@@ -101,6 +103,11 @@ class SweepConfig:
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, _arg("PATTERN")] = None
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
+
+    @property
+    def settings(self) -> list[str]:
+        """Every KEY=VALUE of `--set`, in the order given."""
+        return [setting for given in self.set for setting in given]
 
 
 def check(config: SweepConfig) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from epropnp.data.format import ArrowDataset
+from epropnp.errors import UserError
 from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
@@ -89,7 +90,11 @@ def show(report: Report, console: Console) -> None:
 def _report_trial(row: Row, folder: Path, dataset: ArrowDataset, tracker: Tracker) -> ImageScores:
     """Draw a finished trial's pictures, hand its files to MLflow, and score its images."""
     assert row.result is not None
-    predictions = Predictions.read(folder / PREDICTIONS_FILE)
+    try:
+        predictions = Predictions.read(folder / PREDICTIONS_FILE)
+    except UserError as error:
+        advice = f"delete {folder / RESULT_FILE} and --resume, which only repeats the trial's test"
+        raise UserError(f"{error}; {advice}") from error
     save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
     save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
     scores = {f"test/{key}": value for key, value in row.result.test.items()}

@@ -139,7 +139,7 @@ def interval(value: Value) -> str:
 def notes(rows: Sequence[Row]) -> list[str]:
     """What a reader must know before comparing: mixed initialisation, failed trials."""
     found = []
-    if len({row.config.model.pretrained for row in rows}) > 1:
+    if len({row.config.model.starts_from_weights for row in rows}) > 1:
         found.append(MIXED_NOTE)
     found += [f"FAILED: {row.name}: {row.failure}" for row in rows if row.result is None]
     return found
@@ -225,7 +225,7 @@ SETTINGS: tuple[Column, ...] = (
     Column(NAME, lambda row: row.config.model.backbone, of_setting=True),
     Column("head", lambda row: row.config.model.head, of_setting=True),
     Column("loss weight", lambda row: row.config.loss.mc, _short, of_setting=True),
-    Column("pretrained", lambda row: row.config.model.pretrained, _yes_no, of_setting=True),
+    Column("pretrained", lambda row: row.config.model.starts_from_weights, _yes_no, of_setting=True),
 )
 COLUMNS: tuple[Column, ...] = (
     *SETTINGS,

@@ -6,7 +6,7 @@ finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that al
 
 import gc
 import json
-import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ray import tune
 
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
+from epropnp.files import replaced
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
 from epropnp.training.result import EpochReport, TrialResult
@@ -23,6 +24,7 @@ from epropnp.training.trainer import Trainer
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.parquet"
 CONFIG_FILE = "trial.json"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
 
 
 def trial_spec(name: str, config: TrialConfig, dataset: Path | str, folder: Path) -> dict[str, Any]:
@@ -67,31 +69,33 @@ def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
     file = folder / CONFIG_FILE
     wanted = {"hash": config_hash(config), "dataset_id": dataset_id, "config": to_dict(config)}
     if file.is_file():
-        difference = _difference(json.loads(file.read_text()), wanted, config)
+        difference = _difference(_noted(file), wanted, config)
         if difference:
             raise UserError(
                 f"{folder}: this trial was started with {difference}; "
                 "give the same flags to resume it, or start a new sweep with another --name"
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(wanted, indent=1))
-    os.replace(temporary, file)
+    with replaced(file) as temporary:
+        temporary.write_text(json.dumps(wanted, indent=1))
 
 
 def read_result(folder: Path) -> TrialResult | None:
-    """The result of a finished trial, or None."""
+    """The result of a finished trial, or None. UserError where it is damaged."""
     file = folder / RESULT_FILE
-    return TrialResult.from_json(file.read_text()) if file.is_file() else None
+    try:
+        return TrialResult.from_json(file.read_text()) if file.is_file() else None
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def one_line(error: BaseException | str) -> str:
     """The line of an error that says what happened: the last of a traceback, else the first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return lines[-1 if any("Traceback" in line for line in lines) else 0]
+    traced = any("Traceback" in line or line.startswith("ray::") for line in lines)
+    return lines[-1 if traced else 0]
 
 
 def _train(config: TrialConfig, dataset: str, folder: Path) -> None:
@@ -132,6 +136,16 @@ def _check_storage(dataset: str, folder: Path) -> None:
                 f"node {socket.gethostname()} does not see {path}; "
                 f"let {flag} name a folder that all nodes share"
             )
+
+
+def _noted(file: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(file.read_text())
+        return {key: note[key] for key in ("hash", "dataset_id", "config")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is damaged ({error}); remove {file.parent} to run its trial again"
+        ) from error
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any], config: TrialConfig) -> str:

@@ -85,7 +85,7 @@ def test_models_of_a_dataset(file: Path, tiny_dataset: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere.parquet"], "nowhere.parquet is not a prediction file"),
+        (["nowhere.parquet"], "there is no prediction file nowhere.parquet"),
         (["{file}", "--data", "no/dataset"], "no/dataset"),
         (["{file}", "--thresholds.px", "-1"], "thresholds.px: give positive numbers"),
         (["{file}", "--resamples", "0"], "--resamples is 0"),

@@ -114,11 +114,14 @@ def local_coordinates(T_from: Array, T_to: Array) -> Array:
 
 
 def squared_mahalanobis(gap: Array, covariance: Array) -> Array:
-    """`gap^T covariance^-1 gap` (n,) of gaps (n, d); infinite for a gap that is not finite."""
-    finite = np.isfinite(gap).all(1)
+    """`gap^T covariance^-1 gap` (n,) of gaps (n, d); infinite for a gap that is not finite.
+
+    So it is where the covariance is singular: it excludes all gaps but those of some directions.
+    """
+    usable = np.isfinite(gap).all(1) & (np.linalg.matrix_rank(covariance, hermitian=True) == gap.shape[1])
     distance = np.full(len(gap), np.inf)
-    solved = np.linalg.solve(covariance[finite], gap[finite][..., None])[..., 0]
-    distance[finite] = (gap[finite] * solved).sum(1)
+    solved = np.linalg.solve(covariance[usable], gap[usable][..., None])[..., 0]
+    distance[usable] = (gap[usable] * solved).sum(1)
     return distance
 
 

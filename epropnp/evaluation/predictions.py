@@ -138,6 +138,8 @@ class Predictions:
     @classmethod
     def read(cls, path: Path) -> "Predictions":
         """Read a file that `write` made. UserError where it is missing, of another kind or version."""
+        if not path.is_file():
+            raise UserError(f"there is no prediction file {path}")
         try:
             metadata = pq.read_metadata(path).metadata or {}
             _check_version(path, metadata.get(VERSION_KEY))

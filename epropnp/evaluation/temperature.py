@@ -47,6 +47,21 @@ class Temperature:
         power = (1 / self.tail + DEGREES_OF_FREEDOM) / 2
         return power * torch.log1p(2 * self.tail * scaled.clamp(min=0)) + scaled.clamp(max=0)
 
+    def shares(self, cost: Tensor, log_mass: Tensor) -> Tensor:
+        """Probabilities (K, B) of `epropnp.pnp.Hypotheses`, whose first one is the predicted pose.
+
+        By Laplace's method: around a hypothesis the energy is that of its own quadratic cost, and the tails
+        of one at a higher cost are wider, in 6 dimensions by `(1 + 2 tail e)^3`.
+        """
+        volume = torch.where(
+            log_mass.isfinite(), log_mass + cost, -torch.inf
+        )  # log sqrt det of the covariances
+        excess = self.scale**2 * (cost - cost[:1])
+        if self.tail:
+            excess = torch.log1p(2 * self.tail * excess.clamp(min=0)) / (2 * self.tail) + excess.clamp(max=0)
+        log_share = torch.where(log_mass.isfinite(), volume - excess, -torch.inf)
+        return torch.softmax(log_share, 0).nan_to_num(nan=0.0)
+
     @property
     def log_volume(self) -> float:
         """Log of the integral of `exp(-energy)` over 6 dimensions where E is `|x|^2 / 2`."""

@@ -10,6 +10,8 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from epropnp.errors import UserError
+
 S = TypeVar("S")
 
 
@@ -58,8 +60,12 @@ class Loss(Generic[S]):
         return Loss({**self.terms, **other.terms}, weights)
 
     def __call__(self, scene: S) -> LossValue:
-        """Compute the terms, in their order."""
+        """Compute the terms, in their order. UserError where one is not a scalar."""
         raw = {name: term(scene) for name, term in self.terms.items() if self.weights[name]}
+        for name, value in raw.items():
+            if not isinstance(value, Tensor) or value.ndim:
+                found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise UserError(f"loss term '{name}' gave {found}, not a scalar tensor: take the mean")
         weighted = {name: self.weights[name] * value for name, value in raw.items()}
         total = torch.stack(list(weighted.values())).sum()
         return LossValue(total, raw, {name: value.detach() for name, value in weighted.items()})

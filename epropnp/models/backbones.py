@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epropnp.errors import UserError, nearest
-from epropnp.models.pretrained import create_pretrained
+from epropnp.models.pretrained import create_pretrained, one_line
 
 # What timm raises for a model without feature maps, or one that cannot take the size.
 BROKEN = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
@@ -150,7 +150,7 @@ def _create(name: str, kwargs: dict[str, Any]) -> nn.Module:
         return timm.create_model(name, **kwargs)
     except BROKEN as error:
         raise UserError(
-            f"backbone '{name}' gives no feature maps ({_reason(error)}); choose another"
+            f"backbone '{name}' gives no feature maps ({one_line(error)}); choose another"
         ) from error
 
 
@@ -163,7 +163,7 @@ def _check_grid(name: str, levels: tuple[FeatureLevel, ...], net_px: int) -> Non
         try:
             features = net(torch.empty(1, 3, net_px, net_px))
         except BROKEN as error:
-            reason = f"backbone '{name}' does not run on {net_px} px ({_reason(error)})"
+            reason = f"backbone '{name}' does not run on {net_px} px ({one_line(error)})"
             raise UserError(f"{reason}; choose another, or another input_px") from error
     rows = [feature.shape[1 if _gives_nhwc(net) else 2] for feature in features]
     wanted = [net_px // level.patch for level in levels]
@@ -172,10 +172,6 @@ def _check_grid(name: str, levels: tuple[FeatureLevel, ...], net_px: int) -> Non
             f"backbone '{name}': its features do not tile the image ({rows} rows instead of {wanted}, as of "
             "a network that does not pad its borders); choose another"
         )
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _gives_nhwc(net: nn.Module) -> bool:

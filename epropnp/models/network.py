@@ -6,6 +6,7 @@ two published weight normalisations.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,11 @@ class ModelConfig:
     head_width: int = 256  # channels of the head's layers
     weight_norm: WeightNorm = "v1b"  # normalisation and initialisation of the weight maps
     cell_anchor: float = 0.5  # where in a map's cell its image point lies; networks of the official code: 0
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the backbone starts from weights that were trained elsewhere."""
+        return self.pretrained or self.released is not None
 
     @property
     def map_px(self) -> int:
@@ -72,7 +78,7 @@ class CorrespondenceNet(nn.Module):
             config.backbone,
             strides=strides,
             input_px=config.input_px,
-            pretrained=config.pretrained,
+            pretrained=config.pretrained and config.released is None,  # which holds the backbone, too
             weights_file=config.weights_file,
         )
         channels = [level.channels for level in self.backbone.levels]
@@ -83,10 +89,14 @@ class CorrespondenceNet(nn.Module):
         self.released = None if config.released is None else load_released(self, config.released)
 
     def forward(self, image: Tensor) -> Prediction:
-        """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32."""
+        """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32, under autocast, too."""
         feature = self.head(self.backbone(image))  # (B, C, H/4, W/4)
-        maps = self.output(feature).float()  # (B, 5, H/4, W/4)
-        log_scale = self.scale(feature.mean((2, 3))).float()  # (B, 2)
+        # Read out in float32: three digits are too few for a scale's logarithm, or a point of an object.
+        # Autocast does not know the meta device, on which trials are planned.
+        with nullcontext() if image.is_meta else torch.autocast(image.device.type, enabled=False):
+            feature = feature.float()
+            maps = self.output(feature)  # (B, 5, H/4, W/4)
+            log_scale = self.scale(feature.mean((2, 3)))  # (B, 2)
         return Prediction(maps[:, :3], maps[:, 3:], log_scale)
 
     def _initialise(self, weight_norm: WeightNorm) -> None:

@@ -18,15 +18,15 @@ The official code places a cell's image point at its top-left corner: run these 
 Anything else in the file, and anything of ours that the file should hold and does not, is an error.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from epropnp.errors import UserError
+from epropnp.models.pretrained import read_state
 
 HEAD = "rot_head_net.features."
 CDPN_READOUT = HEAD + "27."
@@ -64,11 +64,11 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
 
     Raises:
         UserError: no such file, one that holds more than tensors, tensors without a counterpart or of
-            another shape, or missing ones.
+            another shape, or missing ones. Counters of batches may be missing: torch before 0.4.1 had none.
     """
     given = _read(Path(file))
     wanted = net.state_dict()
-    weights = dict(_input_statistics(wanted))
+    weights = _not_in_files(wanted)
     ignored = 0
     for key, tensor in given.items():
         if key.startswith(IGNORED):
@@ -85,24 +85,16 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
     return Released(factor, len(given) - ignored - (factor is not None), ignored)
 
 
-def _input_statistics(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Input statistics of an image that is not normalised."""
+def _not_in_files(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Input statistics of an image that is not normalised, and our counters of batches."""
     mean, std = wanted["backbone.mean"], wanted["backbone.std"]
-    return {"backbone.mean": torch.zeros_like(mean), "backbone.std": torch.ones_like(std)}
+    statistics = {"backbone.mean": torch.zeros_like(mean), "backbone.std": torch.ones_like(std)}
+    return statistics | {key: value for key, value in wanted.items() if key.endswith(".num_batches_tracked")}
 
 
 def _read(file: Path) -> Mapping[str, Tensor]:
-    if not file.is_file():
-        raise UserError(f"released checkpoint: no file {file}")
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(
-            f"{file}: not a file of tensors only (a whole pickled model is not read, for it could run code); "
-            "where its code is installed, save `model.state_dict()` instead"
-        ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    state = read_state(file)
+    if not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{file}: no state dict; expected {{'state_dict': ...}} as the official code saves")
     return state
 

@@ -7,6 +7,7 @@ that a sharp minimum may lose against a wide one of slightly higher cost.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -30,16 +31,10 @@ def find_hypotheses(
     found = solution_of(levenberg_marquardt(problem, start, iterations, config), config)
     spread = safe_cholesky(found.covariance).diagonal(dim1=-2, dim2=-1).log().sum(-1)  # log sqrt det
     log_mass = torch.where(found.valid, spread - found.cost, -torch.inf)
-    log_mass = log_mass.masked_fill(_repeated(problem.space, found.pose, log_mass), -torch.inf)
-    log_mass, order = log_mass.sort(stable=True, dim=0, descending=True)
-
-    def sorted_by_mass(values: Tensor) -> Tensor:
-        index = order.reshape(order.shape + (1,) * (values.ndim - 2))
-        return values.gather(0, index.expand_as(values))
-
-    solution = Solution(*(sorted_by_mass(values) for values in vars(found).values()))
-    valid = solution.valid & log_mass.isfinite()
-    return Hypotheses(Solution(**vars(solution) | {"valid": valid}), log_mass)
+    found, log_mass = _sorted(found, log_mass)
+    log_mass = log_mass.masked_fill(_repeated(problem.space, found.pose), -torch.inf)
+    found, log_mass = _sorted(found, log_mass)
+    return Hypotheses(replace(found, valid=found.valid & log_mass.isfinite()), log_mass)
 
 
 def solution_of(result: LMResult, config: PnPConfig) -> Solution:
@@ -65,13 +60,24 @@ def _different_starts(space: PoseSpace, starts: Candidates, count: int) -> Tenso
     return torch.cat(picked)
 
 
-def _repeated(space: PoseSpace, poses: Tensor, log_mass: Tensor) -> Tensor:
-    """Which poses (K, B) are like a more probable one, or like an equally probable one before them."""
-    alike = _alike(space, poses[:, None], poses[None])  # (K, K, B): pose i and pose j
-    order = torch.arange(len(poses), device=poses.device)
-    before = (order[:, None] < order[None])[..., None]
-    better, other = log_mass[:, None], log_mass[None]
-    return (alike & ((better > other) | ((better == other) & before))).any(0)
+def _sorted(found: Solution, log_mass: Tensor) -> tuple[Solution, Tensor]:
+    """Both in the order of falling mass, of each object by itself."""
+    log_mass, order = log_mass.sort(stable=True, dim=0, descending=True)
+
+    def ordered(values: Tensor) -> Tensor:
+        index = order.reshape(order.shape + (1,) * (values.ndim - 2))
+        return values.gather(0, index.expand_as(values))
+
+    return Solution(*(ordered(values) for values in vars(found).values())), log_mass
+
+
+def _repeated(space: PoseSpace, poses: Tensor) -> Tensor:
+    """Which poses (K, B, size) are like one before them that is not itself such a repetition."""
+    repeated = [torch.zeros_like(poses[0, :, 0], dtype=torch.bool)]
+    for k in range(1, len(poses)):
+        alike = _alike(space, poses[:k], poses[k])  # (k, B)
+        repeated.append((alike & ~torch.stack(repeated)).any(0))
+    return torch.stack(repeated)
 
 
 def _alike(space: PoseSpace, a: Tensor, b: Tensor) -> Tensor:

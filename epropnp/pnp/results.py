@@ -40,11 +40,7 @@ class Hypotheses:
     solution: Solution  # its tensors have K before B
     log_mass: Tensor  # (K, B) of the posterior around each, up to a constant; -inf where invalid
 
-    def probabilities(self, scale: float = 1.0) -> Tensor:
-        """Shares (K, B) of the posterior of weights `scale` times those that were given.
-
-        They sum to 1 over the hypotheses, and are all 0 where there is none.
-        """
-        tempered = self.log_mass + (1 - scale**2) * self.solution.cost
-        known = torch.where(self.log_mass.isfinite(), tempered, -torch.inf)
-        return torch.softmax(known, 0).nan_to_num(nan=0.0)
+    @property
+    def probability(self) -> Tensor:
+        """Share (K, B) of the posterior's mass; sums to 1 over K, and is 0 where there is no pose at all."""
+        return torch.softmax(self.log_mass, 0).nan_to_num(nan=0.0)

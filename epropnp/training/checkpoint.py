@@ -1,6 +1,5 @@
 """Checkpoints: written whole or not at all, and read without running code from the file."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from epropnp.errors import UserError
+from epropnp.files import replaced
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -16,29 +16,19 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: the file cannot be written, such as on a full disk. An earlier checkpoint stays whole.
     """
-    temporary = path.with_suffix(".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"checkpoint {path} cannot be written: {error}; free some space, then resume"
-        ) from error
+    with replaced(path) as temporary:
+        torch.save(state, temporary)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote, onto the CPU. UserError where the file is damaged."""
+def load_checkpoint(path: Path, advice: str = "delete it to start over") -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote, onto the CPU. UserError with an advice where it is damaged."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise UserError(
-            f"checkpoint {path} cannot be read ({type(error).__name__}): delete it to start over"
-        ) from error
+        reason = type(error).__name__
+        raise UserError(f"checkpoint {path} cannot be read ({reason}): {advice}") from error
     return state
 
 
@@ -71,12 +61,16 @@ class Checkpoints:
         save_checkpoint(self.last, self.header | state)
         self._saved = time.monotonic()
 
-    def keep(self, weights: dict[str, torch.Tensor], epoch: int, is_best: bool) -> None:
+    def keep(self, evaluated: dict[str, Any], epoch: int, is_best: bool) -> None:
         """Write `best.pt` and the checkpoint of an epoch, if they are due. UserError where that fails."""
         of_epoch = self.keep_every and epoch and epoch % self.keep_every == 0
         wanted = {self.best: is_best, self.folder / f"epoch-{epoch:04d}.pt": of_epoch}
         for file in (file for file, due in wanted.items() if due):
-            save_checkpoint(file, self.header | {"net": weights})
+            save_checkpoint(file, self.header | evaluated)
+
+    def load_best(self) -> dict[str, Any]:
+        """What was kept of the best epoch. UserError where it is damaged or missing."""
+        return load_checkpoint(self.best, f"delete {self.last.name}, too, to train again")
 
     def load(self) -> dict[str, Any] | None:
         """What `save` wrote, or None. UserError where it is damaged, or of another config or dataset."""
@@ -86,6 +80,25 @@ class Checkpoints:
         for name, mine in self.header.items():
             if saved.get(name) != mine:
                 raise UserError(
-                    f"{self.last} is of another {name}: use another folder, or delete it to start over"
+                    f"{self.last} is of another {name}{_difference(saved.get(name), mine)}: use another "
+                    "folder, or delete it to start over"
                 )
         return saved
+
+
+def _difference(saved: Any, mine: Any) -> str:
+    """Which settings of nested dictionaries differ, or nothing."""
+
+    def leaves(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            found |= leaves(f"{prefix}{key}.", value) if isinstance(value, dict) else {prefix + key: value}
+        return found
+
+    if not (isinstance(saved, dict) and isinstance(mine, dict)):
+        return ""
+    before, now = leaves("", saved), leaves("", mine)
+    changed = [
+        f"{key} {before.get(key)}, now {value}" for key, value in now.items() if before.get(key) != value
+    ]
+    return f" ({'; '.join(changed[:3])})" if changed else ""

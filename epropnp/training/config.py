@@ -18,6 +18,7 @@ from epropnp.pnp import PnPConfig
 from epropnp.training.ranges import check_ranges
 
 T = TypeVar("T")
+BUILT_IN_TERMS = ("coord", "mc", "deriv_t", "deriv_r")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +33,18 @@ class LossConfig:
     coord_mean: Literal["visible", "all"] = "visible"  # cells that `coord` averages over; the rest count 0
     symmetric: bool = False  # train on the equivalent true pose that the predicted coordinates are closest to
 
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.own]
+        for name in names:
+            if name in BUILT_IN_TERMS:
+                raise UserError(f"loss.own: '{name}' is a term of its own; set loss.{name}")
+            if names.count(name) > 1:
+                raise UserError(f"loss.own: '{name}' is given twice")
+
     @property
     def weights(self) -> dict[str, float]:
         """Weight of every term by its name, without those of weight 0."""
-        fixed = {name: getattr(self, name) for name in ("coord", "mc", "deriv_t", "deriv_r")}
+        fixed = {name: getattr(self, name) for name in BUILT_IN_TERMS}
         return {name: weight for name, weight in (fixed | dict(self.own)).items() if weight}
 
 
@@ -106,6 +115,8 @@ class TrialConfig:
             raise UserError(
                 "model.weights_file would not be read: model.pretrained is off (--pretrained yes)"
             )
+        if self.model.weights_file is not None and self.model.released is not None:
+            raise UserError("model.weights_file would not be read: model.released holds the backbone, too")
         if not 1 <= self.evaluation.hypotheses <= self.evaluation.proposals:
             raise UserError(
                 f"evaluation.hypotheses: {self.evaluation.hypotheses} is not between 1 and "
@@ -141,9 +152,16 @@ def flatten(config: Any) -> dict[str, str | int | float | bool]:
     return dict(walk("", to_dict(config)))
 
 
-def config_hash(config: Any) -> str:
-    """Twelve hex digits that change whenever any setting does."""
-    text = json.dumps(to_dict(config), sort_keys=True)
+def identity(config: TrialConfig) -> dict[str, Any]:
+    """The settings that numbers depend on: all but the number of loader processes."""
+    values = to_dict(config)
+    del values["data"]["workers"]
+    return values
+
+
+def config_hash(config: TrialConfig) -> str:
+    """Twelve hex digits that change whenever a setting of `identity` does."""
+    text = json.dumps(identity(config), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

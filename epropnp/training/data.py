@@ -34,7 +34,9 @@ class TrialData:
     def __init__(self, config: TrialConfig, dataset: Path | str, device: torch.device) -> None:
         self.config, self.device = config, device
         self.dataset = ArrowDataset.verified(dataset)
-        self.evaluation("test")
+        for split in ("validation", "test"):
+            if not len(self.evaluation(split)):
+                raise UserError(f"{self.dataset.path}: its {split} split is empty; build it with some images")
         crops = self._crops("train", augmented=config.data.overfit is None)
         visits = _visits(crops, config)
         part = config.optim.batch_size // config.optim.accumulate

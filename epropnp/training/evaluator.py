@@ -77,9 +77,9 @@ def predict(
             drawn = sampler.draw(*found.given, pose=solution.pose, truths=truths, generator=noise)
             part |= sampler.describe(drawn)
         if hypotheses is not None:
-            scale = temperatures.posterior.scale
             part["T_hypotheses"] = pose.to_matrix(hypotheses.solution.pose.double()).transpose(0, 1)
-            part["probability"] = hypotheses.probabilities(scale).T  # (B, K)
+            shares = temperatures.posterior.shares(hypotheses.solution.cost, hypotheses.log_mass)
+            part["probability"] = shares.T  # (B, K)
         parts.append({name: value.cpu() for name, value in part.items()})
     return _collect(parts, data, temperatures)
 

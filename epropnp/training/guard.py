@@ -1,5 +1,6 @@
 """Keeps losses and gradients that are not finite out of the weights; says what, where, and when to stop."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,8 @@ from epropnp.errors import UserError
 from epropnp.losses.algebra import LossValue
 
 NAMED = 8  # samples of a batch that a message lists
+ADVICE = "lower the learning rate, clip gradients, or let some updates be skipped (optim.skip_limit)"
+_log = logging.getLogger(__name__)
 
 
 class NonFiniteError(UserError):
@@ -49,8 +52,10 @@ class Guard:
         """
         for buffer, before in zip(self._buffers, self._before, strict=True):
             buffer.copy_(before)
+        message = _message(parts, norm, samples, step, skipped)
         if skipped + 1 > self.limit:
-            raise NonFiniteError(_message(parts, norm, samples, step, skipped))
+            raise NonFiniteError(f"{message}; {ADVICE}")
+        _log.warning("left out: %s", message)
 
 
 def _message(
@@ -67,6 +72,5 @@ def _message(
     before = f", after {skipped} skipped ones" if skipped else ""
     return (
         f"{' and '.join(guilty)} not finite at update {step}{before} ({listed}; gradient norm "
-        f"{float(norm):.4g}); samples {', '.join(samples[:NAMED])}{more}; lower the learning rate, clip "
-        "gradients, or let some updates be skipped (optim.skip_limit)"
+        f"{float(norm):.4g}); samples {', '.join(samples[:NAMED])}{more}"
     )

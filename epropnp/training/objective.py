@@ -17,6 +17,8 @@ from epropnp.pnp import EProPnP
 from epropnp.training.config import TrialConfig
 from epropnp.training.terms import Scene, training_loss
 
+NORM_MOMENTUM = 0.01  # of the running scale of the Monte Carlo loss, per update
+
 
 class Objective(nn.Module):
     """Computes the loss of a batch. Holds the pose layer and the running scale of the Monte Carlo loss.
@@ -38,7 +40,8 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.layer = EProPnP(config.pnp)
-        self.monte_carlo = MonteCarloPoseLoss(initial_norm_factor=norm_factor)
+        per_part = 1 - (1 - NORM_MOMENTUM) ** (1 / config.optim.accumulate)
+        self.monte_carlo = MonteCarloPoseLoss(per_part, initial_norm_factor=norm_factor)
         self.derivative = DerivativeLoss()
         self.loss = training_loss(config.loss)
         self.register_buffer("symmetries", _symmetry_table(objects), persistent=False)

@@ -47,7 +47,7 @@ class Updates:
     """Applies updates to a network and its objective, and keeps the average of the network's weights.
 
     Args:
-        net: its gradients are clipped, its weights averaged.
+        net: its weights are averaged.
         objective: its parameters, if any, are trained along.
         config: of the optimiser.
         steps_per_epoch: for the schedule.
@@ -58,6 +58,7 @@ class Updates:
     ) -> None:
         self.net, self.config, self.steps_per_epoch = net, config, steps_per_epoch
         self.optimiser = make_optimiser([net, objective], config)
+        self._parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.scaler = grad_scaler(next(net.parameters()).device, config.precision)
         self.average = None if config.ema is None else ModelEmaV3(net, decay=config.ema, use_warmup=True)
 
@@ -79,17 +80,21 @@ class Updates:
         self.scaler.scale(loss / self.config.accumulate).backward()
 
     def clip(self) -> Tensor:
-        """Norm of the network's gradient, on the device; the gradient is clipped to the config's limit."""
+        """Norm of the gradient, on the device; the gradient is clipped to the config's limit."""
         self.scaler.unscale_(self.optimiser)
         limit = self.config.clip_norm or float("inf")
-        return torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit)
+        return torch.nn.utils.clip_grad_norm_(self._parameters, limit)
 
     def apply(self, step: int) -> None:
-        """Update the weights and their average; in fp16, an overflow lowers the loss scale instead."""
+        """Update the weights and their average."""
         self.scaler.step(self.optimiser)
         self.scaler.update()
         if self.average is not None:
             self.average.update(self.net, step=step + 1)
+
+    def leave_out(self) -> None:
+        """Forget an update after `clip`; in fp16, a gradient that is not finite lowers the loss scale."""
+        self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
         """Optimiser, loss scale and averaged weights."""

@@ -1,4 +1,4 @@
-"""The least value of each count and size in a trial's config: below it, training would fail or do nothing."""
+"""The range of each number in a trial's config: outside of it, training would fail or mean something else."""
 
 from operator import attrgetter
 from typing import Any
@@ -10,28 +10,56 @@ LEAST = {
     "threads": 1,
     "model.input_px": 1,
     "model.head_width": 1,
+    "pnp.lm_iterations": 0,
+    "pnp.lm_epsilon": 0,
+    "pnp.rslm_proposals": 0,
+    "pnp.rslm_points": 3,
+    "pnp.rslm_iterations": 0,
     "pnp.amis_iterations": 1,
     "pnp.amis_samples": 1,
+    "loss.coord": 0,
+    "loss.mc": 0,
+    "loss.deriv_t": 0,
+    "loss.deriv_r": 0,
     "optim.lr": 0,
     "optim.weight_decay": 0,
     "optim.epochs": 0,  # only the untrained network is tested
     "optim.batch_size": 1,
-    "optim.clip_norm": 0,
     "optim.skip_limit": 0,
     "data.points": 4,
     "data.real_repeats": 0,  # photographs are left out
     "data.workers": 0,
     "data.overfit": 1,
+    "data.augment.rotation_deg": 0,
+    "data.augment.occluders": 1,
+    "data.augment.blur_px": 0,
     "evaluation.proposals": 1,
     "evaluation.iterations": 0,
     "evaluation.samples": 0,
     "evaluation.batch_size": 1,
 }
+ABOVE_ZERO = ("pnp.relative_delta", "pnp.delta", "pnp.lm_initial_radius", "optim.clip_norm")
+SHARES = (  # 0 to 1
+    *("data.augment.shift_jitter", "data.augment.color", "data.augment.noise"),
+    *("data.augment.background_synthetic", "data.augment.background_real"),
+    *("data.augment.occlusion", "data.augment.occluder_crops", "data.augment.grey", "data.augment.blur"),
+)
+BELOW_ONE = ("optim.ema", "data.augment.scale_jitter")  # from 0 on
 
 
 def check_ranges(config: Any) -> None:
-    """UserError naming the first setting of a `TrialConfig` that is below its least value."""
-    for key, least in LEAST.items():
-        value = attrgetter(key)(config)
-        if value is not None and value < least:
-            raise UserError(f"{key}: {value} is not at least {least}")
+    """UserError naming the first setting of a `TrialConfig` that is out of its range."""
+
+    def require(key: str, fits: bool, what: str) -> None:
+        if not fits:
+            raise UserError(f"{key}: {attrgetter(key)(config)} is not {what}")
+
+    given = {key: attrgetter(key)(config) for key in (*LEAST, *ABOVE_ZERO, *SHARES, *BELOW_ONE)}
+    for key, value in given.items():
+        if value is None:
+            continue
+        if key in LEAST:
+            require(key, value >= LEAST[key], f"at least {LEAST[key]}")
+        require(key, key not in ABOVE_ZERO or value > 0, "above 0")
+        require(key, key not in SHARES or 0 <= value <= 1, "between 0 and 1")
+        require(key, key not in BELOW_ONE or 0 <= value < 1, "from 0 to below 1")

@@ -72,7 +72,10 @@ class Recipe:
         epochs: int | None = None,
         pretrained: bool | None = None,
     ) -> TrialConfig:
-        """The config of one cell of the sweep; None keeps what the recipe says."""
+        """The config of one cell of the sweep; None keeps what the recipe says.
+
+        Milestones of the learning rate keep their share of other `epochs`.
+        """
         check_head(head)
         base = self.base
         model = dataclasses.replace(base.model, backbone=backbone, head=head)
@@ -82,7 +85,7 @@ class Recipe:
             base,
             model=model,
             loss=dataclasses.replace(base.loss, mc=loss_weight),
-            optim=dataclasses.replace(base.optim, epochs=epochs or base.optim.epochs),
+            optim=_of_length(base.optim, epochs or base.optim.epochs),
             seed=seed,
         )
 
@@ -192,8 +195,7 @@ def small(recipe: Recipe) -> Recipe:
 
     Loss, optimiser, learning rate and augmentation stay; milestones of the schedule keep their share of it.
     """
-    base, epochs = recipe.base, 8
-    milestones = tuple(round(epochs * epoch / base.optim.epochs) for epoch in base.optim.milestones)
+    base = recipe.base
     return dataclasses.replace(
         recipe,
         base=dataclasses.replace(
@@ -202,9 +204,7 @@ def small(recipe: Recipe) -> Recipe:
                 base.model, pretrained=False, input_px=128, deconv_stride=16, head_width=64
             ),
             pnp=dataclasses.replace(base.pnp, amis_samples=32),
-            optim=dataclasses.replace(
-                base.optim, epochs=epochs, milestones=milestones, batch_size=16, precision="bf16"
-            ),
+            optim=dataclasses.replace(_of_length(base.optim, 8), batch_size=16, precision="bf16"),
             data=dataclasses.replace(base.data, points=256),
             evaluation=dataclasses.replace(base.evaluation, proposals=32),
         ),
@@ -214,6 +214,12 @@ def small(recipe: Recipe) -> Recipe:
         validation=100,
         test=300,
     )
+
+
+def _of_length(optim: OptimConfig, epochs: int) -> OptimConfig:
+    """The same schedule, stretched: milestones keep their share of it, rounded down to whole epochs."""
+    milestones = tuple(epochs * epoch // optim.epochs for epoch in optim.milestones)
+    return dataclasses.replace(optim, epochs=epochs, milestones=milestones)
 
 
 def _variant(recipe: Recipe, name: str, **changes: Any) -> Recipe:

@@ -1,4 +1,4 @@
-"""The terms of the training loss, and how to add your own.
+"""The terms of the training loss, and how to add your own, here in `my_losses.py`:
 
     from epropnp.training.terms import Scene, loss_term
 
@@ -6,9 +6,10 @@
     def sharp(scene: Scene) -> Tensor:
         return -scene.prediction.log_scale.mean()
 
-and `LossConfig(own=(("sharp", 0.01),))`. The module must be imported by every process that trains.
+and `--set loss.own=my_losses.sharp:0.01`, with the file's folder on the PYTHONPATH of all that trains.
 """
 
+import importlib
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -88,13 +89,23 @@ def loss_term(name: str) -> Callable[[Function], Function]:
 
 def training_loss(config: LossConfig) -> Loss[Scene]:
     """The weighted sum that a config asks for. UserError where a name is unknown or nothing is left."""
-    for name in config.weights:
-        if name not in TERMS:
-            raise UserError(f"loss.own: unknown term '{name}'{nearest(name, TERMS)}; see training.terms")
-    parts = [weight * TERMS[name] for name, weight in config.weights.items()]
+    parts = [weight * _term(name) for name, weight in config.weights.items()]
     if not parts:
         raise UserError("loss: all weights are 0; give at least one term a weight")
     return sum(parts[1:], start=parts[0])
+
+
+def _term(name: str) -> Loss[Scene]:
+    """The term `name`, or `MODULE.name` of a module that registers it."""
+    module, _, short = name.rpartition(".")
+    if module and short not in TERMS:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UserError(f"loss.own: '{name}': {error}; set the PYTHONPATH to its folder") from error
+    if short not in TERMS:
+        raise UserError(f"loss.own: unknown term '{name}'{nearest(short, TERMS)}; see training.terms")
+    return TERMS[short]
 
 
 @loss_term("coord")

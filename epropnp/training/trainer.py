@@ -1,7 +1,8 @@
 """The one trainer of all trials. It knows no Ray and no MLflow: callbacks hear of each update and epoch.
 
 All randomness is drawn from (seed, step) or (seed, epoch, position), never from running state, so that a
-trial resumed at any step continues bit for bit as if it had not stopped.
+trial resumed at any step continues bit for bit as if it had not stopped (on a CPU; a GPU adds up some
+gradients in no fixed order).
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,22 +20,26 @@ from epropnp.data.dataset import Batch
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
 from epropnp.evaluation.temperature import Temperatures
+from epropnp.files import claimed, replaced
 from epropnp.losses.algebra import LossValue
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.callbacks import Callback
-from epropnp.training.checkpoint import Checkpoints, load_checkpoint
-from epropnp.training.config import TrialConfig, config_hash, to_dict
+from epropnp.training.checkpoint import Checkpoints
+from epropnp.training.config import TrialConfig, config_hash, identity
 from epropnp.training.data import TrialData
 from epropnp.training.evaluator import as_image, fit_temperatures, predict
-from epropnp.training.guard import Guard
+from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.precision import autocast
 from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 
-SELECTION_METRIC = "val/add_area"  # the checkpoint with its highest value is tested
+# The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
+# that the earlier ones are 0, and of equal ones the longest trained is taken.
+SELECTION_METRICS = ("val/add_area", "val/mspd_ar", "val/add_auc_10cm")
+OVERFLOWS = 20  # updates in a row that fp16 may lose to its search for a loss scale
 CHECKPOINT_S = 300.0  # at least so often, within an epoch, too
 
 
@@ -44,8 +50,10 @@ class TrialState:
     epoch: int = -1  # the last one reported; 0 is the evaluation before training
     step: int = 0  # updates done in the epoch after it
     skipped: int = 0  # updates left out, of all epochs
+    overflows: int = 0  # of the last updates, how many in a row overflowed in fp16
     seconds: float = 0.0
     best_epoch: int = -1
+    weights_sha256: str | None = None  # of the backbone that training started from, if it was not random
     history: list[Metrics] = field(default_factory=list)
 
 
@@ -78,19 +86,19 @@ class Trainer:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
+        torch.manual_seed(mixed_seed(config.seed))
         self.data = TrialData(config, dataset, self.device)
-        self.net = CorrespondenceNet(config.model).to(self.device).to(memory_format=torch.channels_last)
-        pretrained = config.model.pretrained
-        self.weights_sha256 = tensors_sha256(self.net.backbone.state_dict()) if pretrained else None
+        header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
+        self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
+        self.net = self._network()
+        self.state = TrialState()
+        if config.model.starts_from_weights:
+            self.state.weights_sha256 = tensors_sha256(self.net.backbone.state_dict())
         released = self.net.released
         norm_factor = released.norm_factor if released and released.norm_factor else 1.0
         self.objective = Objective(config, self.data.dataset.objects, norm_factor).to(self.device)
         self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
         self.guard = Guard([self.net, self.objective], config.optim.skip_limit)
-        header = {"config": to_dict(config), "dataset_id": self.data.dataset.dataset_id}
-        self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
-        self.state = TrialState()
         self._since = time.monotonic()
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net
@@ -105,8 +113,12 @@ class Trainer:
 
         Raises:
             NonFiniteError: losses or gradients are not finite more often than the config allows.
-            UserError: a checkpoint cannot be read or written.
+            UserError: a checkpoint cannot be read or written; another process trains in the same folder.
         """
+        with claimed(self.work_dir):
+            return self._fit(callbacks)
+
+    def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:
         self._restore()
         for callback in callbacks:
             callback.on_start(self)
@@ -137,7 +149,11 @@ class Trainer:
                 callback.on_step(report)
             if self.checkpoints.due and self.state.step < self.data.steps:
                 self._save()
-        updates = max(1.0, float(self._sums.pop("updates", torch.zeros(()))))
+        if not self._sums:
+            raise NonFiniteError(
+                f"none of the {self.data.steps} updates of epoch {epoch} was finite; lower the learning rate"
+            )
+        updates = float(self._sums.pop("updates"))
         means = {f"train/{name}": float(total) / updates for name, total in self._sums.items()}
         return means | {"train/skipped": float(self.state.skipped)}
 
@@ -148,20 +164,24 @@ class Trainer:
         losses = [self._part_loss(batch, step * len(parts) + i) for i, batch in enumerate(parts)]
         norm = self.updates.clip()
         values = torch.stack([loss.total.detach() for loss in losses])
-        may_overflow = self.updates.scaler.is_enabled()  # whatever overflows is the scaler's to mend
-        checked = values if may_overflow else torch.cat([values, norm[None]])
-        if bool(checked.isfinite().all()):
+        finite_loss, finite_norm = torch.stack([values.isfinite().all(), norm.isfinite()]).tolist()
+        overflow = finite_loss and not finite_norm and self.updates.scaler.is_enabled()
+        self.state.overflows = self.state.overflows + 1 if overflow else 0
+        if finite_loss and finite_norm:
             self.updates.apply(step)
             self._count(losses, norm, rate)
-        else:
-            names = [name for batch in parts for name in self.data.names(batch)]
-            self.guard.refuse(losses, norm, names, step, self.state.skipped)
-            self.state.skipped += 1
+            return values.mean()
+        self.updates.leave_out()
+        if self.state.overflows in range(1, OVERFLOWS):
+            return values.mean()  # a smaller scale mends it
+        names = [name for batch in parts for name in self.data.names(batch)]
+        self.guard.refuse(losses, norm, names, step, self.state.skipped)
+        self.state.skipped += 1
         return values.mean()
 
     def _part_loss(self, batch: Batch, draw: int) -> LossValue:
         """Loss of a part of a batch, whose gradient is added; `draw` numbers its random choices."""
-        seed = (self.config.seed << 32) + draw
+        seed = mixed_seed(self.config.seed, draw)
         torch.manual_seed(seed)  # dropout and stochastic depth
         generator = torch.Generator(self.device).manual_seed(seed)
         with autocast(self.device, self.config.optim.precision):
@@ -192,11 +212,12 @@ class Trainer:
         state.epoch, state.step, self._sums = epoch, 0, {}
         self._tick()
         state.history.append(metrics | {"time/seconds": state.seconds})
-        earlier = [past[SELECTION_METRIC] for past in state.history[:-1]]
-        is_best = metrics[SELECTION_METRIC] > max(earlier, default=float("-inf"))
+        quality = [[past[name] for name in SELECTION_METRICS] for past in state.history]
+        is_best = quality[-1] == max(quality)
         if is_best:
             state.best_epoch = epoch
-        self.checkpoints.keep(self.updates.evaluated.state_dict(), epoch, is_best)
+        evaluated = {"net": self.updates.evaluated.state_dict(), "objective": self.objective.state_dict()}
+        self.checkpoints.keep(evaluated, epoch, is_best)
         self._save()
         return EpochReport(
             epoch=epoch,
@@ -207,22 +228,24 @@ class Trainer:
         )
 
     def _finish(self) -> TrialResult:
-        best = self.updates.evaluated
-        best.load_state_dict(load_checkpoint(self.checkpoints.best)["net"])
+        best, saved = self.updates.evaluated, self.checkpoints.load_best()
+        best.load_state_dict(saved["net"])
+        self.objective.load_state_dict(saved["objective"])
         temperatures = None
         if self.config.evaluation.temperature == "validation":
             held_out = self.data.evaluation("validation")
             temperatures = fit_temperatures(best, self.objective.layer, held_out, self.config)
         predictions, test = self._score("test", temperatures)
-        predictions.write(self.work_dir / "predictions.parquet")
+        with replaced(self.work_dir / "predictions.parquet") as file:
+            predictions.write(file)
         history, model = self.state.history, self.config.model
         result = TrialResult(
             recipe=self.config.recipe,
             backbone=model.backbone,
             head=model.head,
             loss_weight=self.config.loss.mc,
-            pretrained=model.pretrained,
-            weights_sha256=self.weights_sha256,
+            pretrained=model.starts_from_weights,
+            weights_sha256=self.state.weights_sha256,
             parameters=self.parameters,
             seconds=self.state.seconds,
             epochs=self.config.optim.epochs,
@@ -239,8 +262,16 @@ class Trainer:
             train_loss=[metrics["train/loss"] for metrics in history[1:]],
             val_add=[metrics["val/add_0.10d"] for metrics in history],
         )
-        (self.work_dir / "result.json").write_text(result.to_json())
+        with replaced(self.work_dir / "result.json") as file:
+            file.write_text(result.to_json())
         return result
+
+    def _network(self) -> CorrespondenceNet:
+        """The untrained network; weights that a checkpoint is about to replace are not asked for again."""
+        model = self.config.model
+        if self.checkpoints.last.exists():
+            model = dataclasses.replace(model, pretrained=False, weights_file=None, released=None)
+        return CorrespondenceNet(model).to(self.device).to(memory_format=torch.channels_last)
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""
@@ -269,6 +300,11 @@ class Trainer:
         self.updates.load_state_dict(saved["updates"])
         self.state = TrialState(**saved["state"])
         self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
+
+
+def mixed_seed(seed: int, *draw: int) -> int:
+    """A seed for each of a trial's draws; torch's CPU generator reads the low 32 bits, which differ, too."""
+    return int(np.random.SeedSequence(seed, spawn_key=draw).generate_state(1, np.uint64)[0])
 
 
 def _validation(metrics: Metrics) -> Metrics:

@@ -111,3 +111,9 @@ def test_images_without_a_pose_are_left_out_and_counted() -> None:
     made = dataclasses.replace(made, valid=np.array([False, True, True]))
     found = calibrate(made, {6: model()})
     assert (found.left_out, len(found.object_id), len(found.level_covariance)) == (2, 1, 1)
+
+
+def test_a_singular_covariance_is_infinitely_far_from_all_but_itself() -> None:
+    covariance = np.stack([np.eye(6), np.zeros((6, 6)), np.diag([1.0, 1, 1, 1, 1, 0])])
+    distance = squared_mahalanobis(np.ones((3, 6)), covariance)
+    assert distance.tolist() == [6, np.inf, np.inf]

@@ -91,3 +91,18 @@ def test_one_image_changes_less_than_it_says_and_none_nothing() -> None:
     for found in (covariance_temperature(np.array([np.nan])), posterior_temperature(draws)):
         assert found.scale == pytest.approx(1, abs=1e-5)
         assert found.tail == 0
+
+
+def test_shares_of_hypotheses_follow_scale_and_tail() -> None:
+    """Two quadratic costs of equal spread, 5 apart; the third is none."""
+    cost = torch.tensor([[1.0], [6.0], [torch.nan]])
+    log_mass = torch.tensor([[-1.0], [-6.0], [-torch.inf]])
+    for temperature, ratio in (
+        (Temperature(), math.exp(-5)),
+        (Temperature(scale=0.5), math.exp(-1.25)),
+        (Temperature(tail=0.3), (1 + 2 * 0.3 * 5) ** (-1 / 0.6)),
+    ):
+        first, second, third = temperature.shares(cost, log_mass).ravel().tolist()
+        assert second / first == pytest.approx(ratio, rel=1e-5)
+        assert first + second == pytest.approx(1)
+        assert third == 0

@@ -97,6 +97,25 @@ def test_the_scales_are_read_from_the_feature_that_the_maps_are_read_from() -> N
     torch.testing.assert_close(out.coords, net.output(seen[0])[:, :3])
 
 
+def test_readouts_are_float32_under_autocast() -> None:
+    net = network().to(memory_format=torch.channels_last).eval()
+    for weight in (net.output.weight, net.scale.weight):
+        nn.init.normal_(weight)
+    seen: list[torch.Tensor] = []
+    net.head.register_forward_hook(lambda *call: seen.append(call[-1]))
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        out = net(torch.rand(8, 3, PX, PX))
+    (feature,) = seen
+    assert feature.dtype == torch.bfloat16
+    exact = feature.double()
+    maps = torch.einsum("oc,bchw->bohw", net.output.weight[:, :, 0, 0].double(), exact)
+    scales = exact.mean((2, 3)) @ net.scale.weight.double().T + net.scale.bias.double()
+    for given, right in [(torch.cat([out.coords, out.weight_logits], 1), maps), (out.log_scale, scales)]:
+        assert given.dtype == torch.float32
+        rounding = 1e-5 * right.abs().max().item()
+        torch.testing.assert_close(given.double(), right, rtol=0, atol=rounding)
+
+
 @pytest.mark.parametrize("name", ["quick", "paper"])
 def test_recipes_name_backbones_and_heads_that_fit(name: str) -> None:
     recipe = RECIPES[name]

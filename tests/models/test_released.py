@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from epropnp.errors import UserError
+from epropnp.models import backbones
 from epropnp.models.network import CorrespondenceNet, ModelConfig
 from epropnp.models.released import load_released
 
@@ -162,12 +163,45 @@ def test_only_files_of_tensors_are_read(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "model_cpu.pth")
     (tmp_path / "text.pth").write_text("no checkpoint")
     torch.save([torch.zeros(2)], tmp_path / "list.pth")
+    torch.save({"state_dict": [torch.zeros(2)]}, tmp_path / "inner_list.pth")
+    torch.save({"epoch": 3, "optimizer": {}}, tmp_path / "other.pth")
+    torch.save({"weight": torch.zeros(1000)}, tmp_path / "whole.pth")
+    whole = (tmp_path / "whole.pth").read_bytes()
+    old = {"weight": torch.zeros(1000)}
+    torch.save(old, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    for name, content in [("cut.pth", whole), ("cut_old.pth", (tmp_path / "old.pth").read_bytes())]:
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
     net = nn.Identity()
     for name, words in [
         ("none.pth", "no file"),
         ("model_cpu.pth", "could run code"),
-        ("text.pth", "not a file of tensors"),
-        ("list.pth", "no state dict"),
+        ("text.pth", "not a state dict"),
+        ("list.pth", "not a state dict"),
+        ("inner_list.pth", "not a state dict"),
+        ("other.pth", "no state dict"),
+        ("cut.pth", "or a damaged one"),
+        ("cut_old.pth", "or a damaged one"),
     ]:
         with pytest.raises(UserError, match=words):
             load_released(net, tmp_path / name)
+
+
+def test_counters_of_batches_may_be_missing(official: Official, cdpn: State, tmp_path: Path) -> None:
+    old = {key: value for key, value in cdpn.items() if not key.endswith(".num_batches_tracked")}
+    assert len(cdpn) - len(old) == 36 + 9
+    torch.save({"state_dict": old}, tmp_path / "torch_0.4.pth")
+    net = CorrespondenceNet(config())
+    assert load_released(net, tmp_path / "torch_0.4.pth").loaded == len(old) - 3
+    ours = net.state_dict()["head.stages.25.running_var"]
+    torch.testing.assert_close(ours, official.rot_head_net.features[25].running_var, rtol=0, atol=0)
+
+
+def test_imagenet_weights_are_not_fetched_for_a_released_network(
+    released: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(released, tmp_path / "bare.pth")
+    monkeypatch.setattr(
+        backbones, "create_pretrained", lambda *_, **__: pytest.fail("ImageNet weights asked for")
+    )
+    net = CorrespondenceNet(config(released=str(tmp_path / "bare.pth"), pretrained=True))
+    torch.testing.assert_close(net.scale.weight, released["rot_head_net.scale_branch.weight"], rtol=0, atol=0)

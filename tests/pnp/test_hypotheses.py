@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from epropnp.pnp import EProPnP, Hypotheses, PnPConfig, pose
+from epropnp.pnp.hypotheses import _repeated
+from epropnp.pnp.space import SixDoF
 from tests.pnp.scenes import Scene, make_scene
 
 LAYER = EProPnP()
@@ -50,7 +52,7 @@ def test_clear_correspondences_make_one_pose_that_takes_all() -> None:
     assert angles_deg(found.solution.pose[0], straight.pose).max() < 1e-3
     torch.testing.assert_close(found.solution.cost[0], straight.cost)
     torch.testing.assert_close(found.solution.covariance[0], straight.covariance)
-    assert (found.probabilities()[0] > 0.999).all()
+    assert (found.probability[0] > 0.999).all()
     assert found.solution.valid[0].all()
 
 
@@ -59,7 +61,7 @@ def test_a_distant_plane_has_its_true_pose_among_two() -> None:
     found = found_in(scene, count=2)
     turned = angles_deg(found.solution.pose, scene.pose_gt)  # (2, B)
     assert turned.amin(0).max() < 12
-    assert (found.probabilities()[1] > 0.01).any()
+    assert (found.probability[1] > 0.01).any()
 
 
 def test_shares_are_those_of_the_posterior() -> None:
@@ -78,16 +80,15 @@ def test_shares_are_those_of_the_posterior() -> None:
         nearest = torch.stack([angles_deg(own, other) for other in found.solution.pose]).argmin(0)
         log_weights[index] = torch.where(nearest == index, log_weights[index], -torch.inf)
     mass = torch.stack([x.logsumexp(0) for x in log_weights])
-    torch.testing.assert_close(found.probabilities(), mass.softmax(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(found.probability, mass.softmax(0), atol=0.1, rtol=0)
 
 
-def test_a_smaller_scale_brings_the_shares_together() -> None:
-    found = found_in(plane(), count=2)
-    sharp, blunt = found.probabilities(), found.probabilities(scale=0.2)
-    several = sharp[1] > 0
-    assert several.any()
-    assert (blunt[0] < sharp[0])[several].all()
-    torch.testing.assert_close(blunt.sum(0), torch.ones_like(blunt[0]))
+def test_a_pose_like_one_that_was_dropped_stays() -> None:
+    """At 0, 15 and 30 degrees: the second is like the first, the third only like the second."""
+    half = torch.deg2rad(torch.tensor([0.0, 15.0, 30.0])) / 2
+    zero = torch.zeros(3)
+    poses = torch.stack((zero, zero, zero, half.cos(), half.sin(), zero, zero), -1)[:, None]
+    assert _repeated(SixDoF(), poses).ravel().tolist() == [False, True, False]
 
 
 def test_objects_without_a_pose_leave_the_others_alone() -> None:
@@ -96,7 +97,7 @@ def test_objects_without_a_pose_leave_the_others_alone() -> None:
     broken.weights[1] = torch.nan
     found, whole = found_in(broken), found_in(scene)
     assert not found.solution.valid[:, 1].any()
-    assert (found.probabilities()[:, 1] == 0).all()
+    assert (found.probability[:, 1] == 0).all()
     for name, values in vars(found.solution).items():
         torch.testing.assert_close(values[0, ::2], getattr(whole.solution, name)[0, ::2])
 

@@ -1,5 +1,6 @@
 """Bad input on the command line: one clear line on stderr, exit code 2, before anything starts."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,32 @@ def test_the_script_answers_without_loading_anything_heavy(arguments: list[str],
     if code == 0:
         assert "--backbones" in done.stdout
         assert "Examples:" in done.stdout
+
+
+def started(out: Path, *words: str) -> Path:
+    """The note of a sweep that was started with these flags."""
+    (out / "mine").mkdir(parents=True)
+    file = out / "mine" / "sweep.json"
+    file.write_text(json.dumps({"sweep_id": "a1", "name": "mine", "arguments": words}))
+    return file
+
+
+def test_a_resumed_sweep_has_the_flags_it_was_started_with(tmp_path: Path) -> None:
+    settings = ("--set", "optim.lr=1e-3", "data.points=64")
+    started(tmp_path, "--recipe", "quick", "--seeds", "0", "1", *settings, "--set", "pnp.amis_samples=16")
+    config, words = backbones._read_flags(["--out", str(tmp_path), "--resume", "--seeds", "0", "1", "2"])
+    assert config.recipe == ("quick",)
+    assert config.seeds == (0, 1, 2)
+    assert config.settings == ["optim.lr=1e-3", "data.points=64", "pnp.amis_samples=16"]
+    assert config.resume
+    assert words[:2] == ["--recipe", "quick"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"sweep_id": "a1"}', '{"sweep_id": "a1", "arguments": 3}'])
+def test_a_damaged_note_of_a_sweep_is_named(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(tmp_path).write_text(text)
+    assert backbones.main(["--out", str(tmp_path), "--resume"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mine/sweep.json is damaged" in line

@@ -86,7 +86,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
 
     # 2. Resumed: nothing left to run, the same table.
     before = (folder / "table.csv").read_text()
-    assert backbones.main([*common, "--resume"]) == 0
+    assert backbones.main(["--out", str(tmp_path / "runs"), "--resume"]) == 0
     assert "2 trials are finished already" in capsys.readouterr().out
     assert (folder / "table.csv").read_text() == before
 

@@ -65,7 +65,15 @@ def test_a_trial_needs_all_degrees_of_freedom() -> None:
         ({"evaluation": {"hypotheses": 0}}, "is not between 1 and evaluation.proposals"),
         ({"evaluation": {"hypotheses": 5, "proposals": 4}}, r"not between 1 and .* \(4\)"),
         ({"evaluation": {"hypotheses": 2, "initial": "epnp"}}, "EPnP gives one pose"),
+        ({"loss": {"own": [["mc", 0.5]]}}, "set loss.mc"),
+        ({"loss": {"own": [["flat", 1.0], ["flat", 2.0]]}}, "given twice"),
+        ({"data": {"augment": {"scale_jitter": 1.5}}}, "from 0 to below 1"),
+        ({"data": {"augment": {"occluders": 0}}}, "at least 1"),
+        ({"data": {"augment": {"blur": 2.0}}}, "between 0 and 1"),
+        ({"pnp": {"relative_delta": 0.0}}, "above 0"),
+        ({"optim": {"clip_norm": 0.0}}, "above 0"),
         ({"model": {"weights_file": "resnet.pth"}}, "model.pretrained is off"),
+        ({"model": {"weights_file": "a", "released": "b", "pretrained": True}}, "holds the backbone, too"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, object], message: str) -> None:

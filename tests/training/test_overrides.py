@@ -18,7 +18,7 @@ from epropnp.training.recipes import RECIPES
         ("optim.lr = 2", 2.0),
         ("optim.epochs=7", 7),
         ("model.backbone=resnet18", "resnet18"),
-        ("model.weights_file=a=b", "a=b"),
+        ("model.released=a=b", "a=b"),
         ("model.pretrained=yes", True),
         ("model.pretrained=True", True),
         ("loss.symmetric=no", False),

@@ -47,5 +47,10 @@ def test_a_small_recipe_changes_sizes_and_not_the_method() -> None:
         assert scaled.data.augment == base.data.augment
         assert (scaled.optim.epochs, scaled.optim.batch_size, scaled.model.input_px) == (8, 16, 128)
         assert little.loss_weights == recipe.loss_weights
-    assert small(RECIPES["paper"]).base.optim.milestones == (2, 5, 8)
+    assert small(RECIPES["paper"]).base.optim.milestones == (2, 5, 7)
     assert small(RECIPES["quick"]) == RECIPES["quick"]
+
+
+def test_milestones_keep_their_share_of_another_length() -> None:
+    config = RECIPES["paper"].trial("resnet34", "deconv", 0.02, 0, epochs=40)
+    assert (config.optim.epochs, config.optim.milestones) == (40, (12, 25, 37))

@@ -7,38 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.augment import AugmentConfig
 from epropnp.data.format import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
-from epropnp.models.network import ModelConfig
-from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
-from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.result import EpochReport, StepReport, TrialResult
 from epropnp.training.trainer import Trainer
-
-
-class Killed(Exception):
-    """Stands for the end of the process in the middle of a training."""
-
-
-def tiny(**changes) -> TrialConfig:  # type: ignore[no-untyped-def]
-    config = TrialConfig(
-        model=ModelConfig(
-            backbone="test_resnet", input_px=64, deconv_stride=16, head_width=16, weight_norm="v2"
-        ),
-        pnp=PnPConfig(amis_samples=16),
-        loss=LossConfig(mc=0.02, deriv_t=0.1, deriv_r=0.1),
-        optim=OptimConfig(
-            optimiser="adamw", lr=2e-3, schedule="onecycle", epochs=3, batch_size=16, clip_norm=5.0
-        ),
-        data=DataConfig(points=64, augment=AugmentConfig(color=0.2)),
-        evaluation=EvaluationConfig(proposals=8, iterations=5),
-    )
-    return dataclasses.replace(config, **changes)
+from tests.training.tiny import Killed, Stop, tiny, with_optim
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -64,21 +41,6 @@ def test_loss_falls_and_the_result_is_complete(
     assert len(predictions.sample_id) == 12
     boxes = np.stack([record.box for record in ArrowDataset(tiny_dataset).split("test")])
     np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
-
-
-class Stop(Callback):
-    """Ends a training after an epoch, or after an update of an epoch."""
-
-    def __init__(self, epoch: int, step: int | None = None) -> None:
-        self.epoch, self.step = epoch, step
-
-    def on_step(self, report: StepReport) -> None:
-        if (report.epoch, report.step) == (self.epoch, self.step):
-            raise Killed
-
-    def on_epoch(self, report: EpochReport) -> None:
-        if report.epoch == self.epoch:
-            raise Killed
 
 
 @pytest.mark.parametrize(("epoch", "step"), [(0, None), (2, None), (2, 2)])
@@ -136,11 +98,6 @@ def test_terms_are_logged_raw_and_weighted(uninterrupted: tuple[Path, TrialResul
         assert weighted == pytest.approx(weight * raw, rel=1e-5)
     total = sum(metrics[f"train/weighted_{name}"] for name in weights)
     assert metrics["train/loss"] == pytest.approx(total, rel=1e-5)
-
-
-def with_optim(**changes) -> TrialConfig:  # type: ignore[no-untyped-def]
-    config = tiny()
-    return dataclasses.replace(config, optim=dataclasses.replace(config.optim, **changes))
 
 
 def test_a_batch_in_parts_gives_the_mean_of_their_gradients(tiny_dataset: Path, tmp_path: Path) -> None:
