@@ -81,6 +81,11 @@ def test_rooms_import_only_what_the_design_allows(room: str) -> None:
         assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "tests" / "bench").glob("*.py")), ids=lambda file: file.stem)
+def test_benchmarks_run_as_scripts_to_which_the_tests_are_unknown(file: Path) -> None:
+    assert not [name for name in imports(file) if lies_in(name, "tests")]
+
+
 def test_the_pnp_layer_needs_torch_only() -> None:
     for file in (ROOT / "epropnp/pnp").rglob("*.py"):
         foreign = {name.partition(".")[0] for name in imports(file)} - {"torch", "epropnp"}

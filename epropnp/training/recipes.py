@@ -148,7 +148,7 @@ def official_v2_no_model() -> Recipe:
 
 
 def best() -> Recipe:
-    """What trains best in our side-by-side runs (README), at the size of the report.
+    """What trained best on photographs (README), at the size of the report; it wants long training.
 
     v2's weights and loss under AdamW with one cycle of warm-up and cosine, averaged weights, stronger
     augmentation, and true poses chosen among the equivalent ones of symmetric objects.

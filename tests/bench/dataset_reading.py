@@ -24,7 +24,7 @@ from epropnp.data.augment import AugmentConfig
 from epropnp.data.dataset import CropDataset, Draw
 from epropnp.data.format import MANIFEST, ArrowDataset, file_digest, write_records
 from epropnp.data.manifest import stated_files
-from tests.data.augmentations import STRONG
+from epropnp.training.recipes import RECIPES
 
 REPORT_LOADER = 37  # training samples per second and core of the report's loader: PNG, pickle, resize
 BATCH = 32
@@ -92,7 +92,7 @@ def print_rates(dataset: ArrowDataset, config: BenchConfig) -> None:
     kinds = {
         "evaluation crops  ": None,
         "training, paper   ": AugmentConfig(),
-        "training, strong  ": STRONG,
+        "training, best    ": RECIPES["best"].base.data.augment,
     }
     for name, augment in kinds.items():
         data = crops(dataset, config, augment)

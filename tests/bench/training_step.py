@@ -195,7 +195,7 @@ def main(config: BenchConfig) -> None:
     cv2.setNumThreads(1)
     trial = trial_of(config.small)
     cats = BuildConfig(
-        objects=("cat",), train=32, validation=0, test=1, mesh_resolution=40, background_count=8
+        objects=("cat",), train=32, validation=1, test=1, mesh_resolution=40, background_count=8
     )
     with tempfile.TemporaryDirectory() as folder:
         dataset = build(cats, Path(folder), workers=1, progress=False)
