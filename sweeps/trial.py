@@ -17,7 +17,7 @@ from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
+from epropnp.training.config import TrialConfig, config_hash, differing, from_dict, to_dict
 from epropnp.training.result import EpochReport, TrialResult
 from epropnp.training.trainer import Trainer
 
@@ -154,6 +154,6 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], config: TrialConf
         return f"dataset {found['dataset_id']}, and now it is {wanted['dataset_id']}"
     if found["hash"] == wanted["hash"]:
         return ""
-    before = flatten(from_dict(TrialConfig, found["config"]))
-    changes = [f"{k}={before[k]} (now {v})" for k, v in flatten(config).items() if before[k] != v]
+    before = to_dict(from_dict(TrialConfig, found["config"]))
+    changes = [f"{key}={then} (now {now})" for key, then, now in differing(before, to_dict(config))]
     return ", ".join(changes[:3])

@@ -8,6 +8,7 @@ import torch
 
 from epropnp.errors import UserError
 from epropnp.files import replaced
+from epropnp.training.config import differing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -87,18 +88,8 @@ class Checkpoints:
 
 
 def _difference(saved: Any, mine: Any) -> str:
-    """Which settings of nested dictionaries differ, or nothing."""
-
-    def leaves(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in values.items():
-            found |= leaves(f"{prefix}{key}.", value) if isinstance(value, dict) else {prefix + key: value}
-        return found
-
+    """Which settings differ, or nothing where these are not settings."""
     if not (isinstance(saved, dict) and isinstance(mine, dict)):
         return ""
-    before, now = leaves("", saved), leaves("", mine)
-    changed = [
-        f"{key} {before.get(key)}, now {value}" for key, value in now.items() if before.get(key) != value
-    ]
+    changed = [f"{key} {before}, now {now}" for key, before, now in differing(saved, mine)]
     return f" ({'; '.join(changed[:3])})" if changed else ""

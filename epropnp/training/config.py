@@ -18,6 +18,7 @@ from epropnp.pnp import PnPConfig
 from epropnp.training.ranges import check_ranges
 
 T = TypeVar("T")
+Plain = str | int | float | bool
 BUILT_IN_TERMS = ("coord", "mc", "deriv_t", "deriv_r")
 
 
@@ -139,9 +140,18 @@ def to_dict(config: Any) -> dict[str, Any]:
     return result
 
 
-def flatten(config: Any) -> dict[str, str | int | float | bool]:
+def flatten(config: Any) -> dict[str, Plain]:
     """One level of dotted keys, as MLflow's parameters want them."""
+    return _flat(to_dict(config))
 
+
+def differing(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Plain | None, Plain]]:
+    """Dotted key and both values of the settings that differ between two of `to_dict`'s dictionaries."""
+    earlier = _flat(before)
+    return [(key, earlier.get(key), value) for key, value in _flat(now).items() if earlier.get(key) != value]
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Plain]:
     def walk(prefix: str, value: Any) -> typing.Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             for key, inner in value.items():
@@ -149,7 +159,7 @@ def flatten(config: Any) -> dict[str, str | int | float | bool]:
         else:
             yield prefix, value if isinstance(value, str | int | float | bool) else str(value)
 
-    return dict(walk("", to_dict(config)))
+    return dict(walk("", values))
 
 
 def identity(config: TrialConfig) -> dict[str, Any]:

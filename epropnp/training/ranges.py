@@ -49,17 +49,21 @@ BELOW_ONE = ("optim.ema", "data.augment.scale_jitter")  # from 0 on
 
 def check_ranges(config: Any) -> None:
     """UserError naming the first setting of a `TrialConfig` that is out of its range."""
+    for key in (*LEAST, *ABOVE_ZERO, *SHARES, *BELOW_ONE):
+        value = attrgetter(key)(config)
+        missed = None if value is None else _missed_range(key, value)
+        if missed is not None:
+            raise UserError(f"{key}: {value} is not {missed}")
 
-    def require(key: str, fits: bool, what: str) -> None:
-        if not fits:
-            raise UserError(f"{key}: {attrgetter(key)(config)} is not {what}")
 
-    given = {key: attrgetter(key)(config) for key in (*LEAST, *ABOVE_ZERO, *SHARES, *BELOW_ONE)}
-    for key, value in given.items():
-        if value is None:
-            continue
-        if key in LEAST:
-            require(key, value >= LEAST[key], f"at least {LEAST[key]}")
-        require(key, key not in ABOVE_ZERO or value > 0, "above 0")
-        require(key, key not in SHARES or 0 <= value <= 1, "between 0 and 1")
-        require(key, key not in BELOW_ONE or 0 <= value < 1, "from 0 to below 1")
+def _missed_range(key: str, value: float) -> str | None:
+    """In words; None where the value is in its range. NaN is in none."""
+    if key in LEAST and not value >= LEAST[key]:
+        return f"at least {LEAST[key]}"
+    if key in ABOVE_ZERO and not value > 0:
+        return "above 0"
+    if key in SHARES and not 0 <= value <= 1:
+        return "between 0 and 1"
+    if key in BELOW_ONE and not 0 <= value < 1:
+        return "from 0 to below 1"
+    return None
