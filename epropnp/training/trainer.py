@@ -22,7 +22,7 @@ from epropnp.evaluation.scores import score
 from epropnp.evaluation.temperature import Temperatures
 from epropnp.files import claimed, replaced
 from epropnp.losses.algebra import LossValue
-from epropnp.models.network import CorrespondenceNet
+from epropnp.models.network import CorrespondenceNet, ModelConfig
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.callbacks import Callback
@@ -90,9 +90,10 @@ class Trainer:
         self.data = TrialData(config, dataset, self.device)
         header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
-        self.net = self._network()
+        start = self._start()
+        self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
         self.state = TrialState()
-        if config.model.starts_from_weights:
+        if start.starts_from_weights:
             self.state.weights_sha256 = tensors_sha256(self.net.backbone.state_dict())
         released = self.net.released
         norm_factor = released.norm_factor if released and released.norm_factor else 1.0
@@ -170,13 +171,12 @@ class Trainer:
         if finite_loss and finite_norm:
             self.updates.apply(step)
             self._count(losses, norm, rate)
-            return values.mean()
-        self.updates.leave_out()
-        if self.state.overflows in range(1, OVERFLOWS):
-            return values.mean()  # a smaller scale mends it
-        names = [name for batch in parts for name in self.data.names(batch)]
-        self.guard.refuse(losses, norm, names, step, self.state.skipped)
-        self.state.skipped += 1
+        else:
+            self.updates.leave_out()
+            if not 0 < self.state.overflows < OVERFLOWS:  # else a smaller scale mends it
+                names = [name for batch in parts for name in self.data.names(batch)]
+                self.guard.refuse(losses, norm, names, step, self.state.skipped)
+                self.state.skipped += 1
         return values.mean()
 
     def _part_loss(self, batch: Batch, draw: int) -> LossValue:
@@ -192,7 +192,7 @@ class Trainer:
 
     def _count(self, losses: Sequence[LossValue], norm: Tensor, rate: float) -> None:
         """Add an update's metrics to those of the epoch."""
-        values = {"updates": torch.ones(()), "lr": torch.tensor(rate), "grad_norm": norm.nan_to_num(0, 0, 0)}
+        values = {"updates": torch.ones(()), "lr": torch.tensor(rate), "grad_norm": norm}
         for loss in losses:
             named = {"loss": loss.total}
             named |= {f"loss_{name}": value for name, value in loss.raw.items()}
@@ -266,12 +266,12 @@ class Trainer:
             file.write_text(result.to_json())
         return result
 
-    def _network(self) -> CorrespondenceNet:
-        """The untrained network; weights that a checkpoint is about to replace are not asked for again."""
+    def _start(self) -> ModelConfig:
+        """What the network starts as: weights that a checkpoint will replace are not asked for again."""
         model = self.config.model
-        if self.checkpoints.last.exists():
-            model = dataclasses.replace(model, pretrained=False, weights_file=None, released=None)
-        return CorrespondenceNet(model).to(self.device).to(memory_format=torch.channels_last)
+        if not self.checkpoints.last.exists():
+            return model
+        return dataclasses.replace(model, pretrained=False, weights_file=None, released=None)
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""
