@@ -11,6 +11,11 @@ ARGS ?=
 # Test processes, one thread each.
 JOBS ?= 2
 UI_PORT ?= 5000
+# make mutants: how many lines of which rooms, drawn from which revision.
+ROOM ?= training losses evaluation models data sweeps
+N ?= 40
+SEED ?= 0
+SINCE ?= HEAD
 WORK_DIR ?= runs
 # Receives gpu-report.md.
 OUT ?= $(WORK_DIR)
@@ -22,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint bench gpu-check ui clean
+.PHONY: help install sweep test lint mutants bench gpu-check ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +56,10 @@ lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff format --check --quiet . || { \
 		echo "error: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+
+mutants: $(STAMP)  ## Do the tests notice small wrong changes? ROOM=training N=40 SEED=0 SINCE=HEAD
+	@$(BIN)/python -m tests.mutants.run --rooms $(ROOM) --count $(N) --seed $(SEED) --since $(SINCE) \
+		--jobs $(JOBS) --out $(WORK_DIR)/mutants
 
 bench: $(STAMP)  ## Time the PnP layer, a training step, the renderer and the dataset reader
 	@$(BIN)/python tests/bench/pnp_layer.py $(ARGS)
