@@ -26,14 +26,32 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny_dataset(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A rendered stand-in cat: 64 training, 12 validation and 12 test samples."""
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The BOP folder of `tests.photographs`."""
+    from tests.photographs import write_photographs
+
+    return write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The stand-in cat and the symmetric eggbox: 64 training, 12 validation and 12 test samples.
+
+    Of each object train 8 photographs (see `photographs`) and 24 renderings, and 6 photographs validate. Test
+    samples are 6 renderings of the cat and 6 photographs of the eggbox.
+    """
     from pipelines.build import BuildConfig, build
 
     base = tmp_path_factory.getbasetemp()
     root = (base if worker_id == "master" else base.parent) / "datasets"
     config = BuildConfig(
-        objects=("cat",), train=64, validation=12, test=12, mesh_resolution=40, background_count=8
+        objects=("cat", "eggbox"),
+        source=photographs,
+        train=24,
+        validation=0,
+        test=6,
+        background_count=8,
+        occluders=(),
     )
     return build(config, root, workers=1, progress=False)
 

@@ -77,9 +77,9 @@ def test_without_samples_it_says_so(file: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_models_of_a_dataset(file: Path, tiny_dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That of the cat alone, so that the cup has none."""
+    """Those of cat and eggbox, so that the cup has none."""
     assert main([str(file), "--data", str(tiny_dataset)]) == 2
-    assert "no model of object 7 (known: 6)" in capsys.readouterr().err
+    assert "no model of object 7 (known: 6, 10)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

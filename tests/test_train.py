@@ -40,7 +40,7 @@ def test_a_training_that_was_stopped_goes_on(
     assert said.err == "\nstopped: the same command goes on from the last checkpoint\n"
     lines = said.out.splitlines()
     assert lines[0].startswith("recipe quick: test_resnet + deconv, 0.2 M parameters, from scratch, on ")
-    assert lines[1].endswith(": cat; 2 epochs of 4 updates on 64 images")
+    assert lines[1].endswith(": cat, eggbox; 2 epochs of 4 updates on 64 images")
     assert lines[2].startswith("epoch 0/2  val ADD(-S) 0.10d ")
     assert lines[3].startswith("epoch 1/2  loss ")
     assert len(lines) == 4

@@ -75,7 +75,7 @@ def test_every_field_is_of_its_image(sampled: Predictions, tiny_dataset: Path) -
     assert sampled.sample_id == [record.sample_id for record in records]
     assert sampled.valid.all()
     assert sampled.image_size.tolist() == [[640, 480]] * len(records)
-    assert list(sampled.objects) == [6]
+    assert list(sampled.objects) == [6, 10]
     shift_m = np.linalg.norm(sampled.T_pred[:, :3, 3] - sampled.T_true[:, :3, 3], axis=1)
     assert np.median(shift_m) < 0.02
     posterior = sampled.posterior
