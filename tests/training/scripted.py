@@ -86,7 +86,9 @@ def script(patch: pytest.MonkeyPatch, scores: Scores) -> list[Asked]:
 
     patch.setattr(trainer_module, "predict", predict)
     patch.setattr(trainer_module, "fit_temperatures", fit)
-    patch.setattr(trainer_module, "score", lambda shown, objects: scores(shown.asked.split, shown.asked.number))
+    patch.setattr(
+        trainer_module, "score", lambda shown, objects: scores(shown.asked.split, shown.asked.number)
+    )
     return asked
 
 

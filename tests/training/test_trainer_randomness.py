@@ -57,12 +57,12 @@ class Junk(Callback):
 
 
 @pytest.fixture(scope="module")
-def runs(
-    tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Drawn]]:
+def runs(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Drawn]]:
     """Trains with some seed, in one piece or in two, and says what was drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer_module, "predict", lambda *_: torch.rand(5))  # evaluation may draw what it likes
+        patch.setattr(
+            trainer_module, "predict", lambda *_: torch.rand(5)
+        )  # evaluation may draw what it likes
         patch.setattr(trainer_module, "score", lambda *_: SCORES)
 
         def run(seed: int = 0, junk: bool = False, stop: Stop | None = None, epochs: int = EPOCHS) -> Drawn:

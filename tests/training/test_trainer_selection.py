@@ -47,7 +47,11 @@ def by_epoch(*rows: tuple[float, ...]) -> Scores:
     ],
 )
 def test_the_best_epoch_goes_by_validation_scores_in_their_order(
-    rows: list[tuple[float, ...]], best: int, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: list[tuple[float, ...]],
+    best: int,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script(monkeypatch, by_epoch(*rows))
     trainer = marked(with_optim(epochs=len(rows) - 1), tiny_dataset, tmp_path)

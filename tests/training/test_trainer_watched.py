@@ -70,9 +70,15 @@ class Seen(Callback):
         clip = trainer.updates.clip
 
         def clipped() -> Tensor:
-            squares = [float((p.grad.double() ** 2).sum()) for p in trainer.net.parameters() if p.grad is not None]
+            squares = [
+                float((p.grad.double() ** 2).sum()) for p in trainer.net.parameters() if p.grad is not None
+            ]
             self.updates.append(
-                Update([part[0] for part in self._parts], [part[1] for part in self._parts], math.sqrt(sum(squares)))
+                Update(
+                    [part[0] for part in self._parts],
+                    [part[1] for part in self._parts],
+                    math.sqrt(sum(squares)),
+                )
             )
             self._parts = []
             return clip()
@@ -178,7 +184,9 @@ def test_the_test_scores_are_those_of_the_best_weights(watched: Watched, tiny_da
     saved = Predictions.read(watched.folder / "predictions.parquet")
     np.testing.assert_allclose(saved.T_pred, predictions.T_pred, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(saved.covariance, predictions.covariance, rtol=1e-3)
-    assert watched.result.temperatures["covariance"]["scale"] == pytest.approx(found.covariance.scale, rel=1e-4)
+    assert watched.result.temperatures["covariance"]["scale"] == pytest.approx(
+        found.covariance.scale, rel=1e-4
+    )
     assert watched.result.temperatures["posterior"]["scale"] == pytest.approx(found.posterior.scale, rel=1e-4)
     expected = score(predictions, dataset.objects)
     assert watched.result.test == pytest.approx(expected, rel=1e-3, nan_ok=True)
@@ -187,7 +195,9 @@ def test_the_test_scores_are_those_of_the_best_weights(watched: Watched, tiny_da
 def one_cycle(step: int) -> float:
     """Learning rate by the definition: up to 2e-3 over 15 % of the updates, then half a cosine down."""
     share = (step + 1) / (EPOCHS * UPDATES)
-    return 2e-3 * (share / 0.15 if share < 0.15 else 0.5 + 0.5 * math.cos(math.pi * (share - 0.15) / 0.85) + 1e-3)
+    return 2e-3 * (
+        share / 0.15 if share < 0.15 else 0.5 + 0.5 * math.cos(math.pi * (share - 0.15) / 0.85) + 1e-3
+    )
 
 
 def test_the_metrics_of_an_epoch_are_means_over_its_finite_updates(watched: Watched) -> None:
