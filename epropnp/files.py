@@ -24,9 +24,10 @@ def replaced(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch raises the latter for a full disk
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise UserError(f"{path} cannot be written: {error}; free some space, then resume") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)  # what was not written to its end, for whatever reason
 
 
 @contextlib.contextmanager

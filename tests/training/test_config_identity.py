@@ -1,0 +1,154 @@
+"""The config's hash, dictionaries and checkpoint header tell any two settings apart, leaf by leaf."""
+
+import copy
+import dataclasses
+import json
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.checkpoint import Checkpoints
+from epropnp.training.config import TrialConfig, config_hash, differing, flatten, from_dict, identity, to_dict
+from epropnp.training.trainer import Trainer
+from tests.training.tiny import tiny
+
+NOT_PART_OF_THE_RESULT = {"data.workers"}
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, type hint and value of each setting."""
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, hints[field.name], value
+
+
+LEAVES = {name: (hint, value) for name, hint, value in leaves(TrialConfig())}
+
+
+def other(hint: Any, value: Any) -> Any:
+    """A value that the setting may have, as near to the given one as its kind allows."""
+    options = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return next(option for option in options if option != value)
+    if typing.get_origin(hint) is tuple:
+        return (*value, 1000 if options[0] is int else ("own", 0.5))
+    if value is None:
+        kind = next(option for option in options if option is not type(None))
+        return {str: "somewhere", int: 3, float: 0.25}[kind]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return value + "x"
+    return value + 1 if isinstance(value, int) else value * (1 - 1e-6) or 1e-9
+
+
+def changed(name: str) -> TrialConfig:
+    """The default config with one other setting, also where that alone would be refused."""
+    config = copy.deepcopy(TrialConfig())
+    owner: Any = config
+    *groups, last = name.split(".")
+    for group in groups:
+        owner = getattr(owner, group)
+    object.__setattr__(owner, last, other(*LEAVES[name]))
+    return config
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it."""
+    return json.loads(json.dumps(value))
+
+
+def test_all_groups_are_walked() -> None:
+    groups = {name.rpartition(".")[0] for name in LEAVES}
+    assert groups == {
+        "",
+        "model",
+        "pnp",
+        "loss",
+        "optim",
+        "data",
+        "data.augment",
+        "evaluation",
+        "evaluation.detector",
+    }
+    assert len(LEAVES) > 80
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES))
+def test_any_other_setting_is_another_config(name: str) -> None:
+    before, now = TrialConfig(), changed(name)
+    value = other(*LEAVES[name])
+    counts = name not in NOT_PART_OF_THE_RESULT
+    assert (config_hash(now) != config_hash(before)) == counts
+    assert (identity(now) != identity(before)) == counts
+    # Every way of writing it down shows this setting and no other.
+    assert differing(to_dict(before), to_dict(now)) == [
+        (name, flatten(before)[name], flatten(now)[name]),
+    ]
+    assert flatten(now) == flatten(before) | {
+        name: value if isinstance(value, str | int | float) else str(plain(value))
+    }
+
+
+def test_hashes_of_all_settings_differ_from_each_other() -> None:
+    hashes = {config_hash(changed(name)) for name in LEAVES}
+    assert len(hashes) == len(LEAVES)
+    assert all(len(text) == 12 and set(text) <= set("0123456789abcdef") for text in hashes)
+
+
+def test_the_hash_does_not_depend_on_the_order_of_settings() -> None:
+    values = to_dict(tiny())
+    turned = {key: values[key] for key in reversed(values)}
+    turned["optim"] = {key: values["optim"][key] for key in reversed(values["optim"])}
+    assert config_hash(from_dict(TrialConfig, turned)) == config_hash(tiny())
+
+
+# These cannot stand alone: another setting has to go with them.
+REFUSED_ALONE = {"pnp.dof", "model.weights_file"}
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES.keys() - REFUSED_ALONE))
+def test_a_setting_survives_a_file(name: str) -> None:
+    now = changed(name)
+    assert from_dict(TrialConfig, plain(to_dict(now))) == now
+
+
+@pytest.fixture(scope="module")
+def header(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """That of a trainer's checkpoints."""
+    trainer = Trainer(tiny(), tiny_dataset, tmp_path_factory.mktemp("trial"), "cpu")
+    return trainer.checkpoints.header
+
+
+def test_the_header_holds_every_setting_and_the_dataset(header: dict[str, Any], tiny_dataset: Path) -> None:
+    expected: dict[str, Any] = {}
+    for name, _, value in leaves(tiny()):
+        *groups, last = name.split(".")
+        branch = expected
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        if name not in NOT_PART_OF_THE_RESULT:
+            branch[last] = plain(value)
+    assert header == {"config": expected, "dataset_id": tiny_dataset.name}
+
+
+def test_a_checkpoint_with_any_other_setting_or_dataset_is_refused(tmp_path: Path) -> None:
+    saved = Checkpoints(tmp_path, {"config": identity(TrialConfig()), "dataset_id": "0123456789ab"}, 0, 300)
+    saved.save({"net": {}})
+    assert saved.load() is not None
+    for name in sorted(LEAVES.keys() - NOT_PART_OF_THE_RESULT):
+        mine = Checkpoints(tmp_path, saved.header | {"config": identity(changed(name))}, 0, 300)
+        then, now = (flatten(config)[name] for config in (TrialConfig(), changed(name)))
+        with pytest.raises(UserError, match=r"checkpoint\.pt is of another config") as error:
+            mine.load()
+        assert f"({name} {then}, now {now})" in str(error.value)
+    with pytest.raises(UserError, match=r"checkpoint\.pt is of another dataset_id: use another folder"):
+        Checkpoints(tmp_path, saved.header | {"dataset_id": "ba9876543210"}, 0, 300).load()
