@@ -61,7 +61,7 @@ def test_an_object_without_symmetries_keeps_its_target() -> None:
 
 
 def test_one_stray_cell_does_not_outvote_many_that_fit() -> None:
-    """Off by 1.2 in one cell, or by 1.1 in it and by 0.1 in 15 more: the sum of squares would choose these."""
+    """Off by 1.2 in one cell, or by 1.1 in it and by 0.1 in 15 more: squares would choose these."""
     half = turns(2).clone()
     half[:, :3, 3] = 0
     target = torch.zeros(1, 3, 4, 4)
