@@ -58,3 +58,16 @@ def test_an_object_without_symmetries_keeps_its_target() -> None:
     found, T_sym = closest_symmetry(torch.rand(2, 3, 4, 4), target, mask, SCALE, same)
     torch.testing.assert_close(found, target)
     assert torch.equal(T_sym, torch.eye(4).expand(2, 4, 4))
+
+
+def test_one_stray_cell_does_not_outvote_many_that_fit() -> None:
+    """Off by 1.2 in one cell, or by 1.1 in it and by 0.1 in 15 more: squares would choose these."""
+    half = turns(2).clone()
+    half[:, :3, 3] = 0
+    target = torch.zeros(1, 3, 4, 4)
+    target[:, 0] = 0.05
+    coords = target.clone()
+    coords[0, 0, 2, 2] -= 1.2
+    mask = torch.ones(1, 4, 4, dtype=torch.bool)
+    _, T_sym = closest_symmetry(coords, target, mask, torch.ones(1, 3), half[None])
+    assert torch.equal(T_sym[0], half[0])

@@ -100,25 +100,6 @@ def test_terms_are_logged_raw_and_weighted(uninterrupted: tuple[Path, TrialResul
     assert metrics["train/loss"] == pytest.approx(total, rel=1e-5)
 
 
-def test_a_batch_in_parts_gives_the_mean_of_their_gradients(tiny_dataset: Path, tmp_path: Path) -> None:
-    config = with_optim(accumulate=2)
-    trainer = Trainer(config, tiny_dataset, tmp_path, "cpu")
-    parts = next(trainer.data.batches(1))
-    trainer.objective.eval()  # the running scale of the Monte Carlo loss stays as it is
-    assert [len(part.index) for part in parts] == [8, 8]
-    trainer.updates.start(0)
-    for i, part in enumerate(parts):
-        trainer._part_loss(part, i)
-    together = [p.grad.clone() for p in trainer.net.parameters() if p.grad is not None]
-    apart = []
-    for i, part in enumerate(parts):
-        trainer.updates.start(0)
-        trainer._part_loss(part, i)
-        apart.append([p.grad.clone() for p in trainer.net.parameters() if p.grad is not None])
-    for both, first, second in zip(together, *apart, strict=True):
-        torch.testing.assert_close(both, first + second, rtol=1e-4, atol=1e-6)
-
-
 def test_averaged_weights_are_evaluated_and_survive_a_stop(tiny_dataset: Path, tmp_path: Path) -> None:
     config = with_optim(ema=0.9)
     whole = Trainer(config, tiny_dataset, tmp_path / "whole", "cpu")
