@@ -1,7 +1,7 @@
 """What one config makes of one small dataset: crops, losses, an update, schedule, boxes, poses, a network.
 
-Everything is read off a `Trainer` that is not trained, so that the way from the setting to the number is the
-one of a real trial. Each observable is computed when it is asked for, once, and leaves no trace in the others.
+Everything is read off a `Trainer` that is not trained, so that the way from setting to number is that
+of a real trial. Each observable is computed when it is asked for, once, and leaves no trace in the others.
 """
 
 import copy

@@ -67,7 +67,7 @@ def _solver(other: str, *given: str) -> Setting:
 
 
 def _sampling(other: str, *given: str) -> Setting:
-    """A setting of the importance sampling of the Monte Carlo loss; evaluation samples in a way of its own."""
+    """A setting of the Monte Carlo loss's importance sampling; evaluation has a way of its own."""
     return Setting(other=other, changes=("evidence", "loss.raw"), keeps=("mode", "poses"), given=given)
 
 
