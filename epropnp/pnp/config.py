@@ -40,8 +40,6 @@ class PnPConfig:
 
     rslm_proposals: int = 4
     """Random-sample proposals per object when an initial pose (the ground truth) competes."""
-    rslm_proposals_blind: int = 64
-    """Random-sample proposals per object when there is no initial pose."""
     rslm_points: int = 16
     """Points in the weight-sampled subset of each proposal."""
     rslm_iterations: int = 3

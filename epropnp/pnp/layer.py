@@ -48,6 +48,8 @@ from epropnp.pnp.rslm import candidate_poses, random_sample_lm
 from epropnp.pnp.sample_cost import sample_cost
 from epropnp.pnp.space import FourDoF, PoseSpace, SixDoF
 
+BLIND_PROPOSALS = 64  # random initial poses per object where no pose competes and no number is asked for
+
 
 class EProPnP(nn.Module):
     """Probabilistic perspective-n-points for 6 degrees of freedom, or 4.
@@ -131,8 +133,7 @@ class EProPnP(nn.Module):
             mask: (B, N) bool, false for padding.
             init_pose: (B, 7) an initial pose that competes with the random ones.
             proposals: number of random initial poses; by default `rslm_proposals` beside an
-                `init_pose` and `rslm_proposals_blind` without. 0 starts from `init_pose` straight
-                away.
+                `init_pose` and `BLIND_PROPOSALS` without. 0 starts from `init_pose` straight away.
             iterations: of the final solver; `lm_iterations` by default.
             fast: plain Gauss-Newton instead of Levenberg-Marquardt as the final solver.
             generator: random numbers of the proposals, on the device of the tensors.
@@ -170,7 +171,7 @@ class EProPnP(nn.Module):
             ValueError: `count` is not between 1 and the number of proposals.
         """
         config = self.config
-        proposals = config.rslm_proposals_blind if proposals is None else proposals
+        proposals = BLIND_PROPOSALS if proposals is None else proposals
         if not 1 <= count <= proposals:
             raise ValueError(f"hypotheses: {count} of {proposals} proposals")
         iterations = config.lm_iterations if iterations is None else iterations
@@ -288,7 +289,7 @@ class EProPnP(nn.Module):
     ) -> Solution:
         config = self.config
         if proposals is None:
-            proposals = config.rslm_proposals_blind if pose is None else config.rslm_proposals
+            proposals = BLIND_PROPOSALS if pose is None else config.rslm_proposals
         if proposals > 0:
             pose = random_sample_lm(problem, proposals, config, pose, generator)
         if pose is None:

@@ -11,12 +11,15 @@ LEAST = {
     "model.input_px": 1,
     "model.head_width": 1,
     "pnp.lm_iterations": 0,
+    "pnp.lm_min_relative_decrease": 0,
+    "pnp.lm_min_diagonal": 0,
     "pnp.lm_epsilon": 0,
     "pnp.rslm_proposals": 0,
     "pnp.rslm_points": 3,
     "pnp.rslm_iterations": 0,
     "pnp.amis_iterations": 1,
     "pnp.amis_samples": 1,
+    "pnp.dispersion": 0,
     "loss.coord": 0,
     "loss.mc": 0,
     "loss.deriv_t": 0,
@@ -37,14 +40,19 @@ LEAST = {
     "evaluation.iterations": 0,
     "evaluation.samples": 0,
     "evaluation.batch_size": 1,
+    "evaluation.detector.shift": 0,
 }
-ABOVE_ZERO = ("pnp.relative_delta", "pnp.delta", "pnp.lm_initial_radius", "optim.clip_norm")
+ABOVE_ZERO = (
+    *("pnp.relative_delta", "pnp.delta", "pnp.lm_initial_radius", "pnp.lm_max_diagonal"),
+    "optim.clip_norm",
+)
 SHARES = (  # 0 to 1
+    "model.cell_anchor",
     *("data.augment.shift_jitter", "data.augment.color", "data.augment.noise"),
     *("data.augment.background_synthetic", "data.augment.background_real"),
     *("data.augment.occlusion", "data.augment.occluder_crops", "data.augment.grey", "data.augment.blur"),
 )
-BELOW_ONE = ("optim.ema", "data.augment.scale_jitter")  # from 0 on
+BELOW_ONE = ("optim.ema", "data.augment.scale_jitter", "evaluation.detector.scale")  # from 0 on
 
 
 def check_ranges(config: Any) -> None:

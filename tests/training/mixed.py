@@ -1,0 +1,58 @@
+"""A small dataset in which every setting can matter: photographs beside renderings, a symmetric object,
+detected boxes that are not the true ones, and backgrounds that differ.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from epropnp.data.format import (
+    BACKGROUNDS_FILE,
+    MANIFEST,
+    OBJECTS_FILE,
+    SCHEMA_VERSION,
+    ArrowDataset,
+    Record,
+    file_digest,
+    write_backgrounds,
+    write_objects,
+    write_records,
+)
+
+SIZES = {"train": 12, "validation": 3, "test": 3}  # records per split; every other one of them a photograph
+DETECTED = np.array([5.0, -4.0, 8.0, 6.0], np.float32)  # detected minus true box (x, y, w, h), px
+HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def mixed_dataset(folder: Path, source: ArrowDataset) -> Path:
+    """Write it to `folder`, from records of another dataset of one object."""
+    folder.mkdir()
+    splits = {}
+    for split, count in SIZES.items():
+        file = folder / f"{split}-00000.arrow"
+        records = [_changed(source.split(split)[i], i) for i in range(count)]
+        rows = write_records(file, records)
+        splits[split] = {"rows": rows, "shards": [{"file": file.name, "rows": rows, **file_digest(file)}]}
+    (model,) = source.objects.values()
+    symmetric = dataclasses.replace(model, symmetric=True, symmetries=np.stack([np.eye(4), HALF_TURN]))
+    write_objects(folder / OBJECTS_FILE, [symmetric])
+    rng = np.random.default_rng(0)
+    write_backgrounds(
+        folder / BACKGROUNDS_FILE, [rng.integers(0, 256, (256, 256, 3)).astype(np.uint8) for _ in range(3)]
+    )
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "dataset_id": "0123456789ab",
+        "config": {},
+        "source_fingerprint": "",
+        "splits": splits,
+        "files": {name: file_digest(folder / name) for name in (OBJECTS_FILE, BACKGROUNDS_FILE)},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def _changed(record: Record, index: int) -> Record:
+    return dataclasses.replace(record, synthetic=index % 2 == 0, detected_box=record.box + DETECTED)
