@@ -2,7 +2,7 @@
 
 import torch
 
-from epropnp.pnp.linalg import inverse_spd, safe_cholesky, solve_spd
+from epropnp.pnp.linalg import inverse_spd, safe_cholesky, solve_spd, well_posed
 
 GOOD = torch.tensor([[4.0, 1.0], [1.0, 3.0]], dtype=torch.float64)
 INDEFINITE = torch.tensor([[4.0, 9.0], [9.0, 1.0]], dtype=torch.float64)
@@ -37,3 +37,18 @@ def test_nan_stays_in_its_matrix() -> None:
     inverse = inverse_spd(broken)
     torch.testing.assert_close(inverse[0], torch.linalg.inv(GOOD))
     assert inverse[1].isnan().any()
+
+
+def test_a_pivot_within_rounding_of_zero_is_none_at_any_scale() -> None:
+    """Correlations of 1 - p / 2 leave a pivot of p; 64 units of rounding decide."""
+    least = 64 * torch.finfo(torch.float64).eps
+    for pivot, expected in ((2 * least, True), (least / 2, False)):
+        r = (1 - torch.tensor(pivot).double()).sqrt()
+        correlation = torch.stack((torch.stack((r / r, r)), torch.stack((r, r / r))))
+        for scale in ((1.0, 1.0), (1e-4, 1e6)):
+            outer = torch.tensor(scale).double()[:, None] * torch.tensor(scale).double()
+            assert well_posed(correlation * outer).item() is expected
+    zero = torch.diag(torch.tensor([1.0, 0.0]).double())
+    assert well_posed(torch.stack((GOOD, INDEFINITE, zero, GOOD * torch.nan))).tolist() == [True] + 3 * [
+        False
+    ]
