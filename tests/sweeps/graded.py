@@ -1,8 +1,8 @@
 """Three trials that score differently, each the best in another score: real prediction files, made by hand.
 
 Every predicted pose is the true one, moved by a known length: that length is ADD, and the angle is 0. What
-the files must score is worked out here by plain means, without the code under test. The two objects have other
-diameters and numbers of images, so that an average over all images is not that over objects.
+the files must score is worked out here by plain means, without the code under test. The two objects have
+other diameters and numbers of images, so that an average over all images is not that over objects.
 """
 
 import dataclasses
