@@ -29,7 +29,7 @@ Make = Callable[..., Row]
 
 
 def image_scores(rate: float, seed: int) -> ImageScores:
-    """`rate` of the images counts 100, a few others for every seed; the other scores order settings otherwise."""
+    """`rate` of the images counts 100, a few others per seed; other scores have other orders."""
     counts = 100.0 * (np.arange(IMAGES) < rate * IMAGES)
     flipped = np.random.default_rng(seed).permutation(IMAGES)[:6]
     counts[flipped] = 100 - counts[flipped]

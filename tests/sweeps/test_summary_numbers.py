@@ -1,4 +1,4 @@
-"""The numbers of the answer, against plain means: settings over seeds, differences with their sign, labels."""
+"""The numbers of the answer against plain means: settings over seeds, signed differences, labels."""
 
 import csv
 import dataclasses
