@@ -16,9 +16,9 @@ set_environment(None)  # before a test module imports Ray
 
 SCORES = {
     "add_0.02d": 10.0,
-    "add_0.05d": 40.0,
+    "add_0.05d": 44.0,
     "add_0.10d": 70.0,
-    "add_mean3": 40.0,
+    "add_mean3": 124 / 3,
     "add_area": 36.25,
     "2deg2cm": 20.0,
     "5deg5cm": 60.0,
@@ -85,16 +85,37 @@ def result(planned: PlannedTrial) -> TrialResult:
 
 @pytest.fixture
 def made_row(planned: PlannedTrial, result: TrialResult) -> Callable[..., Row]:
-    """A finished trial of another recipe, backbone or seed, with intervals of +-5."""
+    """A finished trial of another recipe, backbone or seed, with intervals of +-5.
+
+    No two trials are alike: the k-th one that is made has k points more in every score, and so on.
+    """
+    made: list[Row] = []
 
     def make(recipe: str = "tiny", backbone: str = "test_resnet", seed: int = 0) -> Row:
+        k = len(made)
         model = dataclasses.replace(planned.config.model, backbone=backbone)
-        return Row(
+        scores = {key: value + k for key, value in SCORES.items()}
+        row = Row(
             name=f"{recipe}-{backbone}-seed{seed}",
             config=dataclasses.replace(planned.config, recipe=recipe, model=model, seed=seed),
             dataset_id="abc123def456",
-            result=result,
-            scores={key: Estimate(value, value - 5, value + 5) for key, value in SCORES.items()},
+            result=dataclasses.replace(
+                result,
+                recipe=recipe,
+                backbone=backbone,
+                seed=seed,
+                parameters=result.parameters + 100_000 * k,
+                seconds=result.seconds + 10 * k,
+                epochs=result.epochs + 20 * k,
+                val_before={"add_0.10d": 0.5 + k},
+                val_after={"add_0.10d": 71.25 + k},
+                test={key: value + 0.25 for key, value in scores.items()},
+                train_loss=[3.0 + k, 2.0 + k],
+                val_add=[0.5 + k, 40.0 + k, 71.25 + k],
+            ),
+            scores={key: Estimate(value, value - 5, value + 5) for key, value in scores.items()},
         )
+        made.append(row)
+        return row
 
     return make

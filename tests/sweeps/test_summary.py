@@ -29,11 +29,13 @@ Make = Callable[..., Row]
 
 
 def image_scores(rate: float, seed: int) -> ImageScores:
-    """All scores alike: `rate` of the images counts 100, a few others for every seed."""
+    """`rate` of the images counts 100, a few others per seed; other scores have other orders."""
     counts = 100.0 * (np.arange(IMAGES) < rate * IMAGES)
     flipped = np.random.default_rng(seed).permutation(IMAGES)[:6]
     counts[flipped] = 100 - counts[flipped]
-    values = {SCORES[title]: counts for title in RANKED}
+    values = dict(
+        zip((SCORES[title] for title in RANKED), (counts, 90 - 0.8 * counts, counts / 2), strict=True)
+    )
     return ImageScores(sample_id=[str(i) for i in range(IMAGES)], object_id=np.full(IMAGES, 6), values=values)
 
 

@@ -1,0 +1,171 @@
+"""Every cell of the table holds the field that its title names, of its own trial."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from epropnp.evaluation.scores import Estimate
+from sweeps.tables import SCORES, Row, shared_settings, table_csv, table_markdown, table_rich
+from sweeps.tables import SETTINGS as SETTING_COLUMNS
+
+Make = Callable[..., Row]
+KEYS = {  # title -> key of `image_scores`, by what the legend says
+    "ADD(-S) 0.02d": "add_0.02d",
+    "ADD(-S) 0.05d": "add_0.05d",
+    "ADD(-S) 0.10d": "add_0.10d",
+    "ADD(-S) mean of 3": "add_mean3",
+    "ADD(-S) area": "add_area",
+    "2deg2cm": "2deg2cm",
+    "5deg5cm": "5deg5cm",
+    "10deg10cm": "10deg10cm",
+    "deg cm mean 1..10": "degcm_mean_1_10",
+}
+TITLES = [
+    *("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "parameters", "seconds", "epochs"),
+    *("val 0.10d before", "val 0.10d after", *KEYS, "test images", "dataset"),
+]
+
+
+@pytest.fixture
+def rows(made_row: Make) -> list[Row]:
+    """Three trials that differ in everything, the second one failed; no score equals its neighbour's."""
+    rows = [made_row("a", "test_resnet", 3), made_row("b", "test_convnext", 7), made_row("c", "test_vit", 5)]
+    heads, weights, datasets = ("direct", "fpn", "upsample"), (0.02, 0.125, 1e-7), ("aaa", "bbb", "ccc")
+    changed = []
+    for k, row in enumerate(rows):
+        assert row.result is not None
+        model = dataclasses.replace(row.config.model, head=heads[k], pretrained=k == 2)
+        loss = dataclasses.replace(row.config.loss, mc=weights[k])
+        scores = {key: Estimate(e.value, e.value - 3 - k, e.value + 5) for key, e in row.scores.items()}
+        result = dataclasses.replace(row.result, test_images=500 + k, weights_sha256=f"{k}" * 64)
+        config = dataclasses.replace(row.config, model=model, loss=loss)
+        changed.append(
+            dataclasses.replace(row, config=config, dataset_id=datasets[k], result=result, scores=scores)
+        )
+    changed[1] = dataclasses.replace(changed[1], result=None, scores={}, failure="diverged")
+    return changed
+
+
+def expected(row: Row) -> dict[str, object]:
+    """The values of a finished trial by title, as the legend defines them."""
+    result = row.result
+    assert result is not None
+    return {
+        "recipe": row.config.recipe,
+        "backbone": row.config.model.backbone,
+        "head": row.config.model.head,
+        "loss weight": row.config.loss.mc,
+        "pretrained": row.config.model.pretrained,
+        "seed": row.config.seed,
+        "parameters": result.parameters,
+        "seconds": result.seconds,
+        "epochs": result.epochs,
+        "val 0.10d before": result.val_before["add_0.10d"],
+        "val 0.10d after": result.val_after["add_0.10d"],
+        **{title: row.scores[key].value for title, key in KEYS.items()},
+        **{f"{title} low": row.scores[key].low for title, key in KEYS.items()},
+        **{f"{title} high": row.scores[key].high for title, key in KEYS.items()},
+        "test images": result.test_images,
+        "dataset": row.dataset_id,
+        "weights sha256": result.weights_sha256[:12] if result.weights_sha256 else "",
+        "trial": row.name,
+        "status": "finished",
+    }
+
+
+def test_the_scores_have_the_keys_of_their_titles() -> None:
+    assert SCORES == KEYS
+
+
+def test_csv_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
+    text = table_csv(rows)
+    bounded = [t + bound for t in TITLES for bound in (("", " low", " high") if t in KEYS else ("",))]
+    assert text.splitlines()[0].split(",") == ["trial", *bounded, "weights sha256", "status"]
+    first, failed, third = csv.DictReader(io.StringIO(text))
+    assert first == {title: str(value) for title, value in expected(rows[0]).items()}
+    assert third == {title: str(value) for title, value in expected(rows[2]).items()}
+    own = {"recipe": "b", "backbone": "test_convnext", "head": "fpn", "loss weight": "0.125", "seed": "7"}
+    own |= {"trial": rows[1].name, "status": "failed: diverged", "dataset": "bbb", "pretrained": "False"}
+    assert failed == {title: own.get(title, "") for title in first}
+
+
+def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
+    lines = [line for line in table_markdown(rows, "Sweep x").splitlines() if line.startswith("|")]
+    head, rule, *body = [line.strip("|").split("|") for line in lines]
+    assert [cell.strip() for cell in head] == TITLES
+    right = [cell.strip().endswith(":") for cell in rule]
+    settings = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
+    assert right == [title not in settings for title in TITLES]
+    cells = [dict(zip(TITLES, (cell.strip() for cell in line), strict=True)) for line in body]
+    third = expected(rows[2])
+    assert cells[2]["loss weight"] == "1e-07"
+    assert cells[2]["pretrained"] == "yes"
+    assert cells[2]["parameters"] == "1.43 M"
+    assert (cells[2]["seconds"], cells[2]["epochs"], cells[2]["seed"]) == ("81", "42", "5")
+    assert (cells[2]["val 0.10d before"], cells[2]["val 0.10d after"]) == ("2.50", "73.25")
+    assert (cells[2]["test images"], cells[2]["dataset"]) == ("502", "ccc")
+    for title in KEYS:
+        low, high = third[f"{title} low"], third[f"{title} high"]
+        assert cells[2][title] == f"{third[title]:.2f} [{low:.1f}, {high:.1f}]"
+    assert [line["backbone"] for line in cells] == ["test_resnet", "test_convnext", "test_vit"]
+    assert {cells[1][title] for title in (*KEYS, "parameters", "epochs", "test images")} == {"-"}
+    assert cells[1]["seconds"] == "failed"
+
+
+@pytest.mark.parametrize("width", [100, 150])
+def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) -> None:
+    table = table_rich(rows, "Sweep x", width)
+    titles = [str(column.header).replace("\n", " ") for column in table.columns]
+    telling = ["ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10"]
+    cost = ["parameters", "seconds"] if width == 150 else []
+    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset"]
+    for k, row in ((0, rows[0]), (2, rows[2])):
+        cells = {
+            title: list(column.cells)[k].replace(r"\[", "[")
+            for title, column in zip(titles, table.columns, strict=True)
+        }
+        assert (cells["seed"], cells["dataset"]) == (str(row.config.seed), row.dataset_id)
+        for title in telling:
+            e = row.scores[KEYS[title]]
+            whole = f"{e.value:.2f} [{e.low:.1f}, {e.high:.1f}]"
+            narrow = f"{e.value:.1f} ±{(8 + k) / 2:.1f}"  # half of 3 + k below and 5 above
+            assert cells[title] == (whole if width == 150 else narrow)
+
+
+def test_only_what_all_trials_share_moves_to_the_caption(rows: list[Row]) -> None:
+    same = [dataclasses.replace(row, dataset_id="one") for row in rows]
+    table = table_rich(same, "Sweep x", 160)
+    assert "dataset" not in [str(column.header) for column in table.columns]
+    assert str(table.caption).splitlines()[0] == "dataset: one."
+    assert "FAILED: " + rows[1].name + ": diverged" in str(table.caption)
+
+
+def test_settings_are_shared_where_all_that_have_them_agree(rows: list[Row]) -> None:
+    assert shared_settings(rows, SETTING_COLUMNS) == {}
+    assert shared_settings([rows[0], rows[0]], SETTING_COLUMNS) == {
+        "recipe": "a",
+        "backbone": "test_resnet",
+        "head": "direct",
+        "loss weight": "0.02",
+        "pretrained": "no",
+    }
+
+
+def test_one_backbone_keeps_its_column(made_row: Make) -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    rows = [made_row(seed=seed) for seed in (0, 1)]
+    console.print(table_rich(rows, "Sweep x", 160))
+    lines = [line.split() for line in console.export_text().splitlines() if "test_resnet" in line]
+    assert [line[:2] for line in lines] == [["test_resnet", "0"], ["test_resnet", "1"]]
+    assert "loss weight: 0.02" in str(table_rich(rows, "Sweep x", 160).caption)
+
+
+def test_a_trial_with_a_result_has_not_failed(made_row: Make) -> None:
+    """Such as one that broke while it stopped, after its test."""
+    row = dataclasses.replace(made_row(), failure="broke")
+    assert "FAILED" not in table_markdown([row], "Sweep x")
+    assert table_csv([row]).rstrip().endswith(",finished")
