@@ -121,6 +121,17 @@ def test_a_recipe_is_trained_as_it_is_or_small(
     assert config.model.input_px == wanted.base.model.input_px
 
 
+def test_a_recipe_that_compares_several_gives_its_first_ones(
+    given: Given, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = dataclasses.replace(
+        RECIPES["quick"], backbones=("resnet18", "resnet34"), loss_weights=(0.25, 0.5, 0.125)
+    )
+    monkeypatch.setitem(RECIPES, "quick", several)
+    main(["--data", str(tiny_dataset), "--out", str(tmp_path)])
+    assert (given.config.model.backbone, given.config.loss.mc) == ("resnet18", 0.25)
+
+
 def test_folders_device_and_kept_epochs_arrive(given: Given, tiny_dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "down"
     words = ["--data", str(tiny_dataset), "--out", str(out), "--device", "cpu", "--keep-every", "3"]

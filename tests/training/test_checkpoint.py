@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def everything(trainer: Trainer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def no_threads_left() -> Any:
+def threads_restored() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -118,7 +119,7 @@ def test_everything_comes_back(tiny_dataset: Path, tmp_path: Path) -> None:
 
 
 def test_a_trial_computes_on_as_many_threads_as_its_config_says(
-    tiny_dataset: Path, tmp_path: Path, no_threads_left: None
+    tiny_dataset: Path, tmp_path: Path, threads_restored: None
 ) -> None:
     """Sums are rounded by it. OpenCV, whose work is per image, stays on one."""
     cv2.setNumThreads(2)

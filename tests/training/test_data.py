@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from epropnp.data.augment import AugmentConfig, DetectorNoise
-from epropnp.data.dataset import Batch
+from epropnp.data.dataset import Batch, EpochSampler
 from epropnp.data.format import ArrowDataset, Split
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
@@ -203,6 +203,23 @@ def test_only_the_test_split_is_cut_around_detected_boxes(
     assert [data.evaluation(split).noise for split in boxes] == [noise, noise]
 
 
+def test_errors_of_evaluation_boxes_are_of_the_image_and_not_of_the_trial(tiny_dataset: Path) -> None:
+    """All networks and seeds are compared on the same boxes."""
+    sides: list[list[float]] = []
+    for seed in (0, 1):
+        start = config(seed=seed)
+        evaluation = dataclasses.replace(start.evaluation, detector=DetectorNoise(scale=0.2))
+        data = TrialData(dataclasses.replace(start, evaluation=evaluation), tiny_dataset, CPU)
+        crops = data.evaluation("test")
+        sides.append([float(crops[epoch, 0, row].side) for epoch in (0, 1) for row in range(12)])
+    assert sides[0] == sides[1]
+    assert sides[0][:12] == sides[0][12:]
+    exact = [1.5 * record.box[2:].max() for record in ArrowDataset(tiny_dataset).split("test")]
+    factors = [side / whole for side, whole in zip(sides[0], exact, strict=False)]
+    assert len({round(factor, 5) for factor in factors}) == 12
+    assert all(0.8 <= factor <= 1.2 for factor in factors)
+
+
 def test_the_sanity_check_trains_and_evaluates_on_the_same_exact_images(tiny_dataset: Path) -> None:
     start = config(batch=4, overfit=6)
     evaluation = dataclasses.replace(start.evaluation, detector=DetectorNoise(scale=0.5, shift=0.5))
@@ -220,3 +237,11 @@ def test_the_sanity_check_trains_and_evaluates_on_the_same_exact_images(tiny_dat
         assert torch.equal(part.image[i], shown.image)
         assert torch.equal(part.side[i], shown.side)
         assert float(shown.side) == pytest.approx(1.5 * crops.records[row].box[2:].max())
+
+
+def test_a_sampler_is_as_long_as_what_it_has_left() -> None:
+    sampler = EpochSampler(np.arange(10), seed=0)
+    whole = list(sampler)
+    sampler.start = 7
+    assert len(sampler) == 3
+    assert list(sampler) == whole[7:]
