@@ -1,5 +1,7 @@
 """Files that are written whole or not at all, and folders that one process claims."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -28,9 +30,14 @@ def test_whatever_goes_wrong_the_old_file_stays_and_no_other(error: BaseExceptio
     file = tmp_path / "a.txt"
     file.write_text("first")
     mendable = isinstance(error, OSError | RuntimeError)
-    with pytest.raises(UserError if mendable else type(error)), replaced(file) as temporary:
-        temporary.write_text("half of")
-        raise error
+
+    def write() -> None:
+        with replaced(file) as temporary:
+            temporary.write_text("half of")
+            raise error
+
+    with pytest.raises(UserError if mendable else type(error)):
+        write()
     assert file.read_text() == "first"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -63,3 +70,30 @@ def test_a_claim_makes_the_folder_and_can_be_made_again(tmp_path: Path) -> None:
     for _ in range(2):
         with claimed(tmp_path / "a" / "trial"):
             assert (tmp_path / "a" / "trial" / ".lock").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [(errno.EAGAIN, True), (errno.EACCES, True), (errno.ENOLCK, False), (errno.EINVAL, False)],
+)
+def test_only_a_lock_of_another_process_keeps_out(
+    error: int, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without locks does not."""
+
+    def lockf(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    entered = []
+
+    def enter() -> None:
+        with claimed(tmp_path):
+            entered.append(True)
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    if refused:
+        with pytest.raises(UserError, match="another process trains here; wait, or choose another one"):
+            enter()
+    else:
+        enter()
+    assert entered == [] if refused else [True]

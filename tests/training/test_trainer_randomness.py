@@ -1,4 +1,4 @@
-"""Every random choice differs from update to update and from part to part, and the seed alone repeats them."""
+"""Every random choice differs between updates and between parts, and the seed alone repeats them."""
 
 import dataclasses
 import random
@@ -159,15 +159,19 @@ def test_another_seed_changes_every_draw(runs: Callable[..., Drawn], first: Draw
 def test_the_samples_of_a_posterior_differ_by_themselves(
     tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same images, cells and weights in every update: only the pose samples are left to differ."""
+    """The same images, cells, weights and modes in every update: only the pose samples are left to differ."""
     monkeypatch.setattr(terms, "random_cells", lambda batch, *_: torch.arange(16).expand(len(batch.side), -1))
-    trainer = Trainer(config(lr=0.0, weight_decay=0.0), tiny_dataset, tmp_path, "cpu")
+    still = config(lr=0.0, weight_decay=0.0)
+    still = dataclasses.replace(still, pnp=dataclasses.replace(still.pnp, rslm_proposals=0))
+    trainer = Trainer(still, tiny_dataset, tmp_path, "cpu")
     trainer.net.eval()
-    monte_carlo, samples, losses = trainer.objective.layer.monte_carlo, list[Tensor](), list[float]()
+    monte_carlo, losses = trainer.objective.layer.monte_carlo, list[float]()
+    modes, samples = list[bytes](), list[bytes]()
 
     def kept(*args: Any, **kwargs: Any) -> Any:
         posterior = monte_carlo(*args, **kwargs)
-        samples.append(posterior.samples)
+        modes.append(posterior.solution.pose.numpy().tobytes())
+        samples.append(posterior.samples.numpy().tobytes())
         return posterior
 
     trainer.objective.layer.monte_carlo = kept  # type: ignore[method-assign]
@@ -175,7 +179,29 @@ def test_the_samples_of_a_posterior_differ_by_themselves(
     part = next(trainer.data.batches(1))[0]
     for step in (0, 1, 0):
         losses.append(float(trainer._update([part, part], step)))
-    of_parts = [value.numpy().tobytes() for value in samples]
-    assert len(set(of_parts)) == 2 * PARTS
-    assert of_parts[:PARTS] == of_parts[2 * PARTS :]
+    assert len(set(modes)) == 1
+    assert len(set(samples)) == 2 * PARTS
+    assert samples[:PARTS] == samples[2 * PARTS :]
     assert losses[0] == losses[2] != losses[1]
+
+
+def test_the_chosen_cells_do_not_depend_on_what_the_network_draws(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two networks, with dropout and without, are trained on the same cells."""
+    chosen: list[Tensor] = []
+
+    def cells(*args: Any) -> Tensor:
+        chosen.append(ORIGINAL_CELLS(*args))
+        return chosen[-1]
+
+    def dropout(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        return F.dropout(output, 0.1)
+
+    monkeypatch.setattr(terms, "random_cells", cells)
+    trainer = Trainer(config(), tiny_dataset, tmp_path, "cpu")
+    part = next(trainer.data.batches(1))[0]
+    trainer._part_loss(part, 0)
+    trainer.net.head.register_forward_hook(dropout)
+    trainer._part_loss(part, 0)
+    assert torch.equal(chosen[0], chosen[1])

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from epropnp.errors import UserError
 from epropnp.training import trainer as trainer_module
@@ -219,12 +221,9 @@ def test_checkpoints_within_an_epoch_are_written_when_the_last_one_is_old_enough
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock(monkeypatch)
-    script(
-        monkeypatch,
-        lambda split, number: dict.fromkeys(("add_area", "mspd_ar", "add_auc_10cm", "add_0.10d"), 0.0),
-    )
+    script(monkeypatch, scores)
     trainer = Trainer(with_optim(epochs=2), tiny_dataset, tmp_path, "cpu", checkpoint_s=every_s)
-    monkeypatch.setattr(trainer, "_update", _counted(trainer))
+    monkeypatch.setattr(trainer, "_update", counted(trainer))
 
     class Ten(Callback):
         def on_step(self, report: StepReport) -> None:
@@ -239,11 +238,10 @@ def test_checkpoints_within_an_epoch_are_written_when_the_last_one_is_old_enough
     )
 
 
-def _counted(trainer: Trainer):  # type: ignore[no-untyped-def]
-    """An update that only counts."""
-    import torch
+def counted(trainer: Trainer) -> Callable[[object, int], Tensor]:
+    """In place of an update: one that only counts."""
 
-    def update(parts: object, step: int) -> torch.Tensor:
+    def update(parts: object, step: int) -> Tensor:
         trainer._sums = {name: torch.ones(()) for name in ("updates", "loss")}
         return torch.ones(())
 

@@ -1,8 +1,7 @@
-"""One whole training, watched from outside: what it reads, in which mode, and what its numbers are means of."""
+"""One whole training, watched from outside: what it reads, in which mode, what its numbers are means of."""
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,7 +113,7 @@ class Watched(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     folder = tmp_path_factory.mktemp("watched")
     seen, reads, changed = Seen(), list[tuple[str, str]](), list[str]()
     trainer = Trainer(config(), tiny_dataset, folder, "cpu")
@@ -145,7 +144,7 @@ def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patch.setattr(trainer_module, "fit_temperatures", around("temperatures", fit_temperatures))
         patch.setattr(evaluator, "evaluation_loader", loader)
         result = trainer.fit([seen])
-    yield Watched(seen, reads, changed, result, folder)
+    return Watched(seen, reads, changed, result, folder)
 
 
 def test_the_loaders_read_validation_after_each_epoch_and_the_test_split_once(watched: Watched) -> None:
