@@ -60,7 +60,7 @@ class Updates:
         self.optimiser = make_optimiser([net, objective], config)
         self._parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.scaler = grad_scaler(next(net.parameters()).device, config.precision)
-        self.average = None if config.ema is None else ModelEmaV3(net, decay=0.999, use_warmup=True)
+        self.average = None if config.ema is None else ModelEmaV3(net, decay=config.ema, use_warmup=True)
 
     @property
     def evaluated(self) -> CorrespondenceNet:
