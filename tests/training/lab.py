@@ -213,6 +213,7 @@ OBSERVABLES: dict[str, Callable[[Lab], Any]] = {
     "crop.pixels": lambda lab: lab.batch.image,
     "crop.renderings": lambda lab: lab.photographs(synthetic=True),
     "crop.photographs": lambda lab: lab.photographs(synthetic=False),
+    "crop.jitter": lambda lab: lab.trainer.data._train.__getitems__([(1, 0, 0)]).side,  # of one draw
     "crop.px": lambda lab: lab.batch.image.shape[1],
     "order": lambda lab: lab.batch.index,
     "visits": lambda lab: np.bincount(lab.trainer.data.sampler.indices, minlength=12).tolist(),

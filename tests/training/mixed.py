@@ -1,5 +1,5 @@
-"""A small dataset in which every setting can matter: photographs beside renderings, a symmetric object,
-detected boxes that are not the true ones, and backgrounds that differ.
+"""A few records of the tiny dataset, so that every setting can matter: photographs beside renderings, a
+symmetric object beside another, detected boxes that are not the true ones, and backgrounds that differ.
 """
 
 import dataclasses
@@ -23,21 +23,19 @@ from epropnp.data.format import (
 
 SIZES = {"train": 12, "validation": 3, "test": 3}  # records per split; every other one of them a photograph
 DETECTED = np.array([5.0, -4.0, 8.0, 6.0], np.float32)  # detected minus true box (x, y, w, h), px
-HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def mixed_dataset(folder: Path, source: ArrowDataset) -> Path:
-    """Write it to `folder`, from records of another dataset of one object."""
+    """Write it to `folder`, from records of the tiny dataset."""
     folder.mkdir()
     splits = {}
     for split, count in SIZES.items():
         file = folder / f"{split}-00000.arrow"
-        records = [_changed(source.split(split)[i], i) for i in range(count)]
+        chosen = list(source.split(split))[:: len(source.split(split)) // count][:count]
+        records = [_changed(record, i) for i, record in enumerate(chosen)]
         rows = write_records(file, records)
         splits[split] = {"rows": rows, "shards": [{"file": file.name, "rows": rows, **file_digest(file)}]}
-    (model,) = source.objects.values()
-    symmetric = dataclasses.replace(model, symmetric=True, symmetries=np.stack([np.eye(4), HALF_TURN]))
-    write_objects(folder / OBJECTS_FILE, [symmetric])
+    write_objects(folder / OBJECTS_FILE, list(source.objects.values()))
     rng = np.random.default_rng(0)
     write_backgrounds(
         folder / BACKGROUNDS_FILE, [rng.integers(0, 256, (256, 256, 3)).astype(np.uint8) for _ in range(3)]

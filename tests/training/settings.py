@@ -85,7 +85,7 @@ def _term(other: str, name: str) -> Setting:
 SETTINGS = {
     "seed": Setting(
         other="1",
-        changes=("order", "crop.side", "crop.pixels", "network.weights", "loss.raw"),
+        changes=("order", "crop.jitter", "network.weights", "loss.raw"),
         keeps=(*BOXES, "rates"),
     ),
     "model.backbone": Setting(other="test_efficientnet", changes=("network.shapes",), keeps=(*CROPS, *BOXES)),
