@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from epropnp import evaluate as evaluate_module
 from epropnp.evaluate import main
 from epropnp.evaluation.predictions import Posterior, Predictions
+from epropnp.evaluation.scores import Estimates, estimates
+from epropnp.evaluation.temperature import Temperature, Temperatures
 from tests.evaluation.made import model, pose, predictions
 
 
@@ -108,3 +111,89 @@ def test_no_predictions_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     predictions(empty, empty).write(tmp_path / "p.parquet")
     assert main([str(tmp_path / "p.parquet")]) == 2
     assert "holds no predictions" in capsys.readouterr().err
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture takes longer than all the rest."""
+    monkeypatch.setattr(evaluate_module, "save_calibration", lambda calibration, path: None)
+
+
+@pytest.fixture
+def several(tmp_path: Path, unpainted: None) -> Path:
+    """Two cats of which the second pose is right, 6 mm and 60 mm nearer than the first; one has no pose."""
+    T_pred = np.concatenate([pose(t=(0.006, 0, 1)), pose(t=(0.06, 0, 1)), np.full((1, 4, 4), np.nan)])
+    made = predictions(T_pred, np.concatenate([pose()] * 3))
+    made = dataclasses.replace(
+        made,
+        T_hypotheses=np.stack((T_pred, made.T_true), 1),
+        probability=np.array([[0.9, 0.1], [0.5, 0.5], [0.125, 0.875]]),
+        valid=np.array([True, True, False]),
+        temperatures=Temperatures(
+            posterior=Temperature(scale=1.25, tail=0.1), covariance=Temperature(scale=0.75)
+        ),
+        objects={6: model()},
+    )
+    made.write(tmp_path / "several.parquet")
+    return tmp_path / "several.parquet"
+
+
+def test_what_a_reader_must_know_is_said(several: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(several)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the predicted one has a probability of 0.700 on average" in printed  # of those that have a pose
+    assert "posterior scale 1.250, tail 0.100" in printed
+    assert "covariance scale 0.750, tail 0.000" in printed
+    assert "1 of 3 images have no valid pose" in printed
+    assert "several.parquet (3 images)" in printed
+    found = cells(several.parent)
+    assert found["cat (6)", "best_of_2_add_0.05d"][0] == pytest.approx(100)
+    assert found["cat (6)", "add_0.10d"][0] == pytest.approx(100 / 3)
+    markdown = (several.parent / "scores.md").read_text()
+    assert "probability of 0.700" in markdown
+    assert "Corrected on the validation split: posterior" in markdown
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_a_file_without_temperatures_mentions_none(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(file)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Corrected" not in printed
+    assert "best_of" not in printed
+    assert "was not sampled" not in printed
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_the_number_of_resamples_reaches_all_scores(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(values: object, object_id: np.ndarray, *, resamples: int) -> Estimates:
+        seen.append(resamples)
+        return estimates(values, object_id, resamples=resamples)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluate_module, "estimates", spy)
+    assert main([str(file), "--resamples", "17"]) == 0
+    assert seen == [17, 17]  # accuracies and calibration
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_models_of_a_dataset_take_the_place_of_those_in_the_file(file: Path, tiny_dataset: Path) -> None:
+    """The cat of the file has 0.1 m, that of the dataset another size: 3 mm are another share of it."""
+    alone = dataclasses.replace(
+        predictions(pose(t=(0.003, 0, 1)), pose()), objects={6: dataclasses.replace(model(), diameter_m=0.01)}
+    )
+    alone.write(file)
+    assert main([str(file)]) == 0
+    assert cells(file.parent)["cat (6)", "add_0.10d"][0] == 0
+    assert main([str(file), "--data", str(tiny_dataset)]) == 0
+    assert cells(file.parent)["cat (6)", "add_0.10d"][0] == 100
+
+
+def test_thresholds_of_degrees_and_hypotheses_follow_the_command_line(several: Path) -> None:
+    words = ["--thresholds.degcm", "0.5", "7", "--thresholds.add", "0.07"]
+    assert main([str(several), *words]) == 0
+    found = cells(several.parent)
+    assert found["cat (6)", "0.5deg0.5cm"][0] == 0  # 6 mm
+    assert found["cat (6)", "7deg7cm"][0] == pytest.approx(200 / 3)
+    assert found["cat (6)", "add_0.07d"][0] == pytest.approx(100 / 3)
+    assert found["cat (6)", "best_of_2_add_0.07d"][0] == 100

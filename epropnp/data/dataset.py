@@ -248,7 +248,10 @@ def training_loader(
 def evaluation_loader(dataset: CropDataset, batch_size: int) -> DataLoader[Batch]:
     """All samples in order, read in this process."""
     draws: list[Draw] = [(0, index, index) for index in range(len(dataset))]
-    return DataLoader(dataset, batch_size=batch_size, sampler=draws, collate_fn=_as_it_is)
+    # A loader draws a seed for its workers even where it has none: not from the training's random state.
+    return DataLoader(
+        dataset, batch_size=batch_size, sampler=draws, collate_fn=_as_it_is, generator=torch.Generator()
+    )
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -53,3 +53,25 @@ def test_images_of_other_origin_are_numbered_as_the_exporter_does(made: Predicti
 def test_a_file_that_cannot_be_written_is_said(made: Predictions, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot write .*r\.csv: No such file or directory"):
         write_bop_results(made, tmp_path / "nowhere" / "r.csv")
+
+
+def test_scene_image_and_object_are_three_numbers_and_an_invalid_pose_is_left_out(tmp_path: Path) -> None:
+    T = np.concatenate([pose(turn("x", 90), (0, 0, 0.5)), pose(), pose()])
+    other = dataclasses.replace(
+        predictions(T, np.concatenate([pose(turn("z", 30), (9, 9, 9))] * 3)),
+        sample_id=[
+            "lmo/test/000002/000017_000003",
+            "lmo/test/000004/000018",
+            "lmo/test/000002/000019_000001",
+        ],
+        valid=np.array([True, False, True]),
+    )
+    assert write_bop_results(other, tmp_path / "r.csv") == 1
+    first, second = rows(tmp_path / "r.csv")
+    assert [first[name] for name in ("scene_id", "im_id", "obj_id")] == ["2", "17", "6"]
+    assert [second[name] for name in ("scene_id", "im_id", "obj_id")] == ["2", "19", "6"]
+    # that of the prediction, row by row: y goes to z
+    np.testing.assert_allclose(
+        [float(x) for x in first["R"].split()], [1, 0, 0, 0, 0, -1, 0, 1, 0], atol=1e-12
+    )
+    assert first["t"].split() == ["0", "0", "500"]

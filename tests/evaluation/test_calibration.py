@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2, multivariate_t
+from scipy.stats import chi2, f, multivariate_t
 
 from epropnp.evaluation.calibration import (
     calibrate,
@@ -15,6 +15,7 @@ from epropnp.evaluation.calibration import (
     squared_mahalanobis,
 )
 from epropnp.evaluation.predictions import Posterior, Predictions
+from epropnp.evaluation.temperature import Temperature, Temperatures
 from epropnp.pnp import pose as pose_algebra
 from tests.evaluation.made import model, pose, predictions, turn
 
@@ -117,3 +118,77 @@ def test_a_singular_covariance_is_infinitely_far_from_all_but_itself() -> None:
     covariance = np.stack([np.eye(6), np.zeros((6, 6)), np.diag([1.0, 1, 1, 1, 1, 0])])
     distance = squared_mahalanobis(np.ones((3, 6)), covariance)
     assert distance.tolist() == [6, np.inf, np.inf]
+
+
+def test_every_field_is_that_of_the_images_that_are_kept() -> None:
+    """Six images in turns without a valid pose, without a finite covariance, and sound."""
+    n, kept = 6, [2, 5]
+    T_pred = np.concatenate([pose(turn("x", 1 + i), (0, 0.001 * (i + 1), 1)) for i in range(n)])
+    made = predictions(T_pred, np.concatenate([pose()] * n))
+    covariance = np.stack([np.diag([1, 2, 3, 4, 5, 6.0]) * 1e-6 * (i + 1) for i in range(n)])
+    covariance[1::3, 0, 1] = np.nan
+    numbers = np.arange(n, dtype=float)
+    posterior = Posterior(
+        log_evidence=-10 * numbers,
+        effective_samples=numbers,
+        cost_true=numbers,
+        credible_level=0.1 + 0.15 * numbers,
+    )
+    made = dataclasses.replace(
+        made,
+        covariance=covariance,
+        valid=np.arange(n) % 3 > 0,
+        posterior=posterior,
+        object_id=np.array([6, 7] * 3),
+        temperatures=Temperatures(posterior=Temperature(tail=0.4), covariance=Temperature(tail=0.25)),
+    )
+    found = calibrate(made, {6: model(), 7: model("cup")})
+    assert found.left_out == 4
+    assert found.object_id.tolist() == [6, 7]
+    np.testing.assert_allclose(found.translation_error_m, [0.003, 0.006])
+    np.testing.assert_allclose(found.rotation_error_deg, [3, 6])
+    np.testing.assert_allclose(found.translation_std_m, np.sqrt([18e-6, 36e-6]))
+    np.testing.assert_allclose(found.rotation_std_deg, np.degrees(np.sqrt([45e-6, 90e-6])))
+    assert found.negative_log_likelihood is not None
+    assert found.negative_log_likelihood.tolist() == [-18, -45]
+    assert found.level_sampled is not None
+    np.testing.assert_allclose(found.level_sampled, [0.4, 0.85])
+    gaps = [[0, -0.001 * (i + 1), 0, -2 * np.tan(np.radians(1 + i) / 2), 0, 0] for i in kept]
+    squared = [(np.square(gap) / np.diag(covariance[i])).sum() for gap, i in zip(gaps, kept, strict=True)]
+    np.testing.assert_allclose(squared_distances(made, {6: model(), 7: model("cup")}), squared)
+    # tail 1/4: four degrees of freedom, of which a t distribution's covariance is twice its scale
+    expected = f.cdf(np.array(squared) / 6 * 2, 6, 4)
+    np.testing.assert_allclose(found.level_covariance, expected)
+
+
+def test_the_gap_is_in_the_axes_of_the_camera_as_the_covariance_is() -> None:
+    """An object that lies on its side and errs about the camera's z axis, where alone it may err."""
+    T_pred = pose(turn("x", 90))
+    T_true = T_pred.copy()
+    T_true[0, :3, :3] = turn("z", 5) @ T_pred[0, :3, :3]
+    covariance = np.diag([1e-8, 1e-8, 1e-8, 1e-8, 1e-8, 1e-2])[None]
+    made = dataclasses.replace(predictions(T_pred, T_true), covariance=covariance)
+    expected = (2 * np.tan(np.radians(2.5))) ** 2 / 1e-2
+    assert squared_distances(made, {6: model()})[0] == pytest.approx(expected)
+
+
+def test_the_closest_truth_is_that_in_rotation_and_brings_its_translation() -> None:
+    """The symmetry turns about an axis beside the origin: the turned truth lies elsewhere."""
+    S = pose(turn("z", 180), (0.02, 0, 0))[0]
+    symmetric = dataclasses.replace(model("glue", True), symmetries=np.stack([np.eye(4), S]))
+    T_true = pose(turn("x", 30))
+    made = predictions(T_true @ S, T_true)
+    found = calibrate(made, {6: symmetric})
+    assert found.translation_error_m[0] == pytest.approx(0, abs=1e-12)
+    assert found.rotation_error_deg[0] == pytest.approx(0, abs=1e-6)
+    assert squared_distances(made, {6: symmetric})[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_truth_on_the_boundary_of_a_region_is_inside() -> None:
+    made = predictions(np.concatenate([pose()] * 4), np.concatenate([pose()] * 4))
+    zeros = {field.name: np.zeros(4) for field in dataclasses.fields(Posterior)}
+    level = np.array([0.5, 0.8, 0.95, 0.9500001])
+    posterior = Posterior(**zeros | {"credible_level": level})
+    values = calibrate(dataclasses.replace(made, posterior=posterior), {6: model()}).image_values()
+    assert [values[f"coverage_{p}"].sum() / 100 for p in (50, 80, 95)] == [1, 2, 3]
+    assert values["coverage_cov_50"].tolist() == [100] * 4  # no error at all: in every region

@@ -122,3 +122,68 @@ def test_one_seed_says_nothing_about_other_seeds() -> None:
 def test_scores_of_other_images_are_refused() -> None:
     with pytest.raises(UserError, match=r"b: scores of shape \(2, 9\), not \(seeds, 10 images\)"):
         compare({"a": np.zeros((2, 10)), "b": np.zeros((2, 9))}, np.zeros(10))
+
+
+def variance_of_the_average(values: np.ndarray, object_id: np.ndarray) -> float:
+    """Over draws of images within each object, objects weighing alike."""
+    parts = [values[object_id == key] for key in np.unique(object_id)]
+    return float(sum(part.var() / len(part) for part in parts) / len(parts) ** 2)
+
+
+def test_images_seeds_and_their_rest_add_up_by_the_formula() -> None:
+    """40 seeds: V_I - V_E + V_S, where the rest that images x seeds share is counted once.
+
+    Two objects of unequal size; half of V_I is V_E here, so that counting it twice would be seen.
+    """
+    rng, seeds, object_id = np.random.default_rng(0), 40, np.repeat([1, 6], [40, 160])
+    trials = {
+        name: level
+        + rng.normal(0, luck, (seeds, 1))
+        + rng.normal(0, 1, 200)
+        + rng.normal(0, 12, (seeds, 200))
+        for name, level, luck in (("a", 60.0, 0.2), ("b", 40.0, 0.6))
+    }
+    rows = by_name(compare(trials, object_id, resamples=4000))
+
+    def average(values: np.ndarray) -> np.ndarray:
+        return np.mean([values[..., object_id == key].mean(-1) for key in (1, 6)], axis=0)
+
+    def parts(values: np.ndarray) -> tuple[float, float]:
+        """V_E and V_S of one setting."""
+        rest = [variance_of_the_average(v - values.mean(0), object_id) for v in values]
+        return float(np.mean(rest) / (seeds - 1)), float(average(values).var(ddof=1) / seeds)
+
+    (rest_a, seed_a), (rest_b, seed_b) = parts(trials["a"]), parts(trials["b"])
+    means = {name: values.mean(0) for name, values in trials.items()}
+    for found, image, rest, seed in (
+        (rows["a"].mean, means["a"], rest_a, seed_a),
+        (rows["b"].mean, means["b"], rest_b, seed_b),
+        (rows["b"].difference, means["b"] - means["a"], rest_a + rest_b, seed_a + seed_b),
+    ):
+        total = variance_of_the_average(image, object_id) - rest + seed
+        assert rest > 0.3 * total
+        assert found.value == pytest.approx(average(image))
+        assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(total), rel=0.06)
+
+
+def test_the_level_and_the_seed_of_the_draws_are_used() -> None:
+    trials = simulated(np.random.default_rng(1), (0.4, 0.3), seeds=2, images=300, seed_std=0.0)
+    one, other = (compare(trials, np.zeros(300), seed=seed)[0].mean for seed in (0, 1))
+    assert one != other
+    half = compare({"a": trials["s0"][:1]}, np.zeros(300), level=0.5)[0].mean
+    whole = compare({"a": trials["s0"][:1]}, np.zeros(300))[0].mean
+    normal = stats.norm.ppf(0.75) / stats.norm.ppf(0.975)
+    assert half.high - half.low == pytest.approx(normal * (whole.high - whole.low), rel=0.25)
+
+
+def test_a_mean_stays_between_0_and_100_and_a_difference_need_not() -> None:
+    """Two seeds far apart: Student's interval reaches beyond both ends."""
+    low, high = np.zeros((2, 5)), np.full((2, 5), 100.0)
+    low[1], high[1] = 8, 92
+    best, other = compare({"low": low, "high": high}, np.zeros(5))
+    assert (best.mean.high, other.mean.low) == (100, 0)
+    assert best.mean.low < 92 - 8
+    assert other.difference.low < -100
+    assert other.difference.value == pytest.approx(-92)
+    assert best.spread == pytest.approx(8 / np.sqrt(2))
+    assert other.seeds == (0, 8)

@@ -1,6 +1,7 @@
 """The prediction file: everything comes back, and what cannot be read is said in one line."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,44 @@ def test_round_trip(sampled: Predictions, tmp_path: Path) -> None:
     assert list(read.objects) == [6]  # the cup is in no image
     for field in dataclasses.fields(model()):
         np.testing.assert_array_equal(getattr(read.objects[6], field.name), getattr(model(), field.name))
+
+
+def test_every_number_comes_back_in_its_own_field(sampled: Predictions, tmp_path: Path) -> None:
+    """All numbers of a file differ; its columns say row by row what its fields say."""
+    counter = iter(range(10_000))
+
+    def distinct(*shape: int) -> np.ndarray:
+        return np.array([next(counter) + 0.5 for _ in range(math.prod(shape))]).reshape(shape)
+
+    shapes = {"K": (3, 3), "image_size": (2,), "crop": (3,), "cost": (), "T_pred": (4, 4), "T_true": (4, 4)}
+    shapes |= {"covariance": (6, 6), "T_hypotheses": (3, 4, 4), "probability": (3,)}
+    values = {name: distinct(2, *shape) for name, shape in shapes.items()}
+    posterior = Posterior(**{field.name: distinct(2) for field in dataclasses.fields(Posterior)})
+    temperatures = Temperatures(
+        posterior=Temperature(scale=1.1, tail=0.2), covariance=Temperature(scale=1.3, tail=0.4)
+    )
+    made = dataclasses.replace(
+        sampled,
+        sample_id=["b", "a"],
+        object_id=np.array([7, 6]),
+        posterior=posterior,
+        temperatures=temperatures,
+    )
+    made = dataclasses.replace(made, valid=np.array([False, True]), **values)
+    made.write(tmp_path / "p.parquet")
+    read, table = Predictions.read(tmp_path / "p.parquet"), pq.read_table(tmp_path / "p.parquet")
+    assert (read.sample_id, read.object_id.tolist(), read.valid.tolist()) == (
+        ["b", "a"],
+        [7, 6],
+        [False, True],
+    )
+    assert read.temperatures == temperatures
+    for name, expected in (values | vars(posterior)).items():
+        owner = read.posterior if name in vars(posterior) else read
+        np.testing.assert_array_equal(getattr(owner, name), expected, err_msg=name)
+        column = np.array(table[name].to_pylist()).reshape(2, -1)
+        np.testing.assert_array_equal(column, expected.reshape(2, -1), err_msg=name)
+    assert [read.objects[i].name for i in (6, 7)] == ["cat", "cup"]
 
 
 def test_without_samples_the_columns_are_null(sampled: Predictions, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from epropnp.evaluation.scores import (
     best_of_hypotheses,
     estimates,
     image_scores,
+    resampled_means,
     score_estimates,
 )
-from tests.evaluation.made import model, pose, predictions
+from tests.evaluation.made import model, pose, predictions, turn
 
 
 def hits(rng: np.random.Generator, images: int, rate: float) -> np.ndarray:
@@ -106,3 +107,56 @@ def test_of_several_poses_the_one_nearest_to_the_truth_counts() -> None:
     found = best_of_hypotheses(several, {6: model()})
     assert found["best_of_2_add_0.05d"].tolist() == [100, 0, 0]
     assert found["best_of_2_add_0.10d"].tolist() == [100, 100, 0]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8])
+def test_the_level_is_the_probability_between_the_bounds(level: float) -> None:
+    """Of a mean of many images the draws are normal: both tails are equally wide."""
+    values = np.random.default_rng(0).normal(50, 10, 2000)
+    cell = estimates({"a": values}, np.zeros(2000), level=level, resamples=3000).average["a"]
+    reach = stats.norm.ppf((1 + level) / 2) * values.std() / np.sqrt(2000)
+    assert cell.high - cell.value == pytest.approx(reach, rel=0.1)
+    assert cell.value - cell.low == pytest.approx(reach, rel=0.1)
+
+
+def test_all_scores_share_the_draws_and_objects_do_not() -> None:
+    """A score that is another one reversed has its interval reversed; equal objects have other draws."""
+    values = hits(np.random.default_rng(0), 40, 0.4)
+    twice = np.concatenate([values, values])
+    found = estimates({"a": twice, "b": 100 - twice}, np.repeat([1, 2], 40))
+    a, b = found.average["a"], found.average["b"]
+    assert (b.low, b.high) == (pytest.approx(100 - a.high), pytest.approx(100 - a.low))
+    per_object, average = found.per_object[1]["a"], a
+    # the average of two independent means is narrower by the root of two
+    assert (average.high - average.low) == pytest.approx(
+        (per_object.high - per_object.low) / np.sqrt(2), rel=0.12
+    )
+
+
+def test_as_many_images_are_drawn_as_there_are_and_as_often_as_asked() -> None:
+    rows = np.eye(7)  # the mean of a column: how often its image was drawn
+    means = resampled_means(rows, 250, np.random.default_rng(0))
+    assert means.shape == (250, 7)
+    np.testing.assert_allclose(means.sum(1), 1)
+    counts = np.round(7 * means)
+    np.testing.assert_allclose(counts, 7 * means, atol=1e-9)
+    assert counts.max() > 2  # with replacement
+    assert len({tuple(row) for row in counts}) > 200  # blocks of 100 differ from each other
+    np.testing.assert_allclose(means.mean(0), 1 / 7, atol=0.03)
+
+
+def test_estimates_of_unequal_objects_have_values_of_their_own() -> None:
+    values = np.array([0.0, 100, 100, 100, 50])
+    found = estimates({"a": values, "b": values / 2}, np.array([6, 6, 6, 6, 1]), resamples=20)
+    assert [found.per_object[i]["a"].value for i in (1, 6)] == [50, 75]
+    assert (found.average["a"].value, found.average["b"].value) == (62.5, 31.25)
+    assert found.per_object[1]["a"] == Estimate(50, 50, 50)  # one image: no other draw
+
+
+def test_the_best_hypothesis_is_found_by_add_of_the_symmetric_object_too() -> None:
+    """Turned by a quarter, the four points fall onto each other: no error by closest points."""
+    far, turned = pose(t=(0.5, 0, 1)), pose(turn("z", 90))
+    made = dataclasses.replace(predictions(far, pose()), T_hypotheses=np.stack((far, turned), 1))
+    symmetric = best_of_hypotheses(made, {6: model("glue", True)}, Thresholds(add=(0.1,)))
+    plain = best_of_hypotheses(made, {6: model()}, Thresholds(add=(0.1,)))
+    assert [values["best_of_2_add_0.10d"].tolist() for values in (symmetric, plain)] == [[100], [0]]

@@ -1,10 +1,12 @@
 """Temperatures are found where they are known, and leave the poses alone."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from scipy import optimize
 from scipy.stats import multivariate_t
 
 from epropnp.evaluation.posterior import PosteriorSampler
@@ -106,3 +108,70 @@ def test_shares_of_hypotheses_follow_scale_and_tail() -> None:
         assert second / first == pytest.approx(ratio, rel=1e-5)
         assert first + second == pytest.approx(1)
         assert third == 0
+
+
+def prior(log_scale: float, tail: float) -> float:
+    """Log-normal of standard deviation 0.5, exponential of mean 0.1."""
+    return (log_scale / 0.5) ** 2 / 2 + tail / 0.1
+
+
+def lowest(cost: Callable[[float, float], float]) -> tuple[float, float]:
+    """Scale and tail by search over a grid, within the limits: e^4 and 0.4."""
+    grid = optimize.brute(lambda x: cost(*x), ((-1.5, 1.5), (0.002, 0.4)), Ns=25, finish=None, workers=1)
+    found = optimize.minimize(
+        lambda x: cost(x[0], abs(x[1])), grid, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}
+    )
+    return math.exp(found.x[0]), abs(found.x[1])
+
+
+@pytest.mark.parametrize("squared", [[24.0], [2.0, 5.0, 40.0, 90.0], [1.0, 1.5, 0.5, 2.0, 1.0]])
+def test_few_covariances_against_the_density_of_scipy_and_the_priors(squared: list[float]) -> None:
+    rows = np.zeros((len(squared), 6))
+    rows[:, 0] = np.sqrt(squared)
+
+    def cost(log_scale: float, tail: float) -> float:
+        t = multivariate_t(shape=np.eye(6) * math.exp(-2 * log_scale), df=1 / tail)
+        return float(-np.sum(t.logpdf(rows))) + prior(log_scale, tail)
+
+    found, expected = covariance_temperature(np.array(squared)), lowest(cost)
+    assert found.scale == pytest.approx(expected[0], rel=2e-3)
+    assert found.tail == pytest.approx(expected[1], abs=2e-3)
+
+
+def test_few_posteriors_by_samples_against_their_definition() -> None:
+    """-log p(truth) of two objects, and an object without numbers, which has no part in it."""
+    rng = np.random.default_rng(0)
+    excess, log_proposal = rng.gamma(3, size=(40, 3)), rng.normal(size=(40, 3))
+    excess_true = np.array([9.0, 30.0, np.nan])
+
+    def energy(value: np.ndarray, log_scale: float, tail: float) -> np.ndarray:
+        return (1 / tail + 6) / 2 * np.log1p(2 * tail * math.exp(2 * log_scale) * value)
+
+    def cost(log_scale: float, tail: float) -> float:
+        weights = np.exp(-energy(excess[:, :2], log_scale, tail) - log_proposal[:, :2])
+        total = energy(excess_true[:2], log_scale, tail) + np.log(weights.mean(0))
+        return float(total.sum()) + prior(log_scale, tail)
+
+    draws = Draws(*(torch.from_numpy(x) for x in (np.ones(3), excess, log_proposal, excess_true)))
+    found, expected = posterior_temperature(draws), lowest(cost)
+    assert found.scale == pytest.approx(expected[0], rel=2e-3)
+    assert found.tail == pytest.approx(expected[1], abs=2e-3)
+
+
+def test_shares_weigh_the_volume_of_each_hypothesis() -> None:
+    """By hand: volumes 1 and e^2, costs 2 and 3; a scale of 1/2 makes a quarter of the gap."""
+    cost, log_mass = torch.tensor([[2.0], [3.0]]), torch.tensor([[-2.0], [2.0 - 3.0]])
+    for scale, gap in ((1.0, 2 - 1), (0.5, 2 - 0.25), (2.0, 2 - 4)):
+        first, second = Temperature(scale=scale).shares(cost, log_mass).ravel().tolist()
+        assert math.log(second / first) == pytest.approx(gap, rel=1e-5)
+    none = Temperature().shares(torch.full((2, 1), torch.nan), torch.full((2, 1), -torch.inf))
+    assert none.ravel().tolist() == [0, 0]
+
+
+def test_by_default_nothing_changes() -> None:
+    plain = Temperature()
+    excess = torch.tensor([-1.0, 0, 3])
+    torch.testing.assert_close(plain.energy(excess), excess)
+    assert plain.covariance_factor == 1
+    assert Temperature(scale=2.0).covariance_factor == 0.25
+    assert Temperature(tail=0.25).covariance_factor == 2

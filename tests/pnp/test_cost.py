@@ -5,7 +5,7 @@ import torch
 
 from epropnp.pnp import EProPnP, pose, sample_cost
 from epropnp.pnp.cost import huber, normal_equations
-from tests.pnp.scenes import TURNED_K, make_scene, perturbed, plain_cost, problem_of
+from tests.pnp.scenes import TURNED_K, Scene, make_scene, perturbed, plain_cost, problem_of
 
 LAYER = EProPnP()
 
@@ -51,6 +51,24 @@ def test_hessian_of_the_normal_equations_is_that_of_gauss_and_newton() -> None:
 
     jacobian = torch.autograd.functional.jacobian(residual, torch.zeros(6, dtype=torch.float64))
     torch.testing.assert_close(found.hessian[0], jacobian.T @ jacobian, atol=1e-8, rtol=1e-10)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_points_beyond_the_threshold_weigh_less_in_the_hessian(axis: int) -> None:
+    """By hand: each point adds min(1, delta / s) w^2 (f / Z)^2 along an image axis, with s its error."""
+    errors_px, delta = (1.0, 4.0, 16.0), 2.0  # shares 1, 1/2 and 1/8
+    scene = make_scene(1, 3, noise_px=0.0)
+    shift = torch.tensor([[[e, 0.0] for e in errors_px]], dtype=torch.float64)
+    one = torch.ones_like(scene.weights)
+    scene = Scene(scene.points_obj, scene.points_img + shift, one, scene.camera, scene.pose_gt)
+    found = normal_equations(problem_of(scene, torch.tensor([delta]).double()), scene.pose_gt)
+    x, y, z = pose.transform(scene.pose_gt, scene.points_obj)[0].unbind(-1)
+    fx, fy = scene.camera.K[0, 0, 0], scene.camera.K[0, 1, 1]
+    squares = ((fx / z) ** 2, (fy / z) ** 2, (fx * x / z**2) ** 2 + (fy * y / z**2) ** 2)[axis]
+    expected = (torch.tensor([1, 0.5, 0.125]).double() * squares).sum()
+    torch.testing.assert_close(found.hessian[0, axis, axis], expected)
+    # and the cost of Huber's kernel: 1/2, 2 x 4 - 2 and 2 x 16 - 2
+    assert found.cost.item() == pytest.approx(0.5 + 6 + 30)
 
 
 def test_sample_cost_and_its_gradients_are_those_of_plain_autograd() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from epropnp.pnp import Camera, EProPnP, PnPConfig
 from epropnp.pnp import layer as layer_module
+from epropnp.pnp.problem import Problem
 from tests.pnp.scenes import Scene, make_scene, perturbed, plain_cost, problem_of
 
 CONFIG = PnPConfig(
@@ -169,6 +170,30 @@ def test_a_learnt_threshold_is_the_exponential_of_its_parameter() -> None:
         layer.log_delta.data += 0.5
         after = layer.delta(scene.points_img, scene.weights)
         torch.testing.assert_close(after / before, torch.full((2,), 0.5).double().exp())
+
+
+def test_the_threshold_of_the_samples_comes_back_with_its_gradient() -> None:
+    """The loss judges the true pose by it: half of the derivative would be missing."""
+    scene = make_scene(2, 12, outliers=0.3).leaves()
+    found = EProPnP(CONFIG).monte_carlo(*scene.correspondences, pose_init=scene.pose_gt).delta
+    expected = EProPnP(CONFIG).delta(scene.points_img, scene.weights)
+    torch.testing.assert_close(found, expected)
+    inputs = (scene.points_img, scene.weights)
+    for a, b in zip(*(torch.autograd.grad(x.sum(), inputs) for x in (found, expected)), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_switch_of_the_compiler_reaches_the_costs(wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, seen = make_scene(2, 12), []
+
+    def spy(problem: Problem, poses: Tensor) -> Tensor:
+        seen.append(problem.compiled)
+        return torch.zeros(poses.shape[:-1])
+
+    monkeypatch.setattr(layer_module, "sample_cost", spy)
+    EProPnP(PnPConfig(compile=wanted)).cost(scene.pose_gt, *scene.correspondences)
+    assert seen == [wanted]
 
 
 def test_cameras_of_a_batch_belong_to_their_objects() -> None:

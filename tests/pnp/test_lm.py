@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp.pnp import Camera, PnPConfig, pose
+from epropnp.pnp import Camera, PnPConfig, lm, pose
 from epropnp.pnp.lm import gauss_newton, gauss_newton_step, levenberg_marquardt
 from epropnp.pnp.problem import Problem
 from tests.pnp.scenes import Scene, make_scene, perturbed, problem_of
@@ -120,6 +120,16 @@ def test_objects_of_a_batch_keep_radii_of_their_own() -> None:
         torch.testing.assert_close(both.pose[index], alone.pose[0], atol=1e-9, rtol=0)
         assert both.accepted[index] == alone.accepted[0]
     assert both.accepted[1] < 8
+
+
+def test_a_step_that_the_model_calls_uphill_is_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost and model rise together there, so that their ratio alone would look good."""
+    scene = unclamped()
+    start = perturbed(scene, 1, scale=0.01, seed=4)[0]
+    monkeypatch.setattr(lm, "solve_spd", lambda matrix, right: -torch.linalg.solve(matrix, right))
+    found = levenberg_marquardt(squares(scene), start, 3, PnPConfig())
+    assert torch.equal(found.pose, start)
+    assert found.accepted.tolist() == [0]
 
 
 def _twice(scene: Scene) -> Camera:

@@ -65,6 +65,17 @@ def test_turns_are_in_the_axes_of_the_camera(space: PoseSpace) -> None:
     torch.testing.assert_close(space.rotmat(turned), about_y @ space.rotmat(poses))
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_random_rotations_are_those_of_the_generator(space: PoseSpace) -> None:
+    one, same, other = (
+        space.random_rotations(3, torch.zeros(2, 1), torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert len(set(one[..., 0].flatten().tolist())) == 6  # of every proposal and object its own
+
+
 def test_random_headings_cover_the_whole_circle_evenly() -> None:
     yaw = FourDoF().random_rotations(4000, torch.zeros(2, 1), torch.Generator().manual_seed(0))
     assert yaw.shape == (4000, 2, 1)

@@ -29,6 +29,16 @@ def test_a_later_start_continues_the_sequence() -> None:
     torch.testing.assert_close(quasi_uniforms(12, 8, 3, like, generator()), whole[12:])
 
 
+def test_far_along_the_sequence_single_precision_loses_no_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda shape, dtype, **_: torch.full(shape, 0.25, dtype=dtype))
+    single, double = (
+        quasi_uniforms(1_000_000, 50, 2, torch.zeros(1, 1, dtype=dtype), None)
+        for dtype in (torch.float32, torch.float64)
+    )
+    gap = (single - double + 0.5) % 1 - 0.5
+    assert gap.abs().max() < 1e-6
+
+
 def test_objects_and_dimensions_have_shifts_of_their_own() -> None:
     first = quasi_uniforms(0, 1, 4, torch.zeros(5, 1).double(), generator())
     assert len(set(first.flatten().tolist())) == 20
