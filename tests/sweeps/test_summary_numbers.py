@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from sweeps.summary import RANKED, ImageScores, Summary, answer, summarise, summary_csv, summary_markdown
+from sweeps.summary import (
+    ONE_SEED,
+    RANKED,
+    TWO_SEEDS,
+    ImageScores,
+    Summary,
+    answer,
+    summarise,
+    summary_csv,
+    summary_markdown,
+)
 from sweeps.tables import SCORES, Row
 
 Make = Callable[..., Row]
@@ -148,6 +158,23 @@ def test_trials_that_did_not_finish_weigh_nothing(rows: list[Row], images: dict[
     other = COUNTS[gone.config.model.backbone][3]["ADD(-S) 0.10d"]
     assert kept.seeds == pytest.approx((score(other),))
     assert {len(row.seeds) for row in summary.ranked["ADD(-S) 0.10d"]} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [((1, 3), [ONE_SEED]), ((1, 2), [ONE_SEED, TWO_SEEDS]), ((2, 3), [TWO_SEEDS]), ((3, 4), [])],
+)
+def test_what_few_seeds_mean_is_said_of_any_setting_that_has_them(
+    made_row: Make, seeds: tuple[int, int], said: list[str]
+) -> None:
+    names = ("test_resnet", "test_vit")
+    rows = [
+        made_row(backbone=b, seed=seed)
+        for b, count in zip(names, seeds, strict=True)
+        for seed in range(count)
+    ]
+    images = {row.name: scores_of(COUNTS[row.config.model.backbone][3]) for row in rows}
+    assert summarise(rows, images).notes == said
 
 
 def changed(row: Row, *, head: str = "deconv", mc: float = 0.02, lr: float = 1e-4, name: str = "") -> Row:
