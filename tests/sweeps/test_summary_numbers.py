@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sweeps.summary import (
+    LEGEND,
     ONE_SEED,
     RANKED,
     TWO_SEEDS,
@@ -18,6 +19,7 @@ from sweeps.summary import (
     summarise,
     summary_csv,
     summary_markdown,
+    summary_rich,
 )
 from sweeps.tables import SCORES, Row
 
@@ -208,3 +210,12 @@ def test_heads_and_backbones_are_named_by_their_values(made_row: Make) -> None:
     pairs = [("test_resnet", "deconv"), ("test_resnet", "direct"), ("test_convnext", "deconv")]
     rows = [changed(made_row(backbone=backbone), head=head) for backbone, head in pairs]
     assert list(labels(rows)) == ["test_resnet deconv", "test_resnet direct", "test_convnext deconv"]
+
+
+def test_the_terminal_is_given_each_answer_once(summary: Summary) -> None:
+    table = summary_rich(summary)
+    first, *others = (answer(summary, title) for title in RANKED)
+    assert str(table.title).replace(r"\[", "[") == first
+    assert str(table.caption).replace(r"\[", "[").splitlines()[:3] == [*others, LEGEND]
+    names = [list(table.columns[0].cells), [row.name for row in summary.ranked["ADD(-S) 0.10d"]]]
+    assert names[0] == names[1]
