@@ -14,6 +14,7 @@ from epropnp.errors import UserError
 # times slower. How many there are, a trial's config says.
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "RAY_USAGE_STATS_ENABLED": "0"}
 OBJECT_STORE_BYTES = 100 * 2**20  # trials read the dataset by memory map: Ray carries only metrics
+START_SECONDS = 180  # a busy machine needs more than the 30 s that Ray waits for its own processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,9 @@ def set_environment(address: str | None) -> None:
     # Ctrl-C ends the sweep at once: trials continue from their own checkpoints.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # For its store of metadata, and for the node: each is asked for until it answers.
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(START_SECONDS))
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -27,6 +27,12 @@ SCORES = {
 }
 
 
+@pytest.fixture(scope="session")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for all tests: its migration takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
 @pytest.fixture
 def tiny() -> Recipe:
     """Seconds per trial: 64 px, a toy network, two epochs of two steps, the smallest dataset."""

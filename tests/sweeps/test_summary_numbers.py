@@ -8,7 +8,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from sweeps.summary import RANKED, ImageScores, Summary, answer, summarise, summary_csv, summary_markdown
+from sweeps.summary import (
+    LEGEND,
+    ONE_SEED,
+    RANKED,
+    TWO_SEEDS,
+    ImageScores,
+    Summary,
+    answer,
+    summarise,
+    summary_csv,
+    summary_markdown,
+    summary_rich,
+)
 from sweeps.tables import SCORES, Row
 
 Make = Callable[..., Row]
@@ -150,6 +162,23 @@ def test_trials_that_did_not_finish_weigh_nothing(rows: list[Row], images: dict[
     assert {len(row.seeds) for row in summary.ranked["ADD(-S) 0.10d"]} == {1, 2}
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [((1, 3), [ONE_SEED]), ((1, 2), [ONE_SEED, TWO_SEEDS]), ((2, 3), [TWO_SEEDS]), ((3, 4), [])],
+)
+def test_what_few_seeds_mean_is_said_of_any_setting_that_has_them(
+    made_row: Make, seeds: tuple[int, int], said: list[str]
+) -> None:
+    names = ("test_resnet", "test_vit")
+    rows = [
+        made_row(backbone=b, seed=seed)
+        for b, count in zip(names, seeds, strict=True)
+        for seed in range(count)
+    ]
+    images = {row.name: scores_of(COUNTS[row.config.model.backbone][3]) for row in rows}
+    assert summarise(rows, images).notes == said
+
+
 def changed(row: Row, *, head: str = "deconv", mc: float = 0.02, lr: float = 1e-4, name: str = "") -> Row:
     """The same trial under another head, loss weight or learning rate."""
     config = dataclasses.replace(
@@ -181,3 +210,12 @@ def test_heads_and_backbones_are_named_by_their_values(made_row: Make) -> None:
     pairs = [("test_resnet", "deconv"), ("test_resnet", "direct"), ("test_convnext", "deconv")]
     rows = [changed(made_row(backbone=backbone), head=head) for backbone, head in pairs]
     assert list(labels(rows)) == ["test_resnet deconv", "test_resnet direct", "test_convnext deconv"]
+
+
+def test_the_terminal_is_given_each_answer_once(summary: Summary) -> None:
+    table = summary_rich(summary)
+    first, *others = (answer(summary, title) for title in RANKED)
+    assert str(table.title).replace(r"\[", "[") == first
+    assert str(table.caption).replace(r"\[", "[").splitlines()[:3] == [*others, LEGEND]
+    names = [list(table.columns[0].cells), [row.name for row in summary.ranked["ADD(-S) 0.10d"]]]
+    assert names[0] == names[1]

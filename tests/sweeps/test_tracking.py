@@ -8,46 +8,15 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
-from sweeps.tracking import EXPERIMENT, PARENT, PARENT_TAG, Tracker, TrackingCallback
+from sweeps.tracking import PARENT, PARENT_TAG, TrackingCallback
+from tests.sweeps import tracked
 
 TRIAL = "resnet10t-deconv-mc0.02-seed0"
 
 
-@pytest.fixture(scope="session")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database for all tests: its migration takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-def _tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:
-    return Tracker(
-        uri=uri,
-        sweep_id=folder.name,
-        sweep_name="sweep",
-        spool=folder / "spool.jsonl",
-        artifacts=folder / "artifacts",
-        retry_seconds=retry_seconds,
-    )
-
-
-def _runs(uri: str, folder: Path) -> dict[str, Run]:
-    """The runs of the sweep that is named after a test's folder."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    query = f"tags.`epropnp.sweep_id` = '{folder.name}'"
-    return {r.info.run_name: r for r in client.search_runs([experiment.experiment_id], query)}
-
-
-def _history(uri: str, run: Run, key: str) -> list[tuple[int, float]]:
-    history = MlflowClient(uri).get_metric_history(run.info.run_id, key)
-    return [(metric.step, metric.value) for metric in history]
-
-
 def test_children_are_nested_and_hold_params_history_and_artifacts(uri: str, tmp_path: Path) -> None:
-    tracker = _tracker(uri, tmp_path)
+    tracker = tracked.tracker(uri, tmp_path)
     tracker.start(PARENT, {"recipe": "quick"})
     tracker.start(TRIAL, {f"group.key{i}": i for i in range(250)})
     for epoch in range(3):
@@ -59,12 +28,12 @@ def test_children_are_nested_and_hold_params_history_and_artifacts(uri: str, tmp
     tracker.finish(TRIAL, "FINISHED")
     tracker.finish(PARENT, "FINISHED")
 
-    runs = _runs(uri, tmp_path)
+    runs = tracked.runs(uri, tmp_path)
     assert set(runs) == {"sweep", TRIAL}
     child, parent = runs[TRIAL], runs["sweep"]
     assert child.data.tags[PARENT_TAG] == parent.info.run_id
     assert len(child.data.params) == 250
-    assert _history(uri, child, "train/loss") == [(0, 3.0), (1, 2.0), (2, 1.0)]
+    assert tracked.history(uri, child, "train/loss") == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert child.data.metrics["test/add_0.10d"] == 21.0
     assert {child.info.status, parent.info.status} == {"FINISHED"}
     path = MlflowClient(uri).download_artifacts(parent.info.run_id, "table.md", str(tmp_path))
@@ -72,21 +41,21 @@ def test_children_are_nested_and_hold_params_history_and_artifacts(uri: str, tmp
 
 
 def test_a_resumed_sweep_finds_its_runs_and_repeats_no_epoch(uri: str, tmp_path: Path) -> None:
-    first = _tracker(uri, tmp_path)
+    first = tracked.tracker(uri, tmp_path)
     first.start(PARENT, {})
     first.start(TRIAL, {"seed": 0})
     first.log_epoch(TRIAL, 0, {"train/loss": 2.0})
     first.log_epoch(TRIAL, 1, {"train/loss": 1.0})
-    before = {name: run.info.run_id for name, run in _runs(uri, tmp_path).items()}
+    before = {name: run.info.run_id for name, run in tracked.runs(uri, tmp_path).items()}
 
-    again = _tracker(uri, tmp_path)
+    again = tracked.tracker(uri, tmp_path)
     again.start(PARENT, {})
     again.start(TRIAL, {"seed": 0, "later": "param"})
     again.log_epoch(TRIAL, 1, {"train/loss": 1.0})
     again.log_epoch(TRIAL, 2, {"train/loss": 0.5})
-    runs = _runs(uri, tmp_path)
+    runs = tracked.runs(uri, tmp_path)
     assert {name: run.info.run_id for name, run in runs.items()} == before
-    assert _history(uri, runs[TRIAL], "train/loss") == [(0, 2.0), (1, 1.0), (2, 0.5)]
+    assert tracked.history(uri, runs[TRIAL], "train/loss") == [(0, 2.0), (1, 1.0), (2, 0.5)]
     assert runs[TRIAL].data.params == {"seed": "0", "later": "param"}
 
 
@@ -95,7 +64,7 @@ def test_an_outage_is_spooled_and_sent_later_in_order(
 ) -> None:
     spool = tmp_path / "spool.jsonl"
     nowhere = f"sqlite:///{tmp_path}/no/such/folder/mlflow.db"
-    away = _tracker(nowhere, tmp_path, retry_seconds=60.0)
+    away = tracked.tracker(nowhere, tmp_path, retry_seconds=60.0)
     (tmp_path / "no").write_text("a file where the folder would be")
     with caplog.at_level(logging.WARNING):
         assert not away.connect()
@@ -107,18 +76,18 @@ def test_an_outage_is_spooled_and_sent_later_in_order(
     kinds = [json.loads(line)["kind"] for line in spool.read_text().splitlines()]
     assert kinds == ["start", "start", "epoch", "epoch", "epoch"]
 
-    back = _tracker(uri, tmp_path)
+    back = tracked.tracker(uri, tmp_path)
     back.finish(TRIAL, "FINISHED")  # anything new sends the old first
     assert not spool.exists()
-    run = _runs(uri, tmp_path)[TRIAL]
-    assert _history(uri, run, "train/loss") == [(0, 1.0), (1, 0.5), (2, 1.0 / 3)]
+    run = tracked.runs(uri, tmp_path)[TRIAL]
+    assert tracked.history(uri, run, "train/loss") == [(0, 1.0), (1, 0.5), (2, 1.0 / 3)]
     assert run.info.status == "FINISHED"
 
 
 def test_an_outage_in_the_middle_loses_and_doubles_nothing(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = _tracker(uri, tmp_path)
+    tracker = tracked.tracker(uri, tmp_path)
     tracker.start(TRIAL, {})
     tracker.log_epoch(TRIAL, 0, {"train/loss": 3.0})
 
@@ -131,16 +100,16 @@ def test_an_outage_in_the_middle_loses_and_doubles_nothing(
         assert not tracker.flush()
     tracker.log_epoch(TRIAL, 2, {"train/loss": 1.0})
     assert tracker.flush()
-    history = _history(uri, _runs(uri, tmp_path)[TRIAL], "train/loss")
+    history = tracked.history(uri, tracked.runs(uri, tmp_path)[TRIAL], "train/loss")
     assert history == [(0, 3.0), (1, 2.0), (2, 1.0)]
 
 
 def test_a_record_that_mlflow_refuses_does_not_block_the_rest(uri: str, tmp_path: Path) -> None:
-    tracker = _tracker(uri, tmp_path)
+    tracker = tracked.tracker(uri, tmp_path)
     tracker.log_epoch(TRIAL, 0, {"not a name!*": 1.0})
     tracker.log_epoch(TRIAL, 1, {"train/loss": 1.0})
     assert tracker.flush()
-    assert _history(uri, _runs(uri, tmp_path)[TRIAL], "train/loss") == [(1, 1.0)]
+    assert tracked.history(uri, tracked.runs(uri, tmp_path)[TRIAL], "train/loss") == [(1, 1.0)]
 
 
 def _epoch(epoch: int, earlier: list[float], loss: float) -> dict[str, Any]:
@@ -149,7 +118,7 @@ def _epoch(epoch: int, earlier: list[float], loss: float) -> dict[str, Any]:
 
 
 def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Path) -> None:
-    tracker = _tracker(uri, tmp_path)
+    tracker = tracked.tracker(uri, tmp_path)
     callback = TrackingCallback(tracker, {TRIAL: {"seed": 0}, "bad": {"seed": 1}})
 
     def trial(name: str, last_result: dict[str, Any]) -> Any:
@@ -162,12 +131,12 @@ def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Pa
     callback.on_trial_start(0, [], bad)
     callback.on_trial_result(0, [], bad, bad.last_result)
     callback.on_trial_complete(0, [], bad)
-    runs = _runs(uri, tmp_path)
+    runs = tracked.runs(uri, tmp_path)
     assert runs[TRIAL].info.status == "FINISHED"
-    assert _history(uri, runs[TRIAL], "train/loss") == [(0, 4.0), (1, 2.0), (2, 1.0)]
+    assert tracked.history(uri, runs[TRIAL], "train/loss") == [(0, 4.0), (1, 2.0), (2, 1.0)]
     assert runs["bad"].info.status == "FAILED"
     assert runs["bad"].data.tags["epropnp.failure"] == "loss is not finite"
 
-    restored = _tracker(uri, tmp_path)
+    restored = tracked.tracker(uri, tmp_path)
     TrackingCallback(restored, {}).set_state(callback.get_state())
     assert restored.logged == {TRIAL: 2}

@@ -1,0 +1,42 @@
+"""A tracker for a test, and what MLflow holds of it."""
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sweeps.tracking import EXPERIMENT, Tracker
+
+
+def tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:
+    """Of the sweep that is named after a test's folder."""
+    return Tracker(
+        uri=uri,
+        sweep_id=folder.name,
+        sweep_name="sweep",
+        spool=folder / "spool.jsonl",
+        artifacts=folder / "artifacts",
+        retry_seconds=retry_seconds,
+    )
+
+
+def runs(uri: str, folder: Path) -> dict[str, Run]:
+    """The runs of the sweep that is named after a test's folder, by name."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    query = f"tags.`epropnp.sweep_id` = '{folder.name}'"
+    return {r.info.run_name: r for r in client.search_runs([experiment.experiment_id], query)}
+
+
+def history(uri: str, run: Run, key: str) -> list[tuple[int, float]]:
+    """Step and value of a metric, in the order of logging."""
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, key)
+    return [(metric.step, metric.value) for metric in history]
+
+
+def artifacts(uri: str, run: Run) -> dict[str, str]:
+    """The text files of a run by name."""
+    client = MlflowClient(uri)
+    paths = [file.path for file in client.list_artifacts(run.info.run_id)]
+    return {path: Path(client.download_artifacts(run.info.run_id, path)).read_text() for path in paths}
