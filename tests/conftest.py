@@ -1,5 +1,7 @@
 """Datasets shared by the tests: built once, also when several test processes run side by side."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +32,21 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The BOP folder of `tests.photographs`."""
     from tests.photographs import write_photographs
 
-    return write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
+    kept = _kept("photographs")
+    if kept is not None and kept.is_dir():
+        return kept
+    folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
+    if kept is not None:
+        with contextlib.suppress(OSError):  # another process was faster
+            folder.rename(kept)
+            return kept
+    return folder
+
+
+def _kept(name: str) -> Path | None:
+    """Where runs of the tests keep something for the next ones, if they are told a folder for that."""
+    root = os.environ.get("EPROPNP_TEST_DATA")
+    return Path(root) / name if root else None
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +59,7 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
     from pipelines.build import BuildConfig, build
 
     base = tmp_path_factory.getbasetemp()
-    root = (base if worker_id == "master" else base.parent) / "datasets"
+    root = _kept("datasets") or (base if worker_id == "master" else base.parent) / "datasets"
     config = BuildConfig(
         objects=("cat", "eggbox"),
         source=photographs,

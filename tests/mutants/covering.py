@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -37,6 +38,11 @@ class Covering:
 
     folder: Path
     tree: Path
+
+    @property
+    def data(self) -> Path:
+        """What the tests keep for their next run: see `tests/conftest.py`."""
+        return self.folder / "data"
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -77,6 +83,8 @@ def measure(tree: Path, folder: Path, jobs: int) -> Covering:
     if not mark.is_file() or json.loads(mark.read_text()) != {"tree": str(tree), "digest": digest}:
         folder.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        (folder / "data").mkdir()
         print("running all tests once, to see which lines each of them runs", flush=True)
         _run_all(tree, folder, jobs)
         mark.write_text(json.dumps({"tree": str(tree), "digest": digest}))
@@ -90,7 +98,8 @@ def _run_all(tree: Path, folder: Path, jobs: int) -> None:
     command += [f"--cov={package}" for package in PACKAGES]
     command += ["--cov-context=test", f"--cov-config={settings}", "--cov-report="]
     command += [f"--junitxml={folder / 'tests.xml'}"]
-    environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(tree)}
+    own = {"PYTHONPATH": str(tree), "EPROPNP_TEST_DATA": str(folder / "data")}
+    environment = os.environ | ENVIRONMENT | own
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the tests fail without any wrong change:\n{done.stdout[-3000:]}")

@@ -21,6 +21,7 @@ from tests.mutants.sample import ROOT, Mutant
 # Imported once and inherited by every run of the tests. Not Ray: it reads its environment as it is imported.
 HEAVY = ("torch", "torchvision", "timm", "cv2", "scipy.optimize", "pyarrow.parquet", "matplotlib.pyplot")
 HEAVY += ("pandas", "rich.console", "tyro", "trimesh", "embreex", "skimage.measure", "mlflow", "hypothesis")
+MAKES_DATA = ("pipelines/", "epropnp/data/")  # for mutants of these, the tests make their data anew
 START_S = 20.0  # beside what the tests take by their own measure: imports, fixtures
 
 
@@ -122,6 +123,8 @@ def _tested(mutant: Mutant, tree: Path, number: int, bench: Bench) -> Outcome:
     tests = bench.covering.of_lines(mutant.file, _changed(right, wrong))
     if not tests:
         return _unnoticed("no test runs the line", bench)
+    kept = "" if mutant.file.startswith(MAKES_DATA) else str(bench.covering.data)
+    os.environ["EPROPNP_TEST_DATA"] = kept
     log, passed = bench.folder / f"{number:03d}.log", 0
     for before in (True, False):
         chosen = _within([test for test in tests if (test in bench.old) == before], bench)
