@@ -181,12 +181,30 @@ def test_a_bug_is_not_taken_for_bad_input(given: Given, tiny_dataset: Path, tmp_
         main(["--data", str(tiny_dataset), "--out", str(tmp_path)])
 
 
-@pytest.mark.parametrize("words", ["--seed -1", "--device cuda", "--device tpu", "--small yes no"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--seed -1", "--seed: -1 is not at least 0"),
+        ("--device cuda", "--device: there is no CUDA device here; leave the flag out"),
+        ("--device tpu", "--device"),
+        ("--small yes no", "unexpected argument yes"),
+        ("--set seed=-1", "--set: seed: -1 is not at least 0"),
+    ],
+)
 def test_flags_that_cannot_be_are_refused_before_anything_is_made(
-    words: str, given: Given, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: str,
+    message: str,
+    given: Given,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     out = tmp_path / "out"
     assert main(["--data", str(tiny_dataset), "--out", str(out), *words.split()]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
     assert given.out is None
     assert not out.exists()
