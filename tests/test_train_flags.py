@@ -74,6 +74,7 @@ def changes(given: Given, recipe: str = "quick") -> dict[str, Any]:
 
 
 EPOCHS = 7
+LATER = {"optim.lr": 0.25, "loss.mc": 3.0, "data.points": 9}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ EPOCHS = 7
         ("--pretrained", {"model.pretrained": True}),
         ("--pretrained no", {}),
         ("--set optim.lr=0.5 loss.mc=3", {"optim.lr": 0.5, "loss.mc": 3.0}),
-        ("--set optim.lr=0.5 --set loss.mc=3 optim.lr=0.25", {"optim.lr": 0.25, "loss.mc": 3.0}),
+        ("--set optim.lr=0.5 data.points=9 --set loss.mc=3 optim.lr=0.25", LATER),
         ("--seed 5 --set seed=6", {"seed": 6}),
         ("--overfit 8", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 40}),
         ("--overfit 8 --epochs 3", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 3}),
@@ -180,12 +181,30 @@ def test_a_bug_is_not_taken_for_bad_input(given: Given, tiny_dataset: Path, tmp_
         main(["--data", str(tiny_dataset), "--out", str(tmp_path)])
 
 
-@pytest.mark.parametrize("words", ["--seed -1", "--device cuda", "--device tpu", "--small yes no"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--seed -1", "--seed: -1 is not at least 0"),
+        ("--device cuda", "--device: there is no CUDA device here; leave the flag out"),
+        ("--device tpu", "--device"),
+        ("--small yes no", "unexpected argument yes"),
+        ("--set seed=-1", "--set: seed: -1 is not at least 0"),
+    ],
+)
 def test_flags_that_cannot_be_are_refused_before_anything_is_made(
-    words: str, given: Given, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: str,
+    message: str,
+    given: Given,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     out = tmp_path / "out"
     assert main(["--data", str(tiny_dataset), "--out", str(out), *words.split()]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
     assert given.out is None
     assert not out.exists()

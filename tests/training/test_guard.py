@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from epropnp.data.dataset import Batch
 from epropnp.losses.algebra import LossValue
 from epropnp.training import trainer as trainer_module
 from epropnp.training.guard import Guard, NonFiniteError
@@ -145,15 +146,19 @@ class Fp16:
     """A trainer whose losses and gradient norms are given; only the bookkeeping is its own."""
 
     def __init__(self, dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **optim: Any) -> None:
-        self.trainer = Trainer(with_optim(precision="fp16", **optim), dataset, folder, "cpu")
+        config = with_optim(precision="fp16", accumulate=2, **optim)
+        self.trainer = Trainer(config, dataset, folder, "cpu")
         self.applied = 0
         self.batch = next(self.trainer.data.batches(1))
         self.norm, self.loss = 1.0, 1.0
         updates = self.trainer.updates
-        monkeypatch.setattr(self.trainer, "_part_loss", lambda *_: loss_of(coord=self.loss))
+        monkeypatch.setattr(self.trainer, "_part_loss", self._part_loss)
         monkeypatch.setattr(updates, "clip", lambda: torch.tensor(self.norm))
         monkeypatch.setattr(updates, "apply", self._apply)
         monkeypatch.setattr(updates, "leave_out", lambda: None)
+
+    def _part_loss(self, batch: Batch, draw: int) -> LossValue:
+        return loss_of(coord=self.loss if draw % 2 else 1.0)  # only the second part is spoilt
 
     def _apply(self, step: int) -> None:
         self.applied += 1
