@@ -20,6 +20,11 @@ from sweeps.cluster import Share, share_out
         (4, None, 2, 8, 0, 8, Share(at_once=4, cpus=2, gpus=0.0)),
         (4, None, 2, 4, 0, 4, Share(at_once=2, cpus=2, gpus=0.0)),
         (2, None, 4, 2, 0, 2, Share(at_once=1, cpus=2, gpus=0.0)),
+        (9, None, 4, 30, 0, 30, Share(at_once=7, cpus=4, gpus=0.0)),  # 28 of 30 cores
+        (3, 8, 1, 8, 0, 8, Share(at_once=3, cpus=2, gpus=0.0)),  # no more than there are trials
+        (9, 5, 1, 10, 2, 10, Share(at_once=5, cpus=2, gpus=0.3333)),  # three share a device, two the other
+        (9, 2, 1, 10, 2, 10, Share(at_once=2, cpus=5, gpus=1.0)),
+        (9, 1, 1, 10, 4, 10, Share(at_once=1, cpus=10, gpus=1.0)),  # a trial trains on one device
     ],
 )
 def test_share(

@@ -1,13 +1,22 @@
 """The main job from command line to table: real dataset build, real Ray, real Trainer, real MLflow."""
 
 import csv
+import dataclasses
 import functools
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import ray
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
+from epropnp.data.format import ArrowDataset, ObjectModel
+from epropnp.evaluation.predictions import Predictions
+from epropnp.training.config import TrialConfig, flatten, from_dict
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.build import BuildConfig, build
 from sweeps import backbones
@@ -40,6 +49,71 @@ def _table(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "table.csv").open()))
 
 
+def _plain_scores(file: Path, model: ObjectModel) -> dict[str, float]:
+    """Columns of the table from a prediction file of one object, by the definitions."""
+    table = pq.read_table(file)
+    found, true = (np.array(table[name].to_pylist()).reshape(-1, 4, 4) for name in ("T_pred", "T_true"))
+    points = model.points.astype(float)
+    moved = [points @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3] for T in (found, true)]
+    add = np.linalg.norm(moved[0] - moved[1], axis=2).mean(1) / model.diameter_m
+    trace = np.einsum("nij,nij->n", found[:, :3, :3], true[:, :3, :3])
+    angle_deg = np.degrees(np.arccos(((trace - 1) / 2).clip(-1, 1)))
+    shift_cm = 100 * np.linalg.norm(found[:, :3, 3] - true[:, :3, 3], axis=1)
+    within = {n: (angle_deg < n) & (shift_cm < n) for n in range(1, 11)}
+    counts = {f"ADD(-S) {part:.2f}d": add < part for part in (0.02, 0.05, 0.1)}
+    counts["ADD(-S) mean of 3"] = np.mean(list(counts.values()), axis=0)
+    counts["ADD(-S) area"] = (1 - add / 0.1).clip(min=0)
+    counts |= {f"{n}deg{n}cm": within[n] for n in (2, 5, 10)}
+    counts["deg cm mean 1..10"] = np.mean(list(within.values()), axis=0)
+    return {title: 100 * float(np.mean(count)) for title, count in counts.items()}
+
+
+def _check_row(row: dict[str, str], folder: Path, model: ObjectModel) -> None:
+    """A line of the table holds what stands in the files of its own trial."""
+    result = json.loads((folder / "result.json").read_text())
+    expected = {
+        "backbone": result["backbone"],
+        "parameters": str(result["parameters"]),
+        "seconds": str(result["seconds"]),
+        "epochs": str(result["epochs"]),
+        "val 0.10d before": str(result["val_before"]["add_0.10d"]),
+        "val 0.10d after": str(result["val_after"]["add_0.10d"]),
+        "dataset": result["dataset_id"],
+    }
+    assert {title: row[title] for title in expected} == expected
+    for title, value in _plain_scores(folder / "predictions.parquet", model).items():
+        assert float(row[title]) == pytest.approx(value, abs=0.1), title  # the area is a sum of 1000 steps
+
+
+def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
+    """A run holds the config, the history, the scores and the files of its own trial."""
+    result = json.loads((folder / "result.json").read_text())
+    config = from_dict(TrialConfig, json.loads((folder / "trial.json").read_text())["config"])
+    assert run.data.params == {key: str(value) for key, value in flatten(config).items()}
+    for key, values in (("train/loss", [None, *result["train_loss"]]), ("val/add_0.10d", result["val_add"])):
+        history = [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
+        assert history == [(epoch, value) for epoch, value in enumerate(values) if value is not None]
+    tested = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
+    assert tested == {f"test/{key}": value for key, value in result["test"].items()}
+    names = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert names == {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+    for name in names:
+        stored = client.download_artifacts(run.info.run_id, name)
+        assert Path(stored).read_bytes() == (folder / name).read_bytes(), name
+
+
+def _move(file: Path, errors_d: tuple[float, ...], model: ObjectModel) -> None:
+    """Replace predicted poses by true ones, moved by fractions of the diameter."""
+    given = Predictions.read(file)
+    T_pred = given.T_true.copy()
+    T_pred[:, 0, 3] += np.array(errors_d) * model.diameter_m
+    dataclasses.replace(given, T_pred=T_pred).write(file)
+
+
+def _without_scores(row: dict[str, str]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if "deg" not in key and "ADD" not in key}
+
+
 def test_from_command_line_to_table_then_resume_then_failures(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,29 +140,37 @@ def test_from_command_line_to_table_then_resume_then_failures(
     names = [artifact.path for artifact in client.list_artifacts(parent.info.run_id)]
     assert {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png"} == set(names)
     assert (folder / "summary.md").read_text().splitlines()[2].strip("- ")[:40] in printed
-    summary = list(csv.DictReader((folder / "summary.csv").open()))
-    by_table = {row["backbone"]: float(row["ADD(-S) area"]) for row in rows}
-    means = {row["backbone"]: float(row["mean"]) for row in summary if row["score"] == "ADD(-S) area"}
-    assert means == pytest.approx(by_table)
-    for row in rows:
-        low, value, high = (float(row[f"ADD(-S) area{bound}"]) for bound in (" low", "", " high"))
-        assert 0 <= low <= value <= high <= 100
-    for trial in TRIALS:
-        run = runs[trial]
-        assert run.data.tags[PARENT_TAG] == parent.info.run_id
-        assert run.info.status == "FINISHED"
-        assert run.data.params["model.backbone"] == trial.split("-")[0]
-        history = client.get_metric_history(run.info.run_id, "val/add_0.10d")
-        assert [metric.step for metric in history] == [0, 1, 2]
-        assert "test/add_area" in run.data.metrics
-        artifacts = [artifact.path for artifact in client.list_artifacts(run.info.run_id)]
-        assert {"result.json", "predictions.parquet"} <= set(artifacts)
+    (model,) = ArrowDataset(next((tmp_path / "data").glob("*/manifest.json")).parent).objects.values()
+    folders = [folder / "trials" / trial for trial in TRIALS]
+    for trial, row, own in zip(TRIALS, rows, folders, strict=True):
+        assert row["backbone"] == trial.split("-")[0]
+        _check_row(row, own, model)
+        _check_run(client, runs[trial], own)
+        assert runs[trial].data.tags[PARENT_TAG] == parent.info.run_id
+        assert runs[trial].info.status == "FINISHED"
+    losses = [json.loads((own / "result.json").read_text())["train_loss"] for own in folders]
+    assert losses[0] != losses[1]
 
-    # 2. Resumed: nothing left to run, the same table.
-    before = (folder / "table.csv").read_text()
+    # 2. Resumed with predictions put in that score differently: nothing left to run, each row its own file's.
+    for own, errors_d in zip(folders, ((0.09, 0.09, 0.09, 5.0), (0.01, 0.01, 5.0, 5.0)), strict=True):
+        _move(own / "predictions.parquet", errors_d, model)
     assert backbones.main(["--out", str(tmp_path / "runs"), "--resume"]) == 0
     assert "2 trials are finished already" in capsys.readouterr().out
-    assert (folder / "table.csv").read_text() == before
+    rows = _table(folder)
+    assert [_without_scores(row) for row in rows] == [_without_scores(row) for row in first]
+    for row, own in zip(rows, folders, strict=True):
+        _check_row(row, own, model)
+    assert [float(row["ADD(-S) 0.10d"]) for row in rows] == [75, 50]
+    summary = list(csv.DictReader((folder / "summary.csv").open()))
+    for title, best, worse in (("ADD(-S) 0.10d", 0, 1), ("ADD(-S) area", 1, 0), ("5deg5cm", 0, 1)):
+        lines = [line for line in summary if line["score"] == title]
+        assert [line["backbone"] for line in lines] == [rows[k]["backbone"] for k in (best, worse)]
+        assert [line["mean"] for line in lines] == [rows[k][title] for k in (best, worse)]
+        difference = float(rows[worse][title]) - float(rows[best][title])
+        assert float(lines[1]["difference"]) == pytest.approx(difference)
+    assert "ADD(-S) 0.10d: best is test_resnet" in (folder / "summary.md").read_text()
+    for trial, own in zip(TRIALS, folders, strict=True):
+        _check_run(client, runs[trial], own)
 
     # 3. Resumed under other settings: refused.
     assert backbones.main([*common, "--resume", "--epochs", "3"]) == 2
