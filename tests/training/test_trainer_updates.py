@@ -100,7 +100,9 @@ class Recorder(Callback):
         self.objectives.append(copy.deepcopy(self.trainer.objective.state_dict()))
 
     def predict(self, net: Any, layer: Any, crops: Any, *_: Any) -> SimpleNamespace:
-        """In place of `evaluator.predict`."""
+        """In place of `evaluator.predict`, which leaves evaluation mode behind."""
+        self.trainer.net.eval()
+        self.trainer.objective.eval()
         split = crops.records.name
         self.tested.append((split, copy.deepcopy(net.state_dict()), layer.log_delta.item()))
         return SimpleNamespace(
