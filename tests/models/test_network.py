@@ -156,3 +156,10 @@ def test_v1b_starts_with_small_normal_weights() -> None:
     convolutions = [weight for weight in weights if weight.dim() > 1]
     assert len(convolutions) == 9 + 2
     assert [weight.std().item() for weight in convolutions] == pytest.approx([1e-3] * 11, rel=0.2)
+
+
+@pytest.mark.parametrize(("norm", "scale"), [("v1b", 0.0), ("v2", 3.0)])
+def test_readouts_start_without_offsets_but_for_the_scale(norm: WeightNorm, scale: float) -> None:
+    net = network(weight_norm=norm)
+    assert not net.output.bias.any()
+    assert net.scale.bias.tolist() == [scale, scale]

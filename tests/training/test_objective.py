@@ -138,6 +138,24 @@ def test_a_perfect_prediction_costs_nothing_at_the_true_pose_and_the_next_step_s
     assert value.raw["deriv_r"].item() < 1e-6
 
 
+@pytest.mark.parametrize("term", ["coord", "mc", "deriv_t", "deriv_r"])
+def test_every_term_pulls_on_what_it_is_made_of(term: str) -> None:
+    """Coordinates by all of them, weight maps by those of the pose, scales by the one of its distribution."""
+    batch = made_batch(POSES, [0, 0])
+    noise = torch.Generator().manual_seed(2)
+    maps = [
+        (batch.coords + 0.1 * torch.randn(batch.coords.shape, generator=noise)).requires_grad_(),
+        torch.randn(2, 2, 8, 8, generator=noise).requires_grad_(),
+        torch.full((2, 2), 2.0).requires_grad_(),
+    ]
+    value = loss_of(Objective(config(), PLAIN), Prediction(*maps), batch)
+    gradients = torch.autograd.grad(value.raw[term], maps, allow_unused=True)
+    pulls = [g is not None and bool(g.isfinite().all()) and g.abs().max().item() > 1e-6 for g in gradients]
+    expected = {"coord": [True, False], "mc": [True, True], "deriv_t": [True, True], "deriv_r": [True, True]}
+    assert pulls[:2] == expected[term]
+    assert pulls[2] or term != "mc"
+
+
 @pytest.mark.parametrize("accumulate", [1, 2, 4])
 def test_the_running_scale_takes_one_hundredth_of_the_mean_scale_per_update(accumulate: int) -> None:
     batch = made_batch(POSES, [0, 0])

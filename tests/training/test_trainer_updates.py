@@ -100,7 +100,9 @@ class Recorder(Callback):
         self.objectives.append(copy.deepcopy(self.trainer.objective.state_dict()))
 
     def predict(self, net: Any, layer: Any, crops: Any, *_: Any) -> SimpleNamespace:
-        """In place of `evaluator.predict`."""
+        """In place of `evaluator.predict`, which leaves evaluation mode behind."""
+        self.trainer.net.eval()
+        self.trainer.objective.eval()
         split = crops.records.name
         self.tested.append((split, copy.deepcopy(net.state_dict()), layer.log_delta.item()))
         return SimpleNamespace(
@@ -135,25 +137,29 @@ def recorded(
 @dataclasses.dataclass
 class Training:
     whole: Recorder
-    rest: Recorder  # of the same training, from the middle of its second epoch on
     initial: State  # weights before the first update
     folder: Path
 
 
 @pytest.fixture(scope="module")
 def training(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
-    folder, cut = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("cut")
+    folder = tmp_path_factory.mktemp("whole")
     initial: list[State] = []
-    whole = recorded(tiny_dataset, folder, initial=initial)
-    recorded(tiny_dataset, cut, Stop(2, 2))
+    return Training(recorded(tiny_dataset, folder, initial=initial), initial[0], folder)
+
+
+@pytest.fixture(scope="module")
+def rest(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    """Of the same training, from the middle of its second epoch on."""
+    folder = tmp_path_factory.mktemp("cut")
+    recorded(tiny_dataset, folder, Stop(2, 2))
     # The stop comes before the second update is saved: the resume goes on from the first.
-    return Training(whole, recorded(tiny_dataset, cut), initial[0], folder)
+    return recorded(tiny_dataset, folder)
 
 
 def test_every_update_uses_the_rate_of_the_cycle_in_all_groups(training: Training) -> None:
     expected = cycle(2e-3, 8)
     np.testing.assert_allclose(training.whole.rates, np.stack([expected, expected], 1), rtol=1e-6)
-    np.testing.assert_allclose(training.rest.rates, np.stack([expected[5:]] * 2, 1), rtol=1e-6)
     history = training.whole.trainer.state.history
     lr = [metrics["train/lr"] for metrics in history[1:]]
     np.testing.assert_allclose(lr, expected.reshape(2, 4).mean(1), rtol=1e-5)
@@ -180,8 +186,6 @@ def test_draws_are_numbered_over_all_parts_of_the_training(training: Training) -
     numbers = [int(key.generate_state(1, np.uint64)[0]) for key in keys]
     assert [generator for generator, _ in training.whole.seeds] == numbers
     assert len({own for _, own in training.whole.seeds}) == 16
-    assert training.rest.seeds == training.whole.seeds[10:]
-    assert training.rest.indices == training.whole.indices[10:]
 
 
 def test_parts_are_halves_of_the_batch_and_an_epoch_sees_every_sample_once(training: Training) -> None:
@@ -196,15 +200,14 @@ def test_every_update_is_made_in_training_mode(training: Training) -> None:
     assert len(training.whole.modes) == 16
 
 
-def test_the_running_scale_goes_on_over_updates_epochs_and_a_resume(training: Training) -> None:
+def test_the_running_scale_goes_on_over_updates_and_epochs(training: Training) -> None:
     expected, momentum = 1.0, 1 - math.sqrt(0.99)  # two parts make one hundredth
     for mean, after in training.whole.scales:
         expected += momentum * (mean - expected)
         assert after == pytest.approx(expected, rel=1e-5)
-    assert training.rest.scales == training.whole.scales[10:]
 
 
-def test_the_average_follows_its_formula_over_epochs_and_a_resume(training: Training) -> None:
+def test_the_average_follows_its_formula_over_epochs(training: Training) -> None:
     average = {name: value.double() for name, value in training.initial.items()}
     for n, (weights, found) in enumerate(
         zip(training.whole.weights, training.whole.averages, strict=True), 1
@@ -214,8 +217,6 @@ def test_the_average_follows_its_formula_over_epochs_and_a_resume(training: Trai
             counter = not value.is_floating_point()
             average[name] = value if counter else keep * average[name] + (1 - keep) * value.double()
             torch.testing.assert_close(found[name].double(), average[name].double(), rtol=1e-4, atol=1e-6)
-    last, resumed = training.whole.averages[-1], training.rest.averages[-1]
-    assert all(torch.equal(value, resumed[name]) for name, value in last.items())
 
 
 def same(first: State, second: State) -> bool:
@@ -246,7 +247,27 @@ def test_a_learnt_threshold_is_trained_in_every_update_and_tested_as_it_was_in_t
     assert len({math.log(0.1), *learnt}) == 9
     thresholds = [threshold for *_, threshold in training.whole.tested]
     assert thresholds == [pytest.approx(math.log(0.1)), learnt[3], learnt[7], learnt[3]]
-    assert [state["layer.log_delta"].item() for state in training.rest.objectives] == learnt[5:]
+
+
+def test_a_resume_in_the_midst_of_an_epoch_goes_on_with_everything(
+    training: Training, rest: Recorder
+) -> None:
+    """From update 5 of 8, parts 10 of 16: all that the tests above have found right in the whole."""
+    whole = training.whole
+    assert len(rest.rates) == 3
+    np.testing.assert_allclose(rest.rates, np.stack([cycle(2e-3, 8)[5:]] * 2, 1), rtol=1e-6)
+    assert rest.norms == whole.norms[5:]
+    assert (rest.seeds, rest.indices, rest.scales) == (
+        whole.seeds[10:],
+        whole.indices[10:],
+        whole.scales[10:],
+    )
+    for kept in ("weights", "averages", "objectives"):
+        mine, theirs = getattr(rest, kept), getattr(whole, kept)[5:]
+        assert all(same(a, b) for a, b in zip(mine, theirs, strict=True)), kept
+    histories = [recorder.trainer.state.history for recorder in (rest, whole)]
+    for name in ("train/loss", "train/lr", "train/grad_norm"):  # also of the epoch that was cut in two
+        assert len({tuple(epoch[name] for epoch in history[1:]) for history in histories}) == 1
 
 
 @pytest.mark.parametrize("factor", [7.5, None])
