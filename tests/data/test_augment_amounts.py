@@ -159,13 +159,14 @@ def test_occluders_show_other_crops_as_often_as_asked_and_every_one_of_them(leve
     images, index = read(levels, config, 800)
     plain, _ = read(levels, STILL, RECORDS)
     changed = [image[(image != plain[i]).any(-1)] for image, i in zip(images, index, strict=True)]
-    seen = [pixels.mean() for pixels in changed if len(pixels) >= 8]  # others lie where they show the same
-    dark = np.array([value <= 2 for value in seen])
+    # What fills most of a rectangle; some lie where they show what was there before.
+    seen = np.array([np.bincount(pixels.ravel()).argmax() for pixels in changed if len(pixels) >= 8])
     assert len(seen) > 650
     # A crop of the same picture changes nothing outside of the object: one in eight is hardly seen.
-    assert 0.52 < 1 - dark.mean() < 0.62
-    levels_seen = {int(v) for pixels in changed for v in np.unique(pixels)}
-    assert levels_seen >= {0, 1, 2, *LEVELS}
+    assert 0.52 < (seen > 2).mean() < 0.62
+    shares = [(seen[seen > 2] == level).mean() for level in LEVELS]
+    assert min(shares) > 0.05
+    assert max(shares) < 0.2
 
 
 def colours() -> np.ndarray:

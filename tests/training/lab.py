@@ -120,15 +120,16 @@ class Lab:
         """In place of the network, in evaluation."""
         return NearlyTrue(self.trainer.data)
 
-    @property
-    def precision(self) -> str:
-        """What the head computes in while training."""
+    @cached_property
+    def precision(self) -> list[str]:
+        """What the head computes in, in training and in evaluation."""
         seen: list[str] = []
         handle = self.trainer.net.head.register_forward_hook(lambda *call: seen.append(str(call[-1].dtype)))
         with self._restored():
             self.trainer._part_loss(self.parts[0], 0)
+            self.trainer._score("validation")
         handle.remove()
-        return seen[0]
+        return seen
 
     @contextmanager
     def _restored(self) -> Iterator[None]:

@@ -82,11 +82,11 @@ def _term(other: str, name: str) -> Setting:
     return Setting(other=other, changes=("loss.weighted", "loss.total"), keeps=("loss.raw",))
 
 
-SETTINGS = {
+SETTINGS: dict[str, Setting] = {
     "seed": Setting(
         other="1",
         changes=("order", "crop.jitter", "network.weights", "loss.raw"),
-        keeps=(*BOXES, "rates"),
+        keeps=(*BOXES, "rates", "poses", "posterior"),
     ),
     "model.backbone": Setting(other="test_efficientnet", changes=("network.shapes",), keeps=(*CROPS, *BOXES)),
     "model.head": Setting(other="upsample", changes=("network.shapes",), keeps=(*CROPS, *BOXES)),
@@ -139,11 +139,21 @@ SETTINGS = {
     "optim.epochs": Setting(other="6", changes=("rates",), keeps=("steps",)),
     "optim.batch_size": Setting(other="2", changes=("loss.raw",), now=(("parts", [2]), ("steps", 6))),
     "optim.clip_norm": Setting(
-        other="1e-3", changes=("update.norm", "update.weights"), keeps=("loss.raw", "rates")
+        other="1e-3",
+        changes=("update.norm", "update.weights"),
+        keeps=("loss.raw", "rates"),
+        given=("optim.clip_norm=1e-2",),
     ),
-    "optim.precision": Setting(other="bf16", changes=("loss.raw",), now=(("precision", "torch.bfloat16"),)),
+    "optim.precision": Setting(
+        other="bf16", changes=("loss.raw",), now=(("precision", 2 * ["torch.bfloat16"]),)
+    ),
     "optim.accumulate": Setting(other="2", keeps=("order", "rates", "steps"), now=(("parts", [2, 2]),)),
-    "optim.ema": Setting(other="0.5", changes=("update.evaluated",), keeps=("update.weights",)),
+    "optim.ema": Setting(
+        other="0.1",
+        changes=("update.evaluated",),
+        keeps=("update.weights",),
+        given=("optim.ema=0.9",),
+    ),
     "optim.skip_limit": Setting(other="1", changes=("survives",), keeps=("update.weights",)),
     "data.points": Setting(
         other="32", changes=("loss.raw", "covariance"), keeps=CROPS, now=(("points", 32),)
@@ -211,6 +221,35 @@ SETTINGS = {
     ),
 }
 
+# The same settings where they go another way; what stands in brackets is only a name.
+SETTINGS |= {
+    "evaluation.iterations (epnp)": Setting(
+        other="4", changes=("poses",), given=("evaluation.initial=epnp", "evaluation.iterations=1")
+    ),
+    "evaluation.iterations (hypotheses)": Setting(
+        other="4", changes=("poses",), given=("evaluation.hypotheses=2",)
+    ),
+    "evaluation.proposals (hypotheses)": Setting(
+        other="7", changes=("poses",), given=("evaluation.hypotheses=2",)
+    ),
+    "evaluation.samples (hypotheses)": Setting(
+        other="12", changes=("posterior",), keeps=("poses",), given=("evaluation.hypotheses=2",)
+    ),
+    "optim.weight_decay (rmsprop)": Setting(
+        other="0.1", changes=("update.weights",), keeps=("loss.raw",), given=("optim.optimiser=rmsprop",)
+    ),
+    "optim.lr (onecycle)": Setting(other="2e-3", changes=("rates",), given=("optim.schedule=onecycle",)),
+    "optim.epochs (onecycle)": Setting(
+        other="2", changes=("rates", "update.weights"), given=("optim.schedule=onecycle",)
+    ),
+    "data.real_repeats (none)": Setting(other="0", now=(("visits", [1, 0] * 6), ("steps", 1))),
+    "pnp.learn_delta (fixed)": Setting(
+        other="yes", now=(("trained", ["layer.log_delta"]),), given=("pnp.kernel=fixed",)
+    ),
+    "pnp.delta (learnt)": _solver("0.01", "pnp.kernel=fixed", "pnp.learn_delta=yes"),
+    "pnp.relative_delta (learnt)": _solver("0.01", "pnp.learn_delta=yes"),
+}
+
 # Settings that a test of their own watches, and why they are not in the table.
 ELSEWHERE = {
     "recipe": "a name: it changes no number, only what the result is filed under",
@@ -228,7 +267,7 @@ ELSEWHERE = {
 
 
 def kept(name: str) -> set[str]:
-    """Observables that a setting must leave as they are."""
+    """Observables that an entry's setting must leave as they are."""
     setting = SETTINGS[name]
     group = next((names for prefix, names in KEPT_BY_GROUP.items() if name.startswith(prefix)), ())
     meant = {*setting.changes, *(observable for observable, _ in setting.now)}

@@ -85,6 +85,27 @@ def test_loader_processes_are_as_many_as_asked_and_change_no_number(lab: Callabl
     assert same(*batches)
 
 
+def test_the_sanity_check_shows_images_as_they_are(lab: Callable[..., Lab]) -> None:
+    plain = lab("data.overfit=2")
+    noisy = lab(
+        *(
+            "data.overfit=2",
+            "data.augment.color=0.5",
+            "data.augment.occlusion=1",
+            "data.augment.rotation_deg=20",
+        ),
+        *("evaluation.detector.scale=0.3", "evaluation.detector.shift=0.3", "evaluation.test_boxes=detected"),
+    )
+    for what in ("crop.side", "crop.pixels", "crop.mask", "crop.camera", "validation.pixels", "test.pixels"):
+        assert same(plain[what], noisy[what]), what
+    assert same(plain["validation.pixels"], plain["test.pixels"])
+    records = list(plain.trainer.data.dataset.split("train"))[:2]
+    assert plain["test.names"] == [record.sample_id for record in records]
+    sides = [1.5 * max(record.box[2:]) for record in records]
+    assert plain["test.side"].tolist() == pytest.approx(sides)
+    assert set(plain["crop.side"].tolist()) == set(plain["test.side"].tolist())
+
+
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Names of what is given to `torch.compile`, which compiles nothing here.
