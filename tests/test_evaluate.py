@@ -197,3 +197,13 @@ def test_thresholds_of_degrees_and_hypotheses_follow_the_command_line(several: P
     assert found["cat (6)", "7deg7cm"][0] == pytest.approx(200 / 3)
     assert found["cat (6)", "add_0.07d"][0] == pytest.approx(100 / 3)
     assert found["cat (6)", "best_of_2_add_0.07d"][0] == 100
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_calibration_stands_in_the_columns_of_its_objects(file: Path) -> None:
+    """Two images of three have a pose: the cat's truth is far out, the cup's in the middle."""
+    assert main([str(file)]) == 0
+    found = cells(file.parent)
+    assert [found[name, "nll"][0] for name in ("cat (6)", "cup (7)")] == [-19, -20]
+    assert [found[name, "coverage_80"][0] for name in ("cat (6)", "cup (7)", "average")] == [0, 100, 50]
+    assert found["cup (7)", "coverage_cov_50"][0] == 100

@@ -187,3 +187,27 @@ def test_a_mean_stays_between_0_and_100_and_a_difference_need_not() -> None:
     assert other.difference.value == pytest.approx(-92)
     assert best.spread == pytest.approx(8 / np.sqrt(2))
     assert other.seeds == (0, 8)
+
+
+@pytest.mark.parametrize("strength", [1, 3])
+def test_two_seeds_whose_means_agree_leave_the_images_less_their_rest(strength: int) -> None:
+    """Deviations d and -d of sum 0: V_E / V_I is var d / var b, summed over objects of unequal size.
+
+    The draws are those of one trial that counts b, so that the widths compare exactly.
+    """
+    rng, object_id = np.random.default_rng(0), np.repeat([1, 6], [10, 30])
+    base = 50.0 + rng.integers(-6, 7, 40)
+    rest = strength * np.tile([4.0, -4, 2, -2, 0, 1, -1, 3, -3, 0], 4)
+    pair = compare({"a": np.stack([base + rest, base - rest])}, object_id)[0].mean
+    alone = compare({"a": base[None]}, object_id)[0].mean
+    kept = 1 - variance_of_the_average(rest, object_id) / variance_of_the_average(base, object_id)
+    assert (kept > 0) == (strength == 1)
+    expected = np.sqrt(max(kept, 0)) * (alone.high - alone.low)
+    assert pair.high - pair.low == pytest.approx(expected, abs=1e-9)
+    assert pair.value == pytest.approx(alone.value)
+
+
+def test_the_best_setting_is_that_of_the_best_mean_and_not_of_the_luckiest_seed() -> None:
+    lucky, steady = np.array([[90.0], [10.0]]), np.array([[60.0], [58.0]])
+    rows = compare({"lucky": lucky + np.zeros(4), "steady": steady + np.zeros(4)}, np.zeros(4))
+    assert [row.name for row in rows] == ["steady", "lucky"]

@@ -1,5 +1,7 @@
 """On correspondences whose noise is what their weights say, the sampled posterior is calibrated."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from scipy.stats import chi2
 
 from epropnp.evaluation.posterior import PosteriorSampler
 from epropnp.evaluation.temperature import Draws, Temperature, Temperatures
-from epropnp.pnp import EProPnP, PnPConfig, pose
+from epropnp.pnp import EProPnP, MonteCarlo, PnPConfig, pose
 from tests.evaluation.drawn import draw, solve, squared_distance
 
 OBJECTS = 600
@@ -89,7 +91,17 @@ def test_numbers_of_a_posterior_by_hand(tail: float) -> None:
 
 
 @pytest.mark.parametrize(("asked", "drawn"), [(256, 256), (9, 8), (1, 2)])
-def test_an_even_number_is_drawn_about_the_pose_that_is_given(asked: int, drawn: int) -> None:
+def test_an_even_number_is_drawn_about_the_pose_that_is_given(
+    asked: int, drawn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monte_carlo, centres = EProPnP.monte_carlo, []
+
+    def spy(self: EProPnP, *args: Any, **kwargs: Any) -> MonteCarlo:
+        found = monte_carlo(self, *args, **kwargs)
+        centres.append(found.solution.pose)
+        return found
+
+    monkeypatch.setattr(EProPnP, "monte_carlo", spy)
     made = draw(3)
     pose_given = pose.retract(made.truth, torch.tensor([0.003, 0, 0, 0, 0.01, 0]))
     elsewhere = pose.retract(made.truth, torch.tensor([0, 0.01, 0, 0, 0, 0]))
@@ -97,7 +109,8 @@ def test_an_even_number_is_drawn_about_the_pose_that_is_given(asked: int, drawn:
     draws = sampler.draw(*made.given, pose=pose_given, truths=torch.stack((elsewhere, made.truth)))
     assert draws.excess.shape == draws.log_proposal.shape == (drawn, 3)
     at_pose, near, far = (made.layer.cost(p, *made.given) for p in (pose_given, made.truth, elsewhere))
-    torch.testing.assert_close(draws.cost, at_pose)  # it is not solved for again
+    torch.testing.assert_close(centres[0], pose_given, atol=1e-6, rtol=0)  # it is not solved for again
+    torch.testing.assert_close(draws.cost, at_pose)
     torch.testing.assert_close(draws.excess_true, torch.minimum(near, far) - at_pose, atol=1e-3, rtol=1e-4)
 
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ SEED = 20220331  # of the random starts; that of the samples is the next
 
 
 class Watched(Oracle):
-    """Notes how it is called; `broken` rows of the split have no coordinates."""
+    """Notes how it is called; `broken` rows of the split have the same coordinates everywhere, or none."""
 
-    def __init__(self, data: CropDataset, broken: tuple[int, ...] = ()) -> None:
+    def __init__(self, data: CropDataset, broken: Mapping[int, float] = MappingProxyType({})) -> None:
         super().__init__(data)
         self.broken = broken
         self.called: list[tuple[bool, bool, torch.dtype]] = []
@@ -43,9 +44,9 @@ class Watched(Oracle):
         self.called.append((self.training, torch.is_grad_enabled(), half))
         self.brightest = max(self.brightest, image.max().item())
         found = super().forward(image)
-        for row in self.broken:
+        for row, value in self.broken.items():
             if first <= row < first + len(image):
-                found.coords[row - first] = torch.nan
+                found.coords[row - first] = value
         return found
 
 
@@ -114,8 +115,10 @@ def test_settings_and_random_streams_reach_the_layer(
 
 def test_an_image_without_a_pose_is_said_to_be_so_and_leaves_the_others(data: CropDataset) -> None:
     settings = config(samples=8, proposals=8)
-    whole, broken = predicted(Watched(data), settings), predicted(Watched(data, (6,)), settings)
-    rest = np.arange(12) != 6
+    net = Watched(data, {6: torch.nan, 8: 0.5})  # not finite; a single point that any turn fits
+    whole, broken = predicted(Watched(data), settings), predicted(net, settings)
+    rest = ~np.isin(np.arange(12), (6, 8))
+    assert np.isfinite(broken.T_pred[8]).all()
     assert whole.valid.all()
     assert broken.valid.tolist() == rest.tolist()
     np.testing.assert_allclose(broken.T_pred[rest], whole.T_pred[rest], atol=1e-5)
@@ -145,6 +148,38 @@ def test_what_is_known_of_an_image_comes_from_its_record(data: CropDataset, tiny
         np.testing.assert_allclose(found.crop[i], [*corner, side], rtol=1e-5, atol=1e-3)
         np.testing.assert_array_equal(found.K[i], record.K)
         np.testing.assert_array_equal(found.T_true[i], record.T_cam_obj)
+
+
+def test_rows_of_a_file_are_gathered_image_by_image() -> None:
+    """Two batches, of two images and one; every camera and size differs."""
+    parts = [
+        {"cost": torch.tensor([1.0, 2]), "cost_true": torch.tensor([7.0, 8])},
+        {"cost": torch.tensor([3.0]), "cost_true": torch.tensor([9.0])},
+    ]
+    shapes = {"T_pred": (4, 4), "crop": (3,), "covariance": (6, 6), "valid": ()}
+    for part in parts:
+        part |= {name: torch.zeros(len(part["cost"]), *shape) for name, shape in shapes.items()}
+        part |= dict.fromkeys(("log_evidence", "effective_samples", "credible_level"), part["cost"])
+    records = [
+        SimpleNamespace(
+            sample_id=f"s{i}",
+            object_id=10 + i,
+            T_cam_obj=np.eye(4) * i,
+            K=np.eye(3) * (i + 5),
+            image_size=np.array([640 + i, 480 + i]),
+        )
+        for i in range(3)
+    ]
+    split = SimpleNamespace(records=records, objects={10: model()})
+    found = evaluator._collect(parts, split, Temperatures())  # type: ignore[arg-type]
+    assert (found.sample_id, found.object_id.tolist()) == (["s0", "s1", "s2"], [10, 11, 12])
+    assert found.cost.tolist() == [1, 2, 3]
+    assert found.T_true[:, 0, 0].tolist() == [0, 1, 2]
+    assert found.K[:, 0, 0].tolist() == [5, 6, 7]
+    assert found.image_size.tolist() == [[640, 480], [641, 481], [642, 482]]
+    assert found.posterior is not None
+    assert found.posterior.cost_true.tolist() == [7, 8, 9]
+    assert list(found.objects) == [10]
 
 
 @pytest.mark.parametrize(("points", "factor"), [(64, 2.0), (16, 4.0), (256, 1.0), (512, 1.0)])
@@ -191,9 +226,9 @@ def test_temperatures_are_fitted_to_valid_images_first_the_covariance_then_the_s
     monkeypatch.setattr(
         evaluator, "posterior_temperature", lambda draws: given.append(draws) or Temperature(scale=7.0)
     )
-    net = Watched(data, broken=(3,))
+    net = Watched(data, broken={3: torch.nan})
     found = fit_temperatures(net, EProPnP(), data, settings)  # type: ignore[arg-type]
-    plain = predicted(Watched(data, (3,)), config(samples=0, proposals=8))
+    plain = predicted(Watched(data, {3: torch.nan}), config(samples=0, proposals=8))
     expected = covariance_temperature(squared_distances(plain, data.objects))
     assert found.covariance.scale == pytest.approx(expected.scale, rel=1e-6)
     assert found.covariance.scale != 1
