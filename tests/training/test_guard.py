@@ -35,7 +35,7 @@ def test_as_many_updates_as_the_limit_says_are_left_out_and_no_more(limit: int) 
         guard.remember()
         refuse(guard, skipped)
     guard.remember()
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(NonFiniteError, match="; samples s0, s1; lower the learning rate"):
         refuse(guard, limit)
 
 
