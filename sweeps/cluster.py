@@ -14,7 +14,11 @@ from epropnp.errors import UserError
 # times slower. How many there are, a trial's config says.
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "RAY_USAGE_STATS_ENABLED": "0"}
 OBJECT_STORE_BYTES = 100 * 2**20  # trials read the dataset by memory map: Ray carries only metrics
-START_SECONDS = 180  # a busy machine needs more than the 30 s that Ray waits for its own processes
+START_SECONDS = 90  # a busy machine needs more than the 30 s that Ray waits for its own processes
+START_ATTEMPTS = 3  # its node gives up when one of its helpers takes 15 s, which no setting changes
+START_FAILED = "timed out during startup"  # words of a plain Exception
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,7 @@ def ray_session(address: str | None) -> Iterator[None]:
             "object_store_memory": OBJECT_STORE_BYTES,
         }
     try:
-        ray.init(address or "local", **options)
+        _init(address, options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         if address is None:
             raise
@@ -103,6 +107,21 @@ def ray_session(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _init(address: str | None, options: dict[str, Any]) -> None:
+    """`ray.init`, repeated where this machine was too busy to start Ray in time."""
+    import ray
+
+    for _ in range(START_ATTEMPTS - 1):
+        try:
+            ray.init(address or "local", **options)
+            return
+        except Exception as error:
+            if address is not None or START_FAILED not in str(error):
+                raise
+            log.warning("Ray did not start in time on this busy machine: trying again")
+    ray.init(address or "local", **options)
 
 
 def share_of_cluster(trials: int, wanted: int | None, threads: int) -> Share:

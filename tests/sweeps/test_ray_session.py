@@ -20,8 +20,8 @@ OURS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_gcs_server_port_wait_time_s": "180",
-    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_gcs_server_port_wait_time_s": "90",
+    "RAY_raylet_start_wait_time_s": "90",
 }
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
 
@@ -74,7 +74,7 @@ def test_ray_has_time_to_start_on_a_busy_machine_before_it_is_imported() -> None
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout.split()) == (7, ["180", "180"]), done.stderr
+    assert (done.returncode, done.stdout.split()) == (7, ["90", "90"]), done.stderr
 
 
 @pytest.fixture
@@ -123,6 +123,45 @@ def test_a_cluster_that_is_not_there_is_the_users_error_and_a_failed_start_is_no
         pass
     with pytest.raises(kind, match="nobody answers"), ray_session(None):
         pass
+
+
+class _Busy:
+    """A machine on which Ray starts in time after some attempts."""
+
+    def __init__(self, failures: int, words: str = "The current node timed out during startup.") -> None:
+        self.failures, self.words, self.addresses = failures, words, list[str]()
+
+    def init(self, address: str, **options: Any) -> None:
+        self.addresses.append(address)
+        if len(self.addresses) <= self.failures:
+            raise Exception(self.words)  # Ray raises just that
+
+
+@pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (1, 2), (2, 3)])
+def test_ray_is_started_again_where_the_machine_was_too_busy(
+    started: list[Any], monkeypatch: pytest.MonkeyPatch, failures: int, attempts: int
+) -> None:
+    busy = _Busy(failures)
+    monkeypatch.setattr(ray, "init", busy.init)
+    with ray_session(None):
+        started.append("trials")
+    assert busy.addresses == ["local"] * attempts
+    assert started == ["trials", "shutdown"]
+
+
+@pytest.mark.parametrize(
+    ("address", "busy", "attempts"),
+    [(None, _Busy(9), 3), (None, _Busy(9, "no room on the disk"), 1), ("head:6379", _Busy(9), 1)],
+    ids=["always too busy", "another reason", "a cluster"],
+)
+def test_a_start_that_fails_for_good_is_an_error(
+    started: list[Any], monkeypatch: pytest.MonkeyPatch, address: str | None, busy: _Busy, attempts: int
+) -> None:
+    monkeypatch.setattr(ray, "init", busy.init)
+    with pytest.raises(Exception, match=busy.words), ray_session(address):
+        started.append("trials")
+    assert len(busy.addresses) == attempts
+    assert started == []
 
 
 def _node(cpus: float | None, alive: bool = True) -> dict[str, Any]:
