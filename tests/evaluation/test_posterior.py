@@ -118,7 +118,7 @@ def test_samples_are_drawn_as_wide_as_the_covariance_is_said_to_be() -> None:
     """Half of the weights make twice the spread; the costs are those of the weights that are given."""
     made = draw(20)
     poses = solve(made).pose
-    spread = []
+    spread, evidence = [], []
     for found in (None, Temperatures(covariance=Temperature(scale=0.5))):
         sampler = PosteriorSampler(made.layer, 256, found)
         draws = sampler.draw(
@@ -126,7 +126,9 @@ def test_samples_are_drawn_as_wide_as_the_covariance_is_said_to_be() -> None:
         )
         assert (draws.excess > -0.05).all()
         spread.append(draws.excess.median().item())
+        evidence.append(draws.log_evidence(Temperature()))
     assert spread[1] == pytest.approx(4 * spread[0], rel=0.25)
+    assert (evidence[1] - evidence[0]).abs().median() < 0.3  # the same integral, with more noise
 
 
 def test_a_learnt_threshold_is_the_sampler_s_too() -> None:

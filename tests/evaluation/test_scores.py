@@ -151,6 +151,7 @@ def test_estimates_of_unequal_objects_have_values_of_their_own() -> None:
     assert [found.per_object[i]["a"].value for i in (1, 6)] == [50, 75]
     assert (found.average["a"].value, found.average["b"].value) == (62.5, 31.25)
     assert found.per_object[1]["a"] == Estimate(50, 50, 50)  # one image: no other draw
+    assert 0 <= found.per_object[6]["a"].low < 75 < found.per_object[6]["a"].high <= 100
 
 
 def test_the_best_hypothesis_is_found_by_add_of_the_symmetric_object_too() -> None:
