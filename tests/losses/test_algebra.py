@@ -27,6 +27,7 @@ def test_a_sum_gives_the_total_and_each_term_raw_and_weighted() -> None:
     assert value.total.item() == 5 + 0.5 * 3
     assert {name: term.item() for name, term in value.raw.items()} == {"a": 5.0, "b": 3.0}
     assert {name: term.item() for name, term in value.weighted.items()} == {"a": 5.0, "b": 1.5}
+    assert not any(term.requires_grad for term in value.weighted.values())
     value.total.backward()
     assert x.grad is not None
     assert x.grad.tolist() == [2 * 1 + 0.5, 2 * 2 + 0.5]
