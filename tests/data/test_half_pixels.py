@@ -78,6 +78,9 @@ def test_a_quarter_turn_of_the_crop_turns_its_picture(quarters: int) -> None:
     moved = turned.rotation @ (129.5, 97.5, 1)
     expected = {1: (127.5, 99.5), 2: (125.5, 97.5), 3: (127.5, 95.5)}[quarters]
     np.testing.assert_allclose(moved[:2], expected, atol=1e-9)
+    K = np.array([[50.0, 0, 130], [0, 50.0, 90], [0, 0, 1]])
+    ray = np.array([-0.01, 0.15, 1])  # of that point: (130 - 0.5, 90 + 7.5)
+    np.testing.assert_allclose((turned.camera(K) @ ray)[:2], expected, atol=1e-9)
     cell = turned.to_cells(16) @ (129.5, 97.5, 1)
     np.testing.assert_allclose(cell, np.array(expected) - turned.corner - 0.5, atol=1e-9)
     np.testing.assert_allclose(turned.to_cells(16, (100, 70)) @ (29.5, 27.5, 1), cell, atol=1e-9)

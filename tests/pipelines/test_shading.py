@@ -237,7 +237,7 @@ def test_the_camera_exposes_balances_and_pastes() -> None:
     whole = [np.sqrt(0.2 * 0.8 * balance) for balance in (1.5, 1.0, 0.5)]
     assert picture[2].tolist() == [round(255 * value) for value in whole]
     assert picture[3].tolist() == [255, 255, 255]
-    assert behind[0, 0, 0] == np.float32(0.4), "the background is not painted on"
+    assert (behind == np.float32(0.4)).all(), "the background is not painted on"
 
 
 def test_noise_is_that_of_the_sensor() -> None:

@@ -249,7 +249,10 @@ def test_a_view_may_touch_the_border_of_two_pixels_and_is_placed_anew_beyond(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The projected hull must lie from 2 to 637 and from 2 to 477, these included."""
-    for outermost, accepted in (((2.0, 2.0, 637.0, 477.0), True), ((1.9, 2.0, 637.0, 477.0), False)):
+    cases = [((2.0, 2.0, 637.0, 477.0), True)]
+    cases += [((1.9, 2.0, 637.0, 477.0), False), ((2.0, 2.0, 637.1, 477.0), False)]
+    cases += [((2.0, 1.9, 637.0, 477.0), False), ((2.0, 2.0, 637.0, 477.1), False)]
+    for outermost, accepted in cases:
         left, top, right, bottom = outermost
         pixels = np.array([[left, top], [right, bottom]])
         calls = []
