@@ -20,7 +20,6 @@ def test_defaults_are_those_of_the_study() -> None:
         "lm_max_diagonal": 1e32,
         "lm_epsilon": 1e-5,
         "rslm_proposals": 4,
-        "rslm_proposals_blind": 64,
         "rslm_points": 16,
         "rslm_iterations": 3,
         "amis_iterations": 4,

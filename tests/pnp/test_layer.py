@@ -12,14 +12,13 @@ from epropnp.pnp import layer as layer_module
 from epropnp.pnp.problem import Problem
 from tests.pnp.scenes import Scene, make_scene, perturbed, plain_cost, problem_of
 
-CONFIG = PnPConfig(
-    lm_iterations=6, rslm_proposals=3, rslm_proposals_blind=11, amis_iterations=2, amis_samples=8
-)
+CONFIG = PnPConfig(lm_iterations=6, rslm_proposals=3, amis_iterations=2, amis_samples=8)
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Arguments of the latest call of each function that the layer's methods end in."""
+    """Arguments of the latest call of each function that the layer's methods end in; 11 blind proposals."""
+    monkeypatch.setattr(layer_module, "BLIND_PROPOSALS", 11)
     seen: dict[str, Any] = {}
     for name in ("levenberg_marquardt", "gauss_newton", "random_sample_lm", "candidate_poses"):
         original = getattr(layer_module, name)

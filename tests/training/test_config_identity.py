@@ -80,7 +80,7 @@ def test_all_groups_are_walked() -> None:
         "evaluation",
         "evaluation.detector",
     }
-    assert len(LEAVES) > 80
+    assert len(LEAVES) >= 80
 
 
 @pytest.mark.parametrize("name", sorted(LEAVES))

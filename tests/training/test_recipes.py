@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from epropnp.pnp import PnPConfig
+from epropnp.pnp.layer import BLIND_PROPOSALS
 from epropnp.training.config import OptimConfig, TrialConfig
 from epropnp.training.recipes import RECIPES, small, study_head
 
@@ -94,12 +95,8 @@ def test_the_pose_layer_starts_from_the_settings_of_the_official_6dof_training()
     assert (pnp.dof, pnp.kernel, pnp.relative_delta, pnp.learn_delta) == (6, "adaptive", 0.1, False)
     assert (pnp.lm_iterations, pnp.lm_initial_radius, pnp.lm_min_relative_decrease) == (5, 30.0, 1e-3)
     assert (pnp.lm_min_diagonal, pnp.lm_max_diagonal, pnp.lm_epsilon) == (1e-6, 1e32, 1e-5)
-    assert (pnp.rslm_proposals, pnp.rslm_proposals_blind, pnp.rslm_points, pnp.rslm_iterations) == (
-        4,
-        64,
-        16,
-        3,
-    )
+    assert (pnp.rslm_proposals, BLIND_PROPOSALS) == (4, 64)
+    assert (pnp.rslm_points, pnp.rslm_iterations) == (16, 3)
     assert (pnp.amis_iterations, pnp.amis_samples, pnp.dispersion) == (4, 128, 0.001)
 
 
