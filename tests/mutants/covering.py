@@ -15,6 +15,7 @@ from pathlib import Path
 from coverage import CoverageData
 
 PACKAGES = ("epropnp", "pipelines", "sweeps")
+TESTS_FAILED = 1  # pytest's exit code
 # As `make test` has it.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -77,7 +78,7 @@ def measure(tree: Path, folder: Path, jobs: int) -> Covering:
     """Run a tree's tests under coverage, or take up what an earlier run of the same tree left in `folder`.
 
     Raises:
-        RuntimeError: the suite could not be run, or a test fails without any wrong change.
+        RuntimeError: the suite could not be run.
     """
     mark, digest = folder / "digest.json", digest_of(tree)
     if not mark.is_file() or json.loads(mark.read_text()) != {"tree": str(tree), "digest": digest}:
@@ -101,8 +102,11 @@ def _run_all(tree: Path, folder: Path, jobs: int) -> None:
     own = {"PYTHONPATH": str(tree), "EPROPNP_TEST_DATA": str(folder / "data")}
     environment = os.environ | ENVIRONMENT | own
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the tests fail without any wrong change:\n{done.stdout[-3000:]}")
+    if done.returncode not in (0, TESTS_FAILED):
+        raise RuntimeError(f"the tests did not run to their end:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    for line in done.stdout.splitlines():
+        if line.startswith(("FAILED", "ERROR")):  # such as a test that looks into the repository
+            print(f"left out, for it fails in a copy without any wrong change: {line}", flush=True)
 
 
 def _file_of(case: ET.Element) -> str:
