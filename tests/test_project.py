@@ -111,6 +111,7 @@ def test_every_module_imports_and_says_what_it_is(file: Path) -> None:
     assert importlib.import_module(module_name(file)).__doc__
 
 
+@pytest.mark.slow
 def test_importing_the_layer_loads_no_heavy_library() -> None:
     heavy = ["cv2", "mlflow", "pandas", "pyarrow", "ray", "timm", "torchvision"]
     code = f"import sys, epropnp.pnp; print(*({set(heavy)!r} & set(sys.modules)))"

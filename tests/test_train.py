@@ -20,6 +20,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on(
     tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_training_that_was_stopped_goes_on(
     assert load_checkpoint(out / "checkpoint.pt")["config"]["model"]["input_px"] == 64
 
 
+@pytest.mark.slow
 def test_overfit_passes(tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", str(tiny_dataset), "--out", str(tmp_path), "--overfit", "1", "--epochs", "6"]
     assert main([*words, "--set", *TINY, "optim.lr=5e-3", "optim.batch_size=4"]) == 0

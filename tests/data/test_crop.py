@@ -97,6 +97,7 @@ def test_maps_are_sampled_at_the_nearest_pixel() -> None:
         np.testing.assert_array_equal(coords[inside], record.coords[at])
 
 
+@pytest.mark.slow
 def test_points_img_are_the_cell_centres_to_a_hundredth_of_a_pixel(tiny_dataset) -> None:  # type: ignore[no-untyped-def]
     data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=128, map_px=32, config=STRONGER)
     for i in range(8):

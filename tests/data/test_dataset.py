@@ -28,6 +28,7 @@ def batch_hashes(path: Path, seed: int, epoch: int, workers: int = 0, start: int
     return hashes
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_batches_are_the_same_for_any_number_of_workers(tiny_dataset: Path, workers: int) -> None:

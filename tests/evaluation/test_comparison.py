@@ -91,6 +91,7 @@ def test_the_same_call_gives_the_same_answer() -> None:
     assert compare(trials, np.zeros(60)) == compare(trials, np.zeros(60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "images", "seed_std"), [(3, 200, 0.0), (3, 1000, 0.1), (3, 200, 0.3), (5, 300, 0.1)]
 )

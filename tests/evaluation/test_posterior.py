@@ -46,6 +46,7 @@ def test_the_covariance_is_too_small_under_huber_even_where_the_posterior_is_rig
     assert share[1.0] == pytest.approx(0.51, abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_scale_at_which_is_drawn_changes_nothing_but_the_noise() -> None:
     drawn = draw(200, delta=1.0)
     solution = solve(drawn)

@@ -65,6 +65,7 @@ def test_covariances_of_known_scale_and_tail() -> None:
     assert found.tail == pytest.approx(0.2, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1 / 3, 2.0])
 def test_wrong_weights_are_found_and_corrected_on_other_images(factor: float) -> None:
     temperatures = fitted(draw(300), factor)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.gpu_check import BENCHES, ROOT, Section, report, run_bench, run_tests
 
 THREE_TESTS = """
@@ -16,6 +18,7 @@ def test_left_out(): pass
 """
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so_and_is_content(tmp_path: Path) -> None:
     command = [sys.executable, "tests/bench/gpu_check.py", "--out", str(tmp_path)]
     hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
@@ -31,6 +34,7 @@ def test_make_passes_the_folder_on() -> None:
     assert "tests/bench/gpu_check.py --out elsewhere" in run.stdout
 
 
+@pytest.mark.slow
 def test_tests_are_counted_and_named(tmp_path: Path) -> None:
     file = tmp_path / "test_three.py"
     file.write_text(THREE_TESTS)

@@ -12,6 +12,7 @@ def parameters(net: torch.nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stride", "channels", "count"),
     [
@@ -41,6 +42,7 @@ def test_of_hrnet_only_fusion_layers_that_no_stream_asked_for_needs_are_cut() ->
     assert parameters(whole) == 29_305_536
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strides", [(4,), (32,), (4, 8, 16, 32)])
 @pytest.mark.parametrize("name", ["hrnet_w18_small", "mobilenetv3_small_050", "swin_nano_patch4_window8"])
 def test_what_is_left_computes_what_timm_computes(name: str, strides: tuple[int, ...]) -> None:

@@ -36,6 +36,7 @@ def network(head: str = "deconv", **settings: object) -> CorrespondenceNet:
     return CorrespondenceNet(ModelConfig(**(given | settings)))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("backbone", FAMILIES.values(), ids=FAMILIES.keys())
 def test_every_family_trains_all_its_parameters_under_every_head(backbone: str, head: str) -> None:
@@ -58,6 +59,7 @@ def test_every_family_trains_all_its_parameters_under_every_head(backbone: str, 
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "head", "parameters"),
     [  # backbone, 3 stages of a transposed and two 3x3 convolutions with batch norm, 7 readouts with biases

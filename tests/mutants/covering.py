@@ -56,12 +56,14 @@ class Covering:
         """The tests that run one of a file's lines, the shortest first.
 
         A line that runs while a fixture is made counts for every test of that fixture's module: the first of
-        them makes it, all may look at it.
+        them makes it, all may look at it. One that runs while its module is imported counts for every test
+        that runs anything else of the module.
         """
         contexts = self._data.contexts_by_lineno(str(self.tree / file))
-        found = {
-            context.rpartition("|")[::2] for line in lines for context in contexts.get(line, []) if context
-        }
+        ran = {context for line in lines for context in contexts.get(line, [])}
+        if "" in ran:
+            ran = {context for every in contexts.values() for context in every}
+        found = {context.rpartition("|")[::2] for context in ran if context}
         modules = {name.partition("::")[0] for name, phase in found if phase == "setup"}
         direct = {name for name, _ in found}
         wanted = [t for t in self.seconds if t in direct or t.partition("::")[0] in modules]

@@ -80,6 +80,8 @@ def toy(tmp_path: Path) -> Bench:
     for context, run in [("test_area|run", {8, 10}), ("test_zero|run", {8}), ("test_slow|run", {9})]:
         data.set_context(f"test_toy.py::{context}")
         data.add_lines({str(tree / "toy.py"): run})
+    data.set_context("")
+    data.add_lines({str(tree / "toy.py"): {1, 6}})
     data.set_context("test_toy.py::test_zero|setup")
     data.add_lines({str(tree / "toy.py"): {3}})
     data.write()
@@ -88,16 +90,18 @@ def toy(tmp_path: Path) -> Bench:
     return Bench(covering=covering, tree="1", old=old, folder=folder, copies=(tree,), seconds=30)
 
 
-def test_tests_of_a_line_are_those_that_run_it_and_all_of_a_module_whose_fixture_does(toy: Bench) -> None:
+def test_tests_of_a_line_are_those_that_run_it_or_look_at_what_it_made(toy: Bench) -> None:
     def names(*lines: int) -> list[str]:
         return [test.partition("::test_")[2] for test in toy.covering.of_lines("toy.py", lines)]
 
     assert names(8) == ["zero", "area"]
     assert names(9, 10) == ["area", "slow"]
     assert names(3) == ["zero", "area", "slow"]
-    assert names(1) == []
+    assert names(6) == ["zero", "area", "slow"]
+    assert names(2) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "choice", "expected"),
     [

@@ -34,6 +34,7 @@ def exported(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_round_trip_gives_identical_poses_cameras_and_masks(built: Path, exported: Path) -> None:
     dataset, data = ArrowDataset(built), BopFolder(exported)
     objects = data.objects()

@@ -65,6 +65,7 @@ def test_second_build_does_nothing(tiny: BuildConfig, built: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in built.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_neither_path_nor_workers_nor_object_order(
     tiny: BuildConfig, built: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +201,7 @@ def test_damaged_leftovers_are_made_again(tiny: BuildConfig, built: Path, tmp_pa
     assert contents(build(tiny, tmp_path, workers=1, progress=False)) == contents(built)
 
 
+@pytest.mark.slow
 def test_failure_in_a_worker_reaches_the_user(bop_dir: Path, tmp_path: Path) -> None:
     (bop_dir / "test" / "000006" / "mask_visib" / "000001_000001.png").write_bytes(b"x")
     config = BuildConfig(objects=("cat",), source=bop_dir, train=8, validation=0, test=0, background_count=2)

@@ -73,6 +73,7 @@ def wait_for(condition: Callable[[], bool], builder: subprocess.Popen[bytes]) ->
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(
     tiny: BuildConfig, built: Path, root: Path, start: Start
 ) -> None:
@@ -93,6 +94,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(
         assert (path / file.name).stat().st_mtime_ns == written_at, f"{file.name} was made again"
 
 
+@pytest.mark.slow
 def test_workers_of_a_killed_build_end_with_it(
     tiny: BuildConfig, built: Path, root: Path, start: Start
 ) -> None:
@@ -111,6 +113,7 @@ def test_workers_of_a_killed_build_end_with_it(
     assert contents(build(tiny, root, workers=1, progress=False)) == contents(built)
 
 
+@pytest.mark.slow
 def test_two_builders_at_once_give_one_dataset(built: Path, root: Path, start: Start) -> None:
     builders = [start(1) for _ in range(2)]
     assert [builder.wait(timeout=300) for builder in builders] == [0, 0]
@@ -118,6 +121,7 @@ def test_two_builders_at_once_give_one_dataset(built: Path, root: Path, start: S
     assert contents(root / built.name) == contents(built)
 
 
+@pytest.mark.slow
 def test_full_disk_is_explained_and_leaves_nothing_half(tmp_path: Path) -> None:
     """On a file system of 1 MB; with more space the same command goes on and gives the usual bytes."""
     disk, copy = tmp_path / "disk", tmp_path / "copy"

@@ -59,6 +59,7 @@ def test_occluder_is_in_front_and_hides_a_part(cat_renderer: Renderer, boxes: li
     assert placed >= 36
 
 
+@pytest.mark.slow
 def test_record_holds_what_is_seen(
     cat_renderer: Renderer, cat_model: ObjectModel, boxes: list[Renderer]
 ) -> None:

@@ -213,18 +213,21 @@ FUZZ = settings(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(MUTATIONS)
 def test_damaged_bop_folders(mutations: list[Mutation]) -> None:
     check(bop_files, BOP_NAMES, mutations)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(MUTATIONS)
 def test_damaged_cdpn_folders(mutations: list[Mutation]) -> None:
     check(cdpn_files, CDPN_OBJECTS, mutations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("files", "names"), [(bop_files, BOP_NAMES), (cdpn_files, CDPN_OBJECTS)])
 def test_every_file_may_be_missing_or_empty(files: Callable[[], Files], names: tuple[str, ...]) -> None:
     refused = {}

@@ -45,6 +45,7 @@ def test_every_object_of_the_study_has_a_shape() -> None:
     assert tuple(SHAPES) == STUDY_OBJECTS
 
 
+@pytest.mark.slow
 @every_object
 def test_arrays_obey_the_mesh_contract(name: str) -> None:
     mesh = coarse(name)
@@ -77,6 +78,7 @@ def test_diameter_is_exactly_bops_and_box_is_centred(name: str) -> None:
     np.testing.assert_allclose(mesh.bounds_min, -mesh.bounds_max, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_object
 def test_same_bytes_twice(name: str) -> None:
     assert as_bytes(build_standin(name, 28)) == as_bytes(build_standin(name, 28))

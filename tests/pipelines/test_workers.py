@@ -45,6 +45,7 @@ def test_one_process_suffices_itself() -> None:
         assert mapper is map
 
 
+@pytest.mark.slow
 def test_killed_process_is_explained(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match=r"worker process was killed.* fewer --workers"),
@@ -58,6 +59,7 @@ def test_no_cluster_is_explained() -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_keeps_the_order_and_the_errors(on_ray: Mapper) -> None:
     assert list(on_ray(negated, range(12))) == [-i for i in range(12)]
@@ -65,12 +67,14 @@ def test_ray_keeps_the_order_and_the_errors(on_ray: Mapper) -> None:
         list(on_ray(negated, range(30)))
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_repeats_lost_tasks(on_ray: Mapper, tmp_path: Path) -> None:
     assert list(on_ray(partial(killed_once, tmp_path), [1, 2])) == [-1, -2]
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_builds_the_same_bytes(
     tiny: BuildConfig,

@@ -11,6 +11,7 @@ from epropnp.pnp.compiled import compiled
 from tests.pnp.scenes import make_scene, perturbed
 
 
+@pytest.mark.slow
 def test_compiled_cost_and_gradients_are_the_eager_ones_for_any_size() -> None:
     eager, fast = EProPnP(), EProPnP(PnPConfig(compile=True))
     for batch, count, samples in ((3, 40, 20), (2, 64, 9)):

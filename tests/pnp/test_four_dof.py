@@ -111,6 +111,7 @@ def quadrature(scene: Scene, layer: EProPnP, pose: torch.Tensor, width: torch.Te
     return torch.stack(log_z)
 
 
+@pytest.mark.slow
 def test_log_evidence_is_that_of_quadrature() -> None:
     # Turns of some ten degrees and centimetres of depth: far from Gaussian.
     scene = upright_scene(2, 16, noise_px=3.0, weight=0.1)

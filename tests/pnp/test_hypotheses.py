@@ -65,6 +65,7 @@ def test_a_distant_plane_has_its_true_pose_among_two() -> None:
     assert (found.probability[1] > 0.01).any()
 
 
+@pytest.mark.slow
 def test_shares_are_those_of_the_posterior() -> None:
     """Against importance samples: which hypothesis each sample is nearest to."""
     scene = plane(4)

@@ -75,6 +75,7 @@ CONFIGS = {  # and which steps are taken, one character each
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_iteration_is_that_of_the_reference(name: str) -> None:
     """Poses after 0, 1, 2 ... iterations: they show the radius that each accepted or rejected step leaves."""

@@ -69,6 +69,7 @@ def brute_force(scene: Scene, result: MonteCarlo, draws: int) -> tuple[torch.Ten
     return log_evidence(log_weights), relative_variance.sqrt()
 
 
+@pytest.mark.slow
 def test_broad_posterior_has_the_log_evidence_of_brute_force() -> None:
     scene = make_scene(3, 24, noise_px=4.0, weight=0.1)  # turns of some ten degrees: far from Gaussian
     layer = EProPnP(PnPConfig(relative_delta=0.5, amis_samples=1024))
@@ -82,6 +83,7 @@ def test_broad_posterior_has_the_log_evidence_of_brute_force() -> None:
     assert ((laplace(rounds[0]) - expected).abs() > 0.05).any()  # a test that Laplace would not pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("samples", "limit"), [(128, 0.1), (1024, 0.03)])
 def test_spread_over_seeds(samples: int, limit: float) -> None:
     """The reference layer: 0.05 to 0.06 with 4 x 128 samples and 0.02 with 4 x 1024."""
@@ -195,6 +197,7 @@ def test_hopeless_correspondences_stay_finite() -> None:
     assert all(torch.isfinite(g).all() for g in gradients)
 
 
+@pytest.mark.slow
 def test_nothing_waits_for_the_device() -> None:
     """Fake tensors have no values: any `.item()`, branch or boolean mask on one would raise."""
     with FakeTensorMode():

@@ -22,6 +22,7 @@ def spread(scene: Scene, config: PnPConfig, seeds: int = 32) -> torch.Tensor:
     return torch.stack(values).std(0)
 
 
+@pytest.mark.slow
 def test_quasi_random_samples_lower_the_spread_at_equal_cost() -> None:
     scene = make_scene(6, 96, dtype=torch.float32)
     paper = spread(scene, PnPConfig())

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -100,6 +101,7 @@ def outcome(seed: int) -> Outcome:
     )
 
 
+@pytest.mark.slow
 def test_identity_map_is_learnt_and_the_posterior_is_calibrated() -> None:
     found = outcome(seed=0)
     # The noise alone makes 1.6 of its standard deviations in three dimensions: 1.19 degrees and 0.0176 m.

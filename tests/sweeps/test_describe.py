@@ -15,6 +15,7 @@ def rows() -> list[Description]:
     return describe(plan_trials([RECIPES["paper"]], seeds=(0, 1)))
 
 
+@pytest.mark.slow
 def test_table_1_of_the_report(rows: list[Description]) -> None:
     """Parameters and operations follow from the architectures; the seeds share one row."""
     assert [(row.architecture, row.head, row.channels) for row in rows] == [

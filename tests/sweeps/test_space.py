@@ -10,6 +10,7 @@ from epropnp.training.recipes import RECIPES, Recipe
 from sweeps.space import plan_trials
 
 
+@pytest.mark.slow
 def test_default_is_each_backbone_of_the_recipe_under_the_head_of_the_study() -> None:
     trials = plan_trials([RECIPES["quick"]])
     pairs = [(trial.config.model.backbone, trial.config.model.head) for trial in trials]

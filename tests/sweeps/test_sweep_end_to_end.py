@@ -114,6 +114,7 @@ def _without_scores(row: dict[str, str]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if "deg" not in key and "ADD" not in key}
 
 
+@pytest.mark.slow
 def test_from_command_line_to_table_then_resume_then_failures(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

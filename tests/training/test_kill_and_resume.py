@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from epropnp.training.checkpoint import load_checkpoint
@@ -44,6 +45,7 @@ def wait_for(path: Path, run: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tiny_dataset: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     uninterrupted = start(tiny_dataset, whole, workers=0)

@@ -39,6 +39,7 @@ def test_seeds_differ_in_every_random_choice() -> None:
     assert len({number % 2**32 for number in numbers}) == 200
 
 
+@pytest.mark.slow
 def test_fp16_goes_on_after_a_skipped_update(tiny_dataset: Path, tmp_path: Path) -> None:
     trainer = Trainer(with_optim(precision="fp16", skip_limit=2, epochs=1), tiny_dataset, tmp_path, "cpu")
     trainer.updates.scaler.load_state_dict(trainer.updates.scaler.state_dict() | {"scale": 256.0})
@@ -47,6 +48,7 @@ def test_fp16_goes_on_after_a_skipped_update(tiny_dataset: Path, tmp_path: Path)
     assert trainer.fit().skipped == 1
 
 
+@pytest.mark.slow
 def test_an_overflow_in_fp16_lowers_the_scale_and_changes_nothing_else(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
@@ -62,6 +64,7 @@ def test_an_overflow_in_fp16_lowers_the_scale_and_changes_nothing_else(
     )
 
 
+@pytest.mark.slow
 def test_gradients_that_never_become_finite_stop_fp16_too(
     tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +103,7 @@ def test_a_lost_best_checkpoint_says_what_to_do(tiny_dataset: Path, tmp_path: Pa
         Trainer(config, tiny_dataset, tmp_path, "cpu").fit()
 
 
+@pytest.mark.slow
 def test_the_tested_threshold_is_that_of_the_best_epoch(tiny_dataset: Path, tmp_path: Path) -> None:
     config = tiny(pnp=dataclasses.replace(tiny().pnp, learn_delta=True))
     trainer = Trainer(config, tiny_dataset, tmp_path, "cpu")
@@ -128,6 +132,7 @@ def test_a_resume_needs_the_pretrained_weights_no_more(
     assert result.weights_sha256 == first is not None
 
 
+@pytest.mark.slow
 def test_another_number_of_loader_processes_may_go_on(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit([Stop(0)])

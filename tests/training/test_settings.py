@@ -49,6 +49,7 @@ def _own_term() -> object:
     del TERMS["log_scale"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_own_term")
 @pytest.mark.parametrize("entry", SETTINGS)
 def test_a_setting_changes_what_it_is_for_and_nothing_else(entry: str, lab: MakeLab) -> None:

@@ -29,6 +29,7 @@ def uninterrupted(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) 
     return folder, Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
 
 
+@pytest.mark.slow
 def test_loss_falls_and_the_result_is_complete(
     uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path
 ) -> None:
@@ -43,6 +44,7 @@ def test_loss_falls_and_the_result_is_complete(
     np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epoch", "step"), [(0, None), (2, None), (2, 2)])
 def test_resume_after_a_stop_is_bit_identical(
     uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path, epoch: int, step: int | None
@@ -59,6 +61,7 @@ def test_resume_after_a_stop_is_bit_identical(
         assert torch.equal(value, weights_of(tmp_path)[name]), name
 
 
+@pytest.mark.slow
 def test_loader_processes_do_not_change_the_numbers(
     uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
 ) -> None:
@@ -67,6 +70,7 @@ def test_loader_processes_do_not_change_the_numbers(
     assert Trainer(config, tiny_dataset, tmp_path, "cpu").fit().train_loss == uninterrupted[1].train_loss
 
 
+@pytest.mark.slow
 def test_callbacks_hear_of_every_update_and_epoch(tiny_dataset: Path, tmp_path: Path) -> None:
     heard: list[tuple[int, ...]] = []
 
@@ -100,6 +104,7 @@ def test_terms_are_logged_raw_and_weighted(uninterrupted: tuple[Path, TrialResul
     assert metrics["train/loss"] == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_evaluated_and_survive_a_stop(tiny_dataset: Path, tmp_path: Path) -> None:
     config = with_optim(ema=0.9)
     whole = Trainer(config, tiny_dataset, tmp_path / "whole", "cpu")
@@ -138,6 +143,7 @@ def test_a_loss_that_is_not_finite_stops_the_trial_and_names_the_samples(
     assert set(names) <= known
 
 
+@pytest.mark.slow
 def test_updates_that_are_not_finite_are_skipped_and_counted_up_to_a_limit(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +159,7 @@ def test_updates_that_are_not_finite_are_skipped_and_counted_up_to_a_limit(
         trainer.fit()
 
 
+@pytest.mark.slow
 def test_overfit_trains_and_tests_on_the_same_images(tiny_dataset: Path, tmp_path: Path) -> None:
     config = tiny()
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, overfit=4))

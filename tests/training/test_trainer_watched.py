@@ -147,6 +147,7 @@ def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Wat
     return Watched(seen, reads, changed, result, folder)
 
 
+@pytest.mark.slow
 def test_the_loaders_read_validation_after_each_epoch_and_the_test_split_once(watched: Watched) -> None:
     assert watched.reads == [
         *[("predict", "validation")] * (EPOCHS + 1),

@@ -31,6 +31,7 @@ def test_the_curve_counts_the_images_up_to_each_level() -> None:
     assert [curve[percent] for percent in (0, 9, 10, 50, 99, 100)] == [0.25, 0.25, 0.5, 0.75, 0.75, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("images", "sampled"), [(200, True), (5, False), (0, True)])
 def test_the_picture_is_written(images: int, sampled: bool, tmp_path: Path) -> None:
     save_calibration(calibration(images, sampled), tmp_path / "c.png")
