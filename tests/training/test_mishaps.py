@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.files import replaced
 from epropnp.training import trainer as trainer_module
+from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.trainer import Trainer, mixed_seed
@@ -34,6 +36,12 @@ def poison_gradient(trainer: Trainer, at: set[int]) -> None:
     trainer.updates.clip = clip  # type: ignore[method-assign]
 
 
+def fp16(**changes: Any) -> TrialConfig:
+    """On images of 32 px: a CPU is slow at it."""
+    config = with_optim(precision="fp16", **changes)
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, input_px=32))
+
+
 def test_seeds_differ_in_every_random_choice() -> None:
     numbers = [mixed_seed(seed, draw) for seed in (0, 1, 2**32, 2**32 + 1) for draw in range(50)]
     assert len({number % 2**32 for number in numbers}) == 200
@@ -41,7 +49,7 @@ def test_seeds_differ_in_every_random_choice() -> None:
 
 @pytest.mark.slow
 def test_fp16_goes_on_after_a_skipped_update(tiny_dataset: Path, tmp_path: Path) -> None:
-    trainer = Trainer(with_optim(precision="fp16", skip_limit=2, epochs=1), tiny_dataset, tmp_path, "cpu")
+    trainer = Trainer(fp16(skip_limit=2, epochs=1), tiny_dataset, tmp_path, "cpu")
     trainer.updates.scaler.load_state_dict(trainer.updates.scaler.state_dict() | {"scale": 256.0})
     original, calls = trainer._predict, iter(range(100))
     trainer._predict = lambda image: original(image * (torch.nan if next(calls) == 1 else 1))  # type: ignore
@@ -52,7 +60,7 @@ def test_fp16_goes_on_after_a_skipped_update(tiny_dataset: Path, tmp_path: Path)
 def test_an_overflow_in_fp16_lowers_the_scale_and_changes_nothing_else(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    trainer = Trainer(with_optim(precision="fp16", ema=0.9), tiny_dataset, tmp_path, "cpu")
+    trainer = Trainer(fp16(ema=0.9), tiny_dataset, tmp_path, "cpu")
     poison_gradient(trainer, {0})
     before = {name: value.clone() for name, value in trainer.updates.evaluated.state_dict().items()}
     scale = trainer.updates.scaler.get_scale()
@@ -69,7 +77,7 @@ def test_gradients_that_never_become_finite_stop_fp16_too(
     tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer_module, "OVERFLOWS", 3)
-    trainer = Trainer(with_optim(precision="fp16"), tiny_dataset, tmp_path, "cpu")
+    trainer = Trainer(fp16(), tiny_dataset, tmp_path, "cpu")
     poison_gradient(trainer, set(range(1000)))
     with pytest.raises(NonFiniteError, match="the gradient not finite at update 2"):
         trainer.fit()
