@@ -6,7 +6,7 @@ from rich.console import Console
 from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
-from sweeps.describe import Description, describe, show_backbones
+from sweeps.describe import Description, _texts, describe, show_backbones
 from sweeps.space import plan_trials
 
 
@@ -94,3 +94,31 @@ def test_many_backbones_are_listed_by_name(capsys: pytest.CaptureFixture[str]) -
 def test_a_pattern_without_a_match_is_an_error() -> None:
     with pytest.raises(UserError, match="no timm model matches 'resnet-34'"):
         show_backbones("resnet-34", Console())
+
+
+@pytest.mark.parametrize(("pretrained", "word"), [(True, "yes"), (False, "no")])
+def test_each_cell_shows_its_own_value(pretrained: bool, word: str) -> None:
+    row = Description(
+        recipe="a",
+        architecture="b",
+        head="c",
+        channels="d",
+        parameters=1_234_567,
+        gflops=8.765,
+        resolution="e",
+        pretrained=pretrained,
+        schedule="f",
+        loss="g",
+    )
+    assert _texts(row) == {
+        "recipe": "a",
+        "architecture": "b",
+        "head": "c",
+        "channels": "d",
+        "parameters": "1.23 M",
+        "GFLOPs": "8.77",
+        "resolution": "e",
+        "pretrained": word,
+        "schedule": "f",
+        "loss": "g",
+    }

@@ -66,7 +66,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def _run(trials: tuple[PlannedTrial, ...], pending: list[PlannedTrial], out: Path) -> dict[str, str]:
+def _run(
+    trials: tuple[PlannedTrial, ...], pending: list[PlannedTrial], out: Path, said: io.StringIO | None = None
+) -> dict[str, str]:
     tracker: Any = SimpleNamespace()
     return run_trials(
         trials,
@@ -78,7 +80,7 @@ def _run(trials: tuple[PlannedTrial, ...], pending: list[PlannedTrial], out: Pat
         address="head:1",
         retries=4,
         tracker=tracker,
-        console=Console(file=io.StringIO()),
+        console=Console(file=said or io.StringIO(), width=200),
     )
 
 
@@ -160,3 +162,22 @@ def test_tune_is_told_names_resources_limits_and_callbacks(
     assert (run.name, run.storage_path, run.callbacks) == ("tune", str(tmp_path / "ray"), ["callback"])
     assert run.failure_config.max_failures == 4
     assert not run.failure_config.fail_fast  # a failed trial does not stop the others
+
+
+@pytest.mark.parametrize(
+    ("gpus", "line"),
+    [(0.5, "trials at once: 3; each has cores: 2, GPUs: 0.5"), (0.0, "trials at once: 3; each has cores: 2")],
+)
+def test_what_each_trial_may_use_is_said(
+    world: World,
+    trials: tuple[PlannedTrial, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: float,
+    line: str,
+) -> None:
+    share = Share(at_once=3, cpus=2, gpus=gpus)
+    monkeypatch.setattr(schedule, "share_of_cluster", lambda *given: share)
+    said = io.StringIO()
+    _run(trials, list(trials), tmp_path, said)
+    assert said.getvalue().splitlines()[0] == line

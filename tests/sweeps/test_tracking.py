@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -140,3 +141,15 @@ def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Pa
     restored = tracked.tracker(uri, tmp_path)
     TrackingCallback(restored, {}).set_state(callback.get_state())
     assert restored.logged == {TRIAL: 2}
+
+
+def test_a_tracker_is_stored_without_its_connection(uri: str, tmp_path: Path) -> None:
+    """Ray stores its callbacks."""
+    tracker = tracked.tracker(uri, tmp_path)
+    tracker.start(TRIAL, {})
+    tracker.log_epoch(TRIAL, 0, {"train/loss": 2.0})
+    restored = pickle.loads(pickle.dumps(tracker))
+    restored.log_epoch(TRIAL, 1, {"train/loss": 1.0})
+    assert restored.logged == {TRIAL: 1}
+    (child,) = [run for name, run in tracked.runs(uri, tmp_path).items() if name == TRIAL]
+    assert tracked.history(uri, child, "train/loss") == [(0, 2.0), (1, 1.0)]
