@@ -20,8 +20,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with a Ray come first: they take longest, and wait while other processes run the rest."""
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+    """The longest test comes first: it waits a lot, and meanwhile other processes run the rest."""
+    items.sort(key=lambda item: item.path.name != "test_sweep_end_to_end.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
