@@ -15,6 +15,16 @@ from tests.data.sets import make_record, write_dataset
 
 JITTER = AugmentConfig(rotation_deg=20)
 
+# Nothing is random but what hides the object: always parts of other crops.
+BEHIND_CROPS = AugmentConfig(
+    background_synthetic=0,
+    background_real=0,
+    scale_jitter=0,
+    shift_jitter=0,
+    occlusion=1,
+    occluder_crops=1,
+)
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> ArrowDataset:
@@ -114,15 +124,7 @@ def test_backgrounds_and_occluding_crops_are_drawn_among_all(dataset: ArrowDatas
     batch = crops(dataset, config).__getitems__([(0, i, 0) for i in range(60)])
     levels = batch.image[:, 0, 0, 0].tolist()
     assert {level: levels.count(level) > 8 for level in (0, 1, 2)} == {0: True, 1: True, 2: True}
-    config = AugmentConfig(
-        background_synthetic=0,
-        background_real=0,
-        scale_jitter=0,
-        shift_jitter=0,
-        occlusion=1,
-        occluder_crops=1,
-    )
-    batch = crops(dataset, config).__getitems__([(0, i, 0) for i in range(150)])
+    batch = crops(dataset, BEHIND_CROPS).__getitems__([(0, i, 0) for i in range(150)])
     seen = set(np.unique(batch.image.numpy()).tolist()) - {20}
     assert len(seen & {10 * i + 20 for i in range(1, 20)}) > 15
 
@@ -139,15 +141,7 @@ def test_an_occluding_crop_shows_the_middle_of_its_picture(tmp_path: Path) -> No
             dataclasses.replace(make_record(i, 96), map_origin=np.array([38, 38], np.int32), **change)
         )
     dataset = ArrowDataset(write_dataset(tmp_path / "rims", records))
-    config = AugmentConfig(
-        background_synthetic=0,
-        background_real=0,
-        scale_jitter=0,
-        shift_jitter=0,
-        occlusion=1,
-        occluder_crops=1,
-    )
-    batch = crops(dataset, config).__getitems__([(0, i, i % 4) for i in range(60)])
+    batch = crops(dataset, BEHIND_CROPS).__getitems__([(0, i, i % 4) for i in range(60)])
     assert (batch.image == 50).all()  # the crop itself lies within the middle, too
 
 
