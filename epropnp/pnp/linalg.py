@@ -37,7 +37,11 @@ def solve_spd(matrix: Tensor, right: Tensor) -> Tensor:
         _, info = torch.linalg.cholesky_ex(matrix.detach())
         diagonal = torch.diag_embed(matrix.diagonal(dim1=-2, dim2=-1))
         matrix = torch.where((info != 0)[..., None, None], diagonal, matrix)
-    return torch.cholesky_solve(right[..., None], safe_cholesky(matrix)).squeeze(-1)
+    factor = safe_cholesky(matrix)
+    if factor.is_cuda:  # cholesky_solve calls MAGMA there, which waits, so that no graph can hold it
+        half = torch.linalg.solve_triangular(factor, right[..., None], upper=False)
+        return torch.linalg.solve_triangular(factor.mT, half, upper=True).squeeze(-1)
+    return torch.cholesky_solve(right[..., None], factor).squeeze(-1)
 
 
 def well_posed(hessian: Tensor) -> Tensor:

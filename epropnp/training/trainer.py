@@ -30,6 +30,7 @@ from epropnp.training.checkpoint import Checkpoints
 from epropnp.training.config import TrialConfig, config_hash, identity
 from epropnp.training.data import TrialData
 from epropnp.training.evaluator import as_image, fit_temperatures, predict
+from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
@@ -98,6 +99,7 @@ class Trainer:
         released = self.net.released
         norm_factor = released.norm_factor if released and released.norm_factor else 1.0
         self.objective = Objective(config, self.data.dataset.objects, norm_factor).to(self.device)
+        self._loss = graphed(self.objective, self.device)
         self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
         self.guard = Guard([self.net, self.objective], config.optim.skip_limit)
         self._since = time.monotonic()
@@ -186,7 +188,7 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed(seed)
         with autocast(self.device, self.config.optim.precision):
             prediction = self._predict(as_image(batch.image))
-        loss: LossValue = self.objective(prediction, batch, generator)
+        loss = self._loss(prediction, batch, generator)
         self.updates.backward(loss.total)
         return loss
 

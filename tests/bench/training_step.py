@@ -1,9 +1,9 @@
 """Where the time of a training step goes, and the price of the pose layer: `make bench`.
 
-A step of the study's ResNet-34 (recipe `paper`: `deconv` head, 32 crops of 256 px), or of the ResNet of
-recipe `quick` with `--small`, on crops of rendered cats that the loader reads and augments. Its laps:
+A step of the study's networks (recipe `paper`, 32 crops of 256 px; without a GPU its ResNet-34 alone), or
+of those of recipe `quick` with `--small`, on crops of rendered cats that are read and augmented. Its laps:
 
-    data                read and augment one batch in this process, send it to the device
+    data                read and augment one batch in this process, or wait for processes that do, send it
     network forward     backbone and head
     losses forward      sampling of correspondences, the pose layer, all terms of the loss
     losses backward     from the loss to the head's output maps
@@ -13,10 +13,14 @@ recipe `quick` with `--small`, on crops of rendered cats that the loader reads a
 The price of the pose layer is such a step, less the data, relative to one that ends in a trivial loss on the
 same network's maps: a plain timm training step. The kinds of step take turns and the price is the median over
 the rounds, so that drifts of the machine cancel. On CUDA nothing waits between the laps; events time them.
+
+Precision `tf32` is float32 whose products and convolutions may round their factors to 10 bits; in `float32`
+they may not. A training in float32 has torch's defaults: convolutions round, products do not.
 """
 
 import dataclasses
 import itertools
+import os
 import statistics
 import tempfile
 import time
@@ -32,19 +36,24 @@ from torch import Tensor
 
 from epropnp.data.dataset import Batch
 from epropnp.models.network import CorrespondenceNet, Prediction
+from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
 from epropnp.training.evaluator import as_image
+from epropnp.training.graphed import Loss as GraphedLoss
+from epropnp.training.graphed import graphed
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.precision import autocast
-from epropnp.training.recipes import RECIPES
+from epropnp.training.recipes import RECIPES, study_head
 from pipelines.build import BuildConfig, build
 
+CUDA = torch.cuda.is_available()
 TARGET = 1.25  # largest price of the pose layer: ResNet-34, batch 32, 256 px
 PLAIN = "plain timm step"
 LAPS = ("data", "network forward", "losses forward", "losses backward", "network backward", "optimiser")
 Loss = Callable[[Prediction, Batch], Tensor]
+Net = Callable[[Tensor], Prediction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +62,20 @@ class BenchConfig:
 
     small: bool = False
     """The sizes of recipe `quick` in place of `paper`."""
-    precisions: tuple[str, ...] = ("float32", "bf16")
+    backbones: tuple[str, ...] = ()
+    """Default: all of the study's with a GPU, else its ResNet-34."""
+    precisions: tuple[str, ...] = ("float32", "tf32", "bf16") if CUDA else ("float32", "bf16")
     compile: bool = True
     """Whether to time the compiled pose layer, too; compiling takes half a minute."""
-    rounds: int = 20 if torch.cuda.is_available() else 3
+    compile_network: bool = CUDA
+    """Whether to time the plain step of the compiled network, too (`optim.compile`): a minute each."""
+    rounds: int = 20 if CUDA else 3
     """Steps of each kind, after one to warm up."""
-    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    workers: int = 8 if CUDA else 0
+    """Processes that read and augment. 0: none, the data's lap is the work itself."""
+    loaders: tuple[int, ...] = ()
+    """Numbers of such processes whose samples per second are measured alone, first."""
+    device: str = "cuda" if CUDA else "cpu"
 
 
 class Stopwatch:
@@ -100,19 +117,31 @@ class Bench:
         self.net.train()
         objective = self._objective(compiled=False)
         self.updates = Updates(self.net, objective, trial.optim, self.data.steps)
-        self.losses: dict[str, Loss] = {PLAIN: _trivial_loss, "compile off": self._loss(objective)}
+        self.kinds: dict[str, tuple[Net, Loss]] = {
+            PLAIN: (self.net, _trivial_loss),
+            "eager": (self.net, self._loss(objective)),
+        }
+        if self.device.type == "cuda":
+            self.kinds["graph"] = self.net, self._loss(graphed(self._objective(compiled=False), self.device))
         if config.compile:
-            self.losses["compile on"] = self._loss(self._objective(compiled=True))
+            compiled = self._loss(graphed(self._objective(compiled=True), self.device))
+            self.kinds["layer compiled"] = self.net, compiled
+        if config.compile_network:
+            self.kinds["network compiled"] = compiled_or_plain(self.net), _trivial_loss
+        self.peaks = dict.fromkeys(self.kinds, 0)  # bytes of the device's memory
         self.batches = (parts for epoch in itertools.count(1) for parts in self.data.batches(epoch))
 
-    def step(self, loss_of: Loss) -> dict[str, float]:
+    def step(self, kind: str) -> dict[str, float]:
         """Seconds of one training step, by lap."""
+        net, loss_of = self.kinds[kind]
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         watch = Stopwatch(self.device)
         (batch,) = next(self.batches)
         watch.lap("data")
         self.updates.start(0)
         with autocast(self.device, self.trial.optim.precision):
-            prediction = self.net(as_image(batch.image))
+            prediction = net(as_image(batch.image))
         watch.lap("network forward")
         loss = self.updates.scaler.scale(loss_of(prediction, batch))
         watch.lap("losses forward")
@@ -124,26 +153,26 @@ class Bench:
         self.updates.clip()
         self.updates.apply(0)
         watch.lap("optimiser")
+        if self.device.type == "cuda":
+            self.peaks[kind] = max(self.peaks[kind], torch.cuda.max_memory_allocated())
         return watch.laps()
 
     def rounds(self, count: int) -> dict[str, list[dict[str, float]]]:
         """Laps of `count` steps of each kind, which take turns."""
-        self.step(self._all_losses)  # libraries, compilation
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in self.losses}
+        for name in [*self.kinds, *self.kinds]:
+            self.step(name)  # libraries, compilation
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in self.kinds}
         for turn in range(count):
-            for name in list(self.losses)[:: -1 if turn % 2 else 1]:  # to and fro: none always comes first
-                found[name].append(self.step(self.losses[name]))
+            for name in list(self.kinds)[:: -1 if turn % 2 else 1]:  # to and fro: none always comes first
+                found[name].append(self.step(name))
         return found
-
-    def _all_losses(self, prediction: Prediction, batch: Batch) -> Tensor:
-        return torch.stack([loss_of(prediction, batch) for loss_of in self.losses.values()]).sum()
 
     def _objective(self, compiled: bool) -> Objective:
         pnp = dataclasses.replace(self.trial.pnp, compile=compiled)
         objective = Objective(dataclasses.replace(self.trial, pnp=pnp), self.data.dataset.objects)
         return objective.to(self.device).train()
 
-    def _loss(self, objective: Objective) -> Loss:
+    def _loss(self, objective: GraphedLoss) -> Loss:
         generator = torch.Generator(self.device).manual_seed(self.trial.seed)
         return lambda prediction, batch: objective(prediction, batch, generator).total
 
@@ -166,6 +195,14 @@ def print_shares(found: Mapping[str, list[dict[str, float]]]) -> None:
     print(f"  {'all':18s}" + "".join(f"{total:13.4f} s" + " " * 9 for total in totals))
 
 
+def print_rates(found: Mapping[str, list[dict[str, float]]], peaks: Mapping[str, int], batch: int) -> None:
+    """Samples per second of each kind of step, by the median of all of it, and the most memory it took."""
+    for name, steps in found.items():
+        rate = batch / statistics.median(sum(step.values()) for step in steps)
+        memory = f", {peaks[name] / 2**30:.1f} GiB at most" if peaks[name] else ""
+        print(f"  {name:18s}{rate:8.0f} samples/s{memory}")
+
+
 def print_prices(found: Mapping[str, list[dict[str, float]]], target: float | None) -> None:
     """Each kind of step relative to the plain one beside it, and what its losses alone add to that."""
     losses = {
@@ -184,31 +221,62 @@ def print_prices(found: Mapping[str, list[dict[str, float]]], target: float | No
         )
 
 
-def trial_of(small: bool) -> TrialConfig:
-    """The recipe's ResNet with its `deconv` head, from random weights."""
-    recipe = RECIPES["quick" if small else "paper"]
-    backbone = "resnet10t" if small else "resnet34"
-    return recipe.trial(backbone, "deconv", recipe.loss_weights[0], 0, pretrained=False)
+def print_loaders(trial: TrialConfig, dataset: Path, config: BenchConfig) -> None:
+    """Samples per second that reach the device from each number of processes, nothing else running."""
+    for workers in config.loaders:
+        reading = dataclasses.replace(trial, data=dataclasses.replace(trial.data, workers=workers))
+        data = TrialData(reading, dataset, torch.device(config.device))
+        list(data.batches(1))  # processes start
+        start = time.perf_counter()
+        seen = sum(len(batch.index) for epoch in (2, 3) for (batch,) in data.batches(epoch))
+        rate = seen / (time.perf_counter() - start)
+        print(f"Loading {workers:2d} processes{rate:8.0f} samples/s of {trial.model.input_px} px", flush=True)
+
+
+def trials(config: BenchConfig) -> list[TrialConfig]:
+    """The recipe's networks with the study's heads, from random weights."""
+    recipe = RECIPES["quick" if config.small else "paper"]
+    backbones = config.backbones or (recipe.backbones if CUDA else recipe.backbones[:1])
+    weight = recipe.loss_weights[0]
+    found = [recipe.trial(name, study_head(name), weight, 0, pretrained=False) for name in backbones]
+    return [
+        dataclasses.replace(trial, data=dataclasses.replace(trial.data, workers=config.workers))
+        for trial in found
+    ]
+
+
+def bench(trial: TrialConfig, dataset: Path, config: BenchConfig, precision: str) -> None:
+    """Print all about one network's step in one precision."""
+    rounding = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounding
+    named = "float32" if rounding else precision
+    optim = dataclasses.replace(trial.optim, precision=named)  # type: ignore[arg-type]
+    print(
+        f"Training step of {trial.model.backbone}, {trial.model.head} head, {optim.batch_size} crops "
+        f"of {trial.model.input_px} px, {precision}, on {config.device}, "
+        f"{torch.get_num_threads()} threads; medians of {config.rounds}"
+    )
+    started = time.monotonic()
+    bench = Bench(dataclasses.replace(trial, optim=optim), dataset, config)
+    found = bench.rounds(config.rounds)
+    print_shares(found)
+    print_rates(found, bench.peaks, optim.batch_size)
+    print_prices(found, None if config.small else TARGET)
+    print(f"  all of this took {time.monotonic() - started:.0f} s", flush=True)
 
 
 def main(config: BenchConfig) -> None:
     cv2.setNumThreads(1)
-    trial = trial_of(config.small)
+    samples = 32 * max(1, config.workers, *config.loaders)
     cats = BuildConfig(
-        objects=("cat",), train=32, validation=1, test=1, mesh_resolution=40, background_count=8
+        objects=("cat",), train=samples, validation=1, test=1, mesh_resolution=40, background_count=8
     )
     with tempfile.TemporaryDirectory() as folder:
-        dataset = build(cats, Path(folder), workers=1, progress=False)
-        for precision in config.precisions:
-            optim = dataclasses.replace(trial.optim, precision=precision)  # type: ignore[arg-type]
-            print(
-                f"Training step of {trial.model.backbone}, {trial.model.head} head, {optim.batch_size} crops "
-                f"of {trial.model.input_px} px, {precision}, on {config.device}, "
-                f"{torch.get_num_threads()} threads; medians of {config.rounds}"
-            )
-            found = Bench(dataclasses.replace(trial, optim=optim), dataset, config).rounds(config.rounds)
-            print_shares(found)
-            print_prices(found, None if config.small else TARGET)
+        dataset = build(cats, Path(folder), workers=min(samples // 32, os.cpu_count() or 1), progress=False)
+        chosen = trials(config)
+        print_loaders(chosen[0], dataset, config)
+        for trial, precision in itertools.product(chosen, config.precisions):
+            bench(trial, dataset, config, precision)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Networks: every family under every head, the study's four, weight normalisations, and clear refusals."""
 
 import pytest
+import timm
 import torch
+from packaging.version import Version
 from torch import nn
 
 from epropnp.errors import UserError
@@ -28,6 +30,7 @@ FAMILIES = {
     "ViT": "test_vit",
     "DINOv2": "vit_small_patch14_dinov2",
 }
+YOUNG = ("regnetx_002", "test_maxvit", "test_coatnet")  # not in, or not without weights, before timm 1.0.31
 
 
 def network(head: str = "deconv", **settings: object) -> CorrespondenceNet:
@@ -40,6 +43,8 @@ def network(head: str = "deconv", **settings: object) -> CorrespondenceNet:
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("backbone", FAMILIES.values(), ids=FAMILIES.keys())
 def test_every_family_trains_all_its_parameters_under_every_head(backbone: str, head: str) -> None:
+    if backbone in YOUNG and Version(timm.__version__) < Version("1.0.31"):
+        pytest.skip(f"timm {timm.__version__} does not know {backbone}, or not without its weights")
     if head not in fitting_heads([level.stride for level in feature_levels(backbone, PX)]):
         with pytest.raises(UserError, match=r"'direct' needs a feature map of stride 4.*strides 16.*fpn"):
             network(head, backbone=backbone)
