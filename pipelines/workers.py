@@ -98,6 +98,7 @@ def ray_mapper(address: str) -> Iterator[Mapper]:
         UserError: there is no cluster at that address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else 15: it would stand still beside other work
     if address == "local":  # no password, and therefore on the loopback interface alone
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -67,6 +67,9 @@ def set_environment(address: str | None) -> None:
     # Ctrl-C ends the sweep at once: trials continue from their own checkpoints.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
+    # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # For its store of metadata, and for the node: each is asked for until it answers.
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(START_SECONDS))
     os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))

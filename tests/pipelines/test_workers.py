@@ -67,6 +67,17 @@ def test_ray_keeps_the_order_and_the_errors(on_ray: Mapper) -> None:
         list(on_ray(negated, range(30)))
 
 
+def niceness(_: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_tasks_on_ray_are_as_nice_as_their_driver(on_ray: Mapper) -> None:
+    """Ray's own choice, 15, lets them stand still beside any other process."""
+    assert list(on_ray(niceness, [0])) == [niceness(0)]
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_ray_repeats_lost_tasks(on_ray: Mapper, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ OURS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",
     "RAY_gcs_server_port_wait_time_s": "90",
     "RAY_raylet_start_wait_time_s": "90",
 }
