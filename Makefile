@@ -23,6 +23,8 @@ OUT ?= $(WORK_DIR)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Where an environment forbids compiled modules to be kept, each of the many processes compiles all of torch anew.
+export PYTHONDONTWRITEBYTECODE :=
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
