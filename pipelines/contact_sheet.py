@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from epropnp.data.format import ArrowDataset, ObjectModel, Record
 from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError
-from pipelines.camera_views import project
-from pipelines.records import cut
+from pipelines.rendering.camera_views import project
+from pipelines.rendering.records import cut
 
 _TILE = 192  # pixels
 _TITLE = 16  # pixels above each sample

@@ -18,10 +18,10 @@ from epropnp.data.format import SPLITS, ArrowDataset, read_manifest, verify
 from epropnp.data.manifest import stated_files
 from epropnp.data.remote import local_copy
 from epropnp.errors import UserError, nearest
-from pipelines.bop_export import export_bop, source_of
-from pipelines.build import build_planned
+from pipelines.building.bop_export import export_bop, source_of
+from pipelines.building.build import build_planned
+from pipelines.building.plan import BuildConfig, plan_dataset
 from pipelines.contact_sheet import write_contact_sheet
-from pipelines.plan import BuildConfig, plan_dataset
 
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
 

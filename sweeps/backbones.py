@@ -165,7 +165,7 @@ def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> t
     """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
     from epropnp.data.format import MANIFEST, ArrowDataset
     from epropnp.data.remote import is_uri
-    from pipelines.build import BuildConfig, build
+    from pipelines.building.build import BuildConfig, build
 
     if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
         place = config.data if is_uri(config.data) else str(Path(config.data).resolve())

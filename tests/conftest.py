@@ -61,7 +61,7 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
     Of each object train 8 photographs (see `photographs`) and 24 renderings, and 6 photographs validate. Test
     samples are 6 renderings of the cat and 6 photographs of the eggbox.
     """
-    from pipelines.build import BuildConfig, build
+    from pipelines.building.build import BuildConfig, build
 
     base = tmp_path_factory.getbasetemp()
     root = _kept("datasets") or (base if worker_id == "master" else base.parent) / "datasets"

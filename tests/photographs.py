@@ -19,12 +19,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
 from pipelines.objects import LINEMOD
-from pipelines.records import cut
-from pipelines.render import Renderer, View
-from pipelines.shading import develop, sample_look
-from pipelines.standins import build_standin
+from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
+from pipelines.rendering.records import cut
+from pipelines.rendering.renderer import Renderer, View
+from pipelines.rendering.shading import develop, sample_look
+from pipelines.standins.build import build_standin
 
 CAT, EGGBOX = 6, 10
 NAMES = {CAT: "cat", EGGBOX: "eggbox"}

@@ -26,6 +26,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "epropnp.visualization": ("epropnp.pnp", "epropnp.data", "epropnp.evaluation"),
     "epropnp.training": ("epropnp",),
     "pipelines": ("epropnp.data",),
+    "pipelines.standins": ("pipelines.objects", "pipelines.rendering.mesh"),
+    "pipelines.rendering": ("epropnp.data",),
+    "pipelines.readers": ("epropnp.data", "pipelines.objects", "pipelines.rendering"),
+    "pipelines.building": ("epropnp.data", "pipelines"),
     "sweeps": ("epropnp", "pipelines"),
 }
 SWEEP_LIBRARIES = {"ray", "mlflow", "optuna"}

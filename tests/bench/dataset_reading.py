@@ -48,7 +48,7 @@ class BenchConfig:
 
 def render_cats(root: Path, megabytes: int) -> Path:
     """A dataset whose training records lie in so many megabytes, although only 64 of them differ."""
-    from pipelines.build import BuildConfig, build  # what renders is no part of a reader's memory
+    from pipelines.building.build import BuildConfig, build  # what renders is no part of a reader's memory
 
     config = BuildConfig(objects=("cat",), train=64, validation=0, test=1, background_count=64)
     path = build(config, root, workers=1, progress=False)

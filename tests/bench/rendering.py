@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 import tyro
 
-from pipelines.backgrounds import procedural_backgrounds
-from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
+from pipelines.building.sources import StandinSource
 from pipelines.objects import LINEMOD, STUDY_OBJECTS
-from pipelines.render import Renderer
-from pipelines.sources import StandinSource
-from pipelines.synthetic import render_sample
+from pipelines.rendering.backgrounds import procedural_backgrounds
+from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
+from pipelines.rendering.renderer import Renderer
+from pipelines.rendering.synthetic import render_sample
 
 RESOLUTIONS = {10_000: 46, 60_000: 111}  # grid cells that give stand-ins of about so many faces
 SAMPLES_PER_OBJECT = 1000

@@ -46,7 +46,7 @@ from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.precision import autocast
 from epropnp.training.recipes import RECIPES, study_head
-from pipelines.build import BuildConfig, build
+from pipelines.building.build import BuildConfig, build
 
 CUDA = torch.cuda.is_available()
 TARGET = 1.25  # largest price of the pose layer: ResNet-34, batch 32, 256 px

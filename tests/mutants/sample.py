@@ -80,9 +80,11 @@ def git(*words: str) -> str:
 def _sources(room: str, revision: str) -> dict[str, str]:
     """Code of a room's modules by file."""
     names = git("ls-tree", "-r", "--name-only", revision).splitlines()
-    found = [n for n in names if n.startswith((f"epropnp/{room}/", f"{room}/")) and n.endswith(".py")]
+    places = (f"epropnp/{room}/", f"pipelines/{room}/", f"{room}/")
+    found = [name for name in names if name.startswith(places) and name.endswith(".py")]
     if not found:
-        raise ValueError(f"no room '{room}' at {revision}; there are {', '.join(ROOMS)}, pnp and pipelines")
+        more = "pnp, pipelines and its rooms, such as readers"
+        raise ValueError(f"no room '{room}' at {revision}; there are {', '.join(ROOMS)}, {more}")
     return {name: git("show", f"{revision}:{name}") for name in found}
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from epropnp.data.format import ObjectModel
-from pipelines import shards
-from pipelines.build import BuildConfig, build
-from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
-from pipelines.mesh import Mesh
+from pipelines.building import shards
+from pipelines.building.build import BuildConfig, build
+from pipelines.building.sources import StandinSource
 from pipelines.objects import LINEMOD
-from pipelines.render import Renderer
-from pipelines.sources import StandinSource
-from pipelines.standins import build_standin
+from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
+from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.renderer import Renderer
+from pipelines.standins.build import build_standin
 
 SHARD_ROWS = 4
 TINY = BuildConfig(

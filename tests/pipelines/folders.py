@@ -19,10 +19,10 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from pipelines.camera_views import LINEMOD_K
-from pipelines.mesh import Mesh, vertex_normals
 from pipelines.objects import LINEMOD
-from pipelines.render import Renderer
+from pipelines.rendering.camera_views import LINEMOD_K
+from pipelines.rendering.mesh import Mesh, vertex_normals
+from pipelines.rendering.renderer import Renderer
 
 SIZE = (48, 36)  # width, height
 K = np.array([[60.0, 0.0, 23.2], [0.0, 61.0, 17.6], [0.0, 0.0, 1.0]])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from pipelines import contact_sheet
-from pipelines.backgrounds import photograph_backgrounds
-from pipelines.records import crop_window, cut, mask_box
-from pipelines.synthetic import _background
-from pipelines.texture import Texture
+from pipelines.rendering.backgrounds import photograph_backgrounds
+from pipelines.rendering.records import crop_window, cut, mask_box
+from pipelines.rendering.synthetic import _background
+from pipelines.rendering.texture import Texture
 from tests.data.sets import make_model, make_record
 
 

@@ -15,18 +15,18 @@ import pytest
 
 from epropnp.data.format import ObjectModel, Record, write_records
 from epropnp.errors import UserError
-from pipelines import occluders as occluders_module
-from pipelines.bop import BopFolder
-from pipelines.camera_views import sample_view
-from pipelines.frames import Frame, Occluder, frame_record, load_coordinates
-from pipelines.mesh import Mesh
-from pipelines.object_models import half_turns, object_model
 from pipelines.objects import LINEMOD, identify
-from pipelines.occluders import place_occluder
-from pipelines.render import ObjectMaps, Renderer
+from pipelines.readers.bop import BopFolder
+from pipelines.readers.frames import Frame, Occluder, frame_record, load_coordinates
+from pipelines.readers.object_models import half_turns, object_model
+from pipelines.rendering import occluders as occluders_module
+from pipelines.rendering.camera_views import sample_view
+from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.occluders import place_occluder
+from pipelines.rendering.renderer import ObjectMaps, Renderer
 from tests.data.sets import make_model, make_record
 from tests.pipelines.folders import SIZE, bop_files, write_files
-from tests.pipelines.test_bop import edit
+from tests.pipelines.readers.test_bop import edit
 
 K = np.array([[128.0, 0, 23.75], [0, 128.0, 17.75], [0, 0, 1]])  # no edge below falls on a pixel's centre
 CAT = LINEMOD["cat"]
@@ -130,7 +130,7 @@ def test_a_given_coordinate_map_lies_in_the_picture_and_within_two_pixels_of_its
     x, y = np.meshgrid(np.arange(left, left + 8) + shift - 24, np.arange(5) + 8 - 16)
     coords = np.stack([x / 128, y / 128, np.full(x.shape, 2.0**-20)], -1)
     table = {"coor": coords, "l": left, "u": 8}
-    monkeypatch.setattr("pipelines.frames.read_pickle", lambda _: table)
+    monkeypatch.setattr("pipelines.readers.frames.read_pickle", lambda _: table)
     camera = np.array([[128.0, 0, 24], [0, 128, 16], [0, 0, 1]])
     given = replace(frame, K=camera, coords_file=Path("x.pkl"), T_cam_obj=at(0, 0, 1 - 2.0**-20))
     if accepted:
@@ -257,7 +257,8 @@ def test_a_view_may_touch_the_border_of_two_pixels_and_is_placed_anew_beyond(
         pixels = np.array([[left, top], [right, bottom]])
         calls = []
         monkeypatch.setattr(
-            "pipelines.camera_views.project", lambda *_, found=pixels, seen=calls: seen.append(1) or found
+            "pipelines.rendering.camera_views.project",
+            lambda *_, found=pixels, seen=calls: seen.append(1) or found,
         )
         sample_view(np.random.default_rng(0), sheet(0.1, 0.1).vertices)
         assert len(calls) == (1 if accepted else 1000)

@@ -82,7 +82,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, write: Write, tmp_path:
     patches = {
         "epropnp.training.recipes.RECIPES": dict(RECIPES) | {"quick": tiny},
         "epropnp.data.format.ArrowDataset": Dataset,
-        "pipelines.build.build": build,
+        "pipelines.building.build.build": build,
         "sweeps.schedule.run_trials": run_trials,
         "sweeps.cluster.set_environment": world.environment.append,
         "sweeps.space.fetch_weights": lambda trials: world.environment.append(len(trials)),

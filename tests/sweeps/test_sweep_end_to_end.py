@@ -18,7 +18,7 @@ from epropnp.data.format import ArrowDataset, ObjectModel
 from epropnp.evaluation.predictions import Predictions
 from epropnp.training.config import TrialConfig, flatten, from_dict
 from epropnp.training.recipes import RECIPES, Recipe
-from pipelines.build import BuildConfig, build
+from pipelines.building.build import BuildConfig, build
 from sweeps import backbones
 from sweeps.cluster import Share, share_of_cluster
 from sweeps.tracking import EXPERIMENT, PARENT_TAG
@@ -33,8 +33,8 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr("epropnp.training.recipes.RECIPES", dict(RECIPES) | {"quick": tiny})
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
-    monkeypatch.setattr("pipelines.build.BuildConfig", coarse)
-    monkeypatch.setattr("pipelines.build.build", functools.partial(build, workers=1))
+    monkeypatch.setattr("pipelines.building.build.BuildConfig", coarse)
+    monkeypatch.setattr("pipelines.building.build.build", functools.partial(build, workers=1))
     monkeypatch.setattr("sweeps.schedule.share_of_cluster", _share_on_loopback)
     return tiny
 

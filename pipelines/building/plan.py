@@ -1,0 +1,175 @@
+"""What to build, checked and fingerprinted: the dataset's id is known before anything is made.
+
+The id is the hash of the configuration, of everything read, and of the versions of schema and
+renderer; never of where anything lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from epropnp.data.schema import SCHEMA_VERSION, SPLITS
+from epropnp.errors import UserError
+from pipelines.building.sources import Source, StandinSource, digest, files_digest, open_source
+from pipelines.objects import ObjectInfo, resolve_objects
+from pipelines.readers.frames import RealFrames
+from pipelines.rendering.backgrounds import BACKGROUNDS_VERSION, choose_photographs
+from pipelines.rendering.renderer import RENDERER_VERSION
+from pipelines.standins.build import MIN_RESOLUTION
+
+
+def _arg(metavar: str) -> Any:
+    """A flag whose help names its own default."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+Folder = Annotated[Path | None, _arg("FOLDER")]
+WORK_FOLDER = ".build"  # below the folder of datasets: what is not finished
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildConfig:
+    """What to build. Paths say where to read; only what lies there enters the dataset's id."""
+
+    objects: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
+    """Names of objects: LineMOD's, or those of the source, such as obj_000001."""
+    source: Folder = None
+    """A folder in the BOP layout, such as lm/, or in that of CDPN and EPro-PnP; procedural stand-ins
+    without one. With it, splits hold its frames; `train` renderings are added for training, and
+    `validation` and `test` apply where it has no frames for them."""
+    splits: Folder = None
+    """A folder of NAME_train.txt and NAME_test.txt, to be used instead of the source's own."""
+    backgrounds: Folder = None
+    """A folder of photographs, such as Pascal VOC's; procedural pictures without one."""
+    train: int = 1000
+    """Renderings per object for training."""
+    validation: int = 100
+    """Renderings per object for validation, where no real frames validate."""
+    test: int = 200
+    """Renderings per object for the test, where no real frames test."""
+    seed: int = 0
+    """Of views, looks, backgrounds, and of the real frames that are set aside for validation."""
+    mesh_resolution: int = 96
+    """Grid cells along a stand-in's longest side."""
+    background_count: int = 256
+    """Background pictures kept in the dataset."""
+    occluders: Annotated[tuple[str, ...] | None, _arg("NAME ...")] = None
+    """Objects that may hide a part of a rendered one. Default: the dataset's other objects."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked configuration with its source read and fingerprinted: what `build` goes by."""
+
+    config: BuildConfig
+    root: Path
+    objects: tuple[ObjectInfo, ...]
+    occluders: tuple[ObjectInfo, ...]
+    source: Source
+    real: dict[str, RealFrames]  # by object name
+    rendered: dict[str, dict[str, int]]  # renderings by object name and split
+    photographs: list[Path] | None
+    stated: dict[str, Any]  # the configuration as the manifest states it: without paths
+    fingerprint: str
+    background_set: Path
+
+    @property
+    def path(self) -> Path:
+        """The dataset's folder, once it is built."""
+        return self.root / self.dataset_id
+
+    @property
+    def dataset_id(self) -> str:
+        """First 12 hexadecimal digits of the hash of all that decides the content."""
+        return digest(
+            {
+                "schema": SCHEMA_VERSION,
+                "renderer": RENDERER_VERSION,
+                "config": self.stated,
+                "source": self.fingerprint,
+            }
+        )[:12]
+
+
+def plan_dataset(config: BuildConfig, root: Path) -> Plan:
+    """Checks a configuration and reads and fingerprints all that it names. UserError as `build`.
+
+    Sources are taken by absolute paths: workers may run on other machines, in other folders.
+    """
+    root = Path(root)
+    _check_numbers(config)
+    source = _source(config, root)
+    table = source.objects()
+    objects = _resolve(config.objects, table)
+    others = config.objects if config.occluders is None else config.occluders
+    occluders = _resolve(others, table) if others else ()
+    real = {info.name: source.real_frames(info) for info in objects}
+    rendered = {info.name: rendered_counts(config, real[info.name]) for info in objects}
+    photographs, pictures = None, None
+    if config.backgrounds is not None:
+        folder = Path(config.backgrounds).absolute()
+        photographs = choose_photographs(folder, config.background_count, config.seed)
+        pictures = files_digest(photographs, folder)
+    stated = {
+        "objects": [info.name for info in objects],
+        "occluders": [info.name for info in occluders],
+        "source": source.kind,
+        "backgrounds": "procedural" if photographs is None else "photographs",
+        **{split: max(counts[split] for counts in rendered.values()) for split in SPLITS},
+        "seed": config.seed,
+        "mesh_resolution": config.mesh_resolution if config.source is None else None,
+        "background_count": config.background_count,
+    }
+    foreign = [source.mesh(info).digest() for info in occluders if info not in objects]
+    fingerprint = digest([source.fingerprint(objects, real), pictures, foreign])
+    background_key = [BACKGROUNDS_VERSION, config.background_count, config.seed, pictures]
+    return Plan(
+        config=config,
+        root=root,
+        objects=objects,
+        occluders=occluders,
+        source=source,
+        real=real,
+        rendered=rendered,
+        photographs=photographs,
+        stated=stated,
+        fingerprint=fingerprint,
+        background_set=root / "backgrounds" / f"{digest(background_key)[:12]}.arrow",
+    )
+
+
+def _source(config: BuildConfig, root: Path) -> Source:
+    if config.source is not None:
+        return open_source(Path(config.source), config.seed, config.train, config.splits)
+    if config.splits is not None:
+        raise UserError("splits are lists of a source's pictures: give the source, too")
+    return StandinSource(config.mesh_resolution, root.absolute() / WORK_FOLDER / "standins")
+
+
+def _resolve(names: Sequence[str], table: Mapping[str, ObjectInfo]) -> tuple[ObjectInfo, ...]:
+    return tuple(sorted(resolve_objects(names, table), key=lambda info: info.object_id))
+
+
+def _check_numbers(config: BuildConfig) -> None:
+    bounds = {"train": 0, "validation": 0, "test": 0, "seed": 0}
+    bounds |= {"mesh_resolution": MIN_RESOLUTION, "background_count": 1}
+    for name, low in bounds.items():
+        if getattr(config, name) < low:
+            raise UserError(f"{name} is {getattr(config, name)}, it must be at least {low}")
+    if config.source is None and not any((config.train, config.validation, config.test)):
+        raise UserError("nothing to build: train, validation and test are all 0")
+
+
+def rendered_counts(config: BuildConfig, real: RealFrames) -> dict[str, int]:
+    """Renderings of an object in every split: what its given frames, and given renderings, leave open."""
+    given = {split: real.by_split.get(split, ()) for split in SPLITS}
+    return {
+        "train": config.train - sum(frame.synthetic for frame in given["train"]),
+        "validation": 0 if given["validation"] else config.validation,
+        "test": 0 if given["test"] else config.test,
+    }

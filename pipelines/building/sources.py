@@ -1,0 +1,240 @@
+"""Where a dataset's objects and real frames come from: procedural stand-ins, or a folder of data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from epropnp.data.schema import ObjectModel
+from epropnp.errors import UserError
+from pipelines.building.files import whole_file
+from pipelines.objects import LINEMOD, ObjectInfo
+from pipelines.readers.bop import BopFolder
+from pipelines.readers.cdpn import CdpnFolder
+from pipelines.readers.frames import Frame, RealFrames
+from pipelines.readers.object_models import half_turns, object_model
+from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.seeds import cut_rng
+from pipelines.standins.build import build_standin, standin_fingerprint
+
+VALIDATION_SHARE = 0.15  # of the real training frames
+READER_VERSION = 2  # part of every real dataset's id: raise it when the same files give other records
+
+
+class Source(Protocol):
+    """Gives meshes, table entries and real frames. Must pickle: worker processes get a copy."""
+
+    @property
+    def kind(self) -> str:
+        """What the manifest calls it."""
+        ...
+
+    def objects(self) -> Mapping[str, ObjectInfo]:
+        """The objects it has, by name."""
+        ...
+
+    def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
+        """Hash of everything that records are made of, independent of where it lies."""
+        ...
+
+    def mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh to render."""
+        ...
+
+    def evaluation_mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh whose vertices are the evaluation points."""
+        ...
+
+    def model(self, info: ObjectInfo) -> ObjectModel:
+        """The object's table entry."""
+        ...
+
+    def real_frames(self, info: ObjectInfo) -> RealFrames:
+        """The real frames of every split."""
+        ...
+
+
+def open_source(root: Path, seed: int, renderings: int, lists: Path | None = None) -> FolderSource:
+    """The source for a folder of data, whatever its layout.
+
+    The seed decides which training frames validate; of renderings that the folder brings along, at
+    most so many per object are used; `lists` is a folder of split lists to use instead of its own.
+    """
+    if not root.is_dir():
+        raise UserError(f"no data folder at {root}: give one in the BOP or the CDPN layout")
+    root = root.absolute()  # workers may start elsewhere
+    if CdpnFolder.is_at(root):
+        if lists is not None:
+            raise UserError(f"{root} is split by its folders real_train and real_test: give no split lists")
+        return FolderSource(CdpnFolder(root), seed, renderings)
+    if BopFolder.is_at(root):
+        return FolderSource(BopFolder(root, lists), seed, renderings)
+    raise UserError(
+        f"{root} is neither in the BOP layout (models/models_info.json, test/) nor in CDPN's (real_train/)"
+    )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def files_digest(files: Iterable[Path], root: Path) -> list[list[str]]:
+    """Relative name and SHA-256 of every file."""
+    rows = []
+    for file in files:
+        try:
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UserError(f"cannot read {file}: {error.strerror}") from None
+        rows.append([file.relative_to(root).as_posix(), content])
+    return rows
+
+
+@dataclass(frozen=True)
+class StandinSource:
+    """Procedural meshes, kept on disk once built: one takes seconds. There are no real frames."""
+
+    resolution: int
+    cache: Path
+
+    @property
+    def kind(self) -> str:
+        """For the manifest."""
+        return "stand-ins"
+
+    def objects(self) -> Mapping[str, ObjectInfo]:
+        """All LineMOD objects by name; those of the study can be built."""
+        return LINEMOD
+
+    def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
+        """Hash of the generators of the named objects."""
+        return digest({info.name: self._key(info) for info in objects})
+
+    def _key(self, info: ObjectInfo) -> str:
+        return standin_fingerprint(info.name, self.resolution)
+
+    def mesh(self, info: ObjectInfo) -> Mesh:
+        """Reads the mesh from the cache, building it first where it is not there."""
+        file = self.cache / f"{info.name}-{self._key(info)[:16]}.npz"
+        if not file.is_file():
+            mesh = build_standin(info.name, self.resolution)
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with whole_file(file) as unfinished, unfinished.open("wb") as stream:
+                np.savez(
+                    stream,
+                    vertices=mesh.vertices,
+                    faces=mesh.faces,
+                    colors=mesh.colors,
+                    normals=mesh.normals,
+                )
+        with np.load(file) as arrays:
+            names = ("vertices", "faces", "colors", "normals")
+            return Mesh(*(arrays[name] for name in names))
+
+    def evaluation_mesh(self, info: ObjectInfo) -> Mesh:
+        """The same."""
+        return self.mesh(info)
+
+    def model(self, info: ObjectInfo) -> ObjectModel:
+        """Table entry; symmetric stand-ins are invariant under half a turn about z."""
+        mesh = self.mesh(info)
+        return object_model(info, mesh, mesh.vertices, info.diameter_m, half_turns(info))
+
+    def real_frames(self, info: ObjectInfo) -> RealFrames:
+        """None."""
+        return RealFrames(by_split={}, notes={})
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Given meshes and frames; a part of the training photographs validates, if nothing else does."""
+
+    layout: BopFolder | CdpnFolder
+    seed: int
+    renderings: int
+
+    @property
+    def kind(self) -> str:
+        """For the manifest: the layout's name."""
+        return self.layout.name
+
+    def objects(self) -> Mapping[str, ObjectInfo]:
+        """The objects of the folder's table, by name."""
+        return self.layout.objects()
+
+    def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
+        """Hash of the objects' meshes and tables and of every frame's files and numbers."""
+        return digest([READER_VERSION, [self._object_entry(info, real[info.name]) for info in objects]])
+
+    def _object_entry(self, info: ObjectInfo, frames: RealFrames) -> list[Any]:
+        model = self.model(info)
+        table = [info.object_id, info.name, info.symmetric, model.diameter_m, model.symmetries.tolist()]
+        meshes = [self.mesh(info).digest(), self.evaluation_mesh(info).digest()]
+        rows = {split: [self._frame_entry(f) for f in given] for split, given in frames.by_split.items()}
+        given = [frame for split in frames.by_split.values() for frame in split]
+        others = {other.mesh_file for frame in given for other in frame.occluders}
+        return [table, meshes, rows, files_digest(sorted(others), self.layout.root)]
+
+    def _frame_entry(self, frame: Frame) -> list[Any]:
+        return [
+            frame.sample_id,
+            frame.K.tolist(),
+            frame.T_cam_obj.tolist(),
+            frame.detected_box,
+            files_digest(frame.files, self.layout.root),
+            [[other.mesh_file.name, other.T_cam_obj.tolist()] for other in frame.occluders],
+        ]
+
+    def mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh to render."""
+        return self.layout.mesh(info)
+
+    def evaluation_mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh whose vertices are the evaluation points."""
+        return self.layout.evaluation_mesh(info)
+
+    def model(self, info: ObjectInfo) -> ObjectModel:
+        """The object's entry in the folder's table."""
+        return self.layout.model(info)
+
+    def real_frames(self, info: ObjectInfo) -> RealFrames:
+        """Training frames less the validation cut, the cut, and the test frames.
+
+        Folders that only test stay without the first two. A set that comes with validation frames of
+        its own is not cut.
+        """
+        given = self.layout.frames(info)
+        notes = dict(given.notes)
+        by_split = {split: given.by_split.get(split, ()) for split in ("train", "validation", "test")}
+        rendered = [frame for frame in by_split["train"] if frame.synthetic]
+        if len(rendered) > self.renderings:
+            notes["renderings not used: more than asked for"] = len(rendered) - self.renderings
+            picks = np.linspace(0, len(rendered) - 1, self.renderings).round().astype(int)
+            rendered = [rendered[i] for i in picks]
+        photographs = [frame for frame in by_split["train"] if not frame.synthetic]
+        if photographs and not by_split["validation"]:
+            cut = self._validation_cut(info, photographs)
+            by_split["validation"] = tuple(frame for frame in photographs if frame.image_file in cut)
+            photographs = [frame for frame in photographs if frame.image_file not in cut]
+        by_split["train"] = (*photographs, *rendered)
+        return RealFrames(by_split=by_split, notes=notes)
+
+    def _validation_cut(self, info: ObjectInfo, frames: Iterable[Frame]) -> set[Path]:
+        """The pictures that validate, whole: with all instances of the object in them."""
+        pictures = list(dict.fromkeys(frame.image_file for frame in frames))
+        if len(pictures) < 2:
+            raise UserError(
+                f"{self.layout.root}: only 1 training picture of {info.name} is on disk, at least 2 are "
+                "needed to train and validate"
+            )
+        count = max(1, round(VALIDATION_SHARE * len(pictures)))
+        order = cut_rng(self.seed, info.object_id).permutation(len(pictures))
+        return {pictures[i] for i in order[:count]}

@@ -1,0 +1,111 @@
+"""Data sets in the BOP scene-wise format: LineMOD, LineMOD-Occlusion, or one's own.
+
+Expected under the root: `models/obj_000001.ply` and so on with `models_info.json` (`models_eval/` is
+preferred for evaluation), and scene folders such as `test/000006/`: see `bop_files`. Which of them
+train and which test, `bop_splits` says. Units are millimetres there and metres here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from epropnp.data.schema import SPLITS, ObjectModel
+from epropnp.errors import UserError
+from pipelines.objects import ObjectInfo
+from pipelines.readers.bop_files import Scene
+from pipelines.readers.bop_models import MODEL_FOLDERS, ModelsInfo, evaluation_mesh_file, mesh_file
+from pipelines.readers.bop_splits import choose_pictures
+from pipelines.readers.frames import VISIBLE_MIN, Frame, Occluder, RealFrames
+from pipelines.readers.object_models import object_model
+from pipelines.rendering.mesh import Mesh
+
+MILLIMETRE = 0.001
+
+
+@dataclass(frozen=True)
+class BopFolder:
+    """A data set in the BOP format; `lists` is a folder of split lists that replaces its own."""
+
+    root: Path
+    lists: Path | None = None
+    name: ClassVar[str] = "bop"
+
+    @staticmethod
+    def is_at(root: Path) -> bool:
+        """Whether a folder looks like one."""
+        return any((root / folder / "models_info.json").is_file() for folder in MODEL_FOLDERS)
+
+    def objects(self) -> dict[str, ObjectInfo]:
+        """All objects of `models_info.json` by name, in the order of their ids."""
+        return ModelsInfo(self.root).objects()
+
+    def mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh to render."""
+        return Mesh.load(mesh_file(self.root, info.object_id), unit_m=MILLIMETRE)
+
+    def evaluation_mesh(self, info: ObjectInfo) -> Mesh:
+        """The mesh whose vertices are the evaluation points."""
+        return Mesh.load(evaluation_mesh_file(self.root, info.object_id), unit_m=MILLIMETRE)
+
+    def model(self, info: ObjectInfo) -> ObjectModel:
+        """The object's table entry."""
+        table = ModelsInfo(self.root)
+        points = self.evaluation_mesh(info).vertices
+        diameter_m, symmetries = table.diameter_m(info.object_id), table.symmetries(info.object_id)
+        return object_model(info, self.mesh(info), points, diameter_m, symmetries)
+
+    def frames(self, info: ObjectInfo) -> RealFrames:
+        """The frames of an object by split, and what was left out."""
+        notes: Counter[str] = Counter()
+        pictures = choose_pictures(self.root, self.lists, info, notes)
+        by_split = {}
+        for split in SPLITS:
+            counts: Counter[str] = Counter()
+            chosen = pictures.get(split, ())
+            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, *one, counts))
+            notes.update({f"{split} {reason}": number for reason, number in counts.items()})
+        found = {reason: number for reason, number in notes.items() if number}
+        if not any(by_split.values()):
+            why = "".join(f"; {number} {reason}" for reason, number in found.items())
+            raise UserError(f"{self.root} has no frames of {info.name} in folders test*, train*, val*{why}")
+        return RealFrames(by_split=by_split, notes=found)
+
+    def _frames(self, info: ObjectInfo, scene: Scene, image_id: int, notes: Counter[str]) -> list[Frame]:
+        """A frame for every visible instance of the object in a picture."""
+        image = scene.picture(image_id)
+        if image is None:
+            notes["pictures not on disk"] += 1
+            return []
+        everything = scene.instances(image_id)
+        instances = [one for one in everything if one.object_id == info.object_id]
+        if not instances:
+            raise UserError(f"{scene.gt}: image {image_id} has no pose with obj_id {info.object_id}")
+        K, frames = scene.camera(image_id), []
+        for one in instances:
+            if one.visible_share < VISIBLE_MIN:
+                notes["pictures with the object hidden"] += 1
+                continue
+            mask = scene.mask(image_id, one.number)
+            notes["masks not given: rendered"] += mask is None
+            others = [other for other in everything if other is not one] if mask is None else []
+            frames.append(
+                Frame(
+                    sample_id=f"{self.name}/{scene.name}/{image_id:06d}_{one.number:06d}",
+                    K=K,
+                    T_cam_obj=one.T_cam_obj,
+                    image_file=image,
+                    mask_file=mask,
+                    occluders=tuple(
+                        Occluder(
+                            mesh_file=mesh_file(self.root, other.object_id),
+                            unit_m=MILLIMETRE,
+                            T_cam_obj=other.T_cam_obj,
+                        )
+                        for other in others
+                    ),
+                )
+            )
+        return frames

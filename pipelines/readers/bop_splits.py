@@ -1,0 +1,123 @@
+"""Which pictures of a BOP data set train, validate and test an object.
+
+The first of these decides:
+
+1. lists, in a folder given or in the data set's `splits/`: NAME_train.txt and NAME_test.txt with one
+   picture a line. `000012` is one of the scene `test/` + object id, or else of the only test scene that
+   shows the object; `test/000002/000012` names the scene. Nothing else is used.
+2. folders: `train*/` trains, `val*/` validates, `test*/` tests; of the last only what
+   `test_targets_bop19.json` names, where there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from epropnp.errors import UserError
+from pipelines.objects import ObjectInfo
+from pipelines.readers.bop_files import Scene, integer, read_json, read_text
+
+_FOLDERS = {"train": "train*", "validation": "val*", "test": "test*"}
+_LINE = re.compile(r"(?:(\w+/\d+)/)?(\d+)")
+_TARGETS = "test_targets_bop19.json"
+
+Picture = tuple[Scene, int]  # with the image's id
+Pictures = Mapping[str, Iterable[Picture]]  # by split; once, so that no more than a scene need be kept
+
+
+def choose_pictures(root: Path, lists: Path | None, info: ObjectInfo, notes: Counter[str]) -> Pictures:
+    """The pictures of an object by split; as they are taken, what is left out is counted in `notes`.
+
+    Raises:
+        UserError: for lists that are broken, ambiguous or overlap.
+    """
+    folder = lists or root / "splits"
+    files = {split: folder / f"{info.name}_{split}.txt" for split in ("train", "test")}
+    if lists is not None or any(file.is_file() for file in files.values()):
+        return _by_lists(root, files, info, notes)
+    return _by_folders(root, info, notes)
+
+
+def _scene_folders(root: Path, pattern: str) -> list[Path]:
+    folders = (folder for folder in sorted(root.glob(pattern)) if folder.is_dir())
+    scenes = (scene for folder in folders for scene in sorted(folder.iterdir()))
+    return [scene for scene in scenes if scene.is_dir() and scene.name.isdecimal()]
+
+
+def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[Picture]:
+    for scene in scenes:
+        notes["pictures without annotation"] += scene.unannotated()
+        yield from ((scene, image_id) for image_id in scene.images_of(info.object_id))
+
+
+def _by_folders(root: Path, info: ObjectInfo, notes: Counter[str]) -> Pictures:
+    pictures = {
+        split: _showing((Scene(folder) for folder in _scene_folders(root, pattern)), info, notes)
+        for split, pattern in _FOLDERS.items()
+    }
+    if (root / _TARGETS).is_file():
+        pictures["test"] = _targeted(pictures["test"], _targets(root / _TARGETS, info), notes)
+    return pictures
+
+
+def _targeted(
+    shown: Iterable[Picture], targets: set[tuple[int, int]], notes: Counter[str]
+) -> Iterator[Picture]:
+    unseen = set(targets)
+    for scene, image_id in shown:
+        place = (int(scene.folder.name), image_id)
+        unseen.discard(place)
+        if place in targets:
+            yield scene, image_id
+        else:
+            notes[f"test pictures that {_TARGETS} does not name"] += 1
+    notes[f"pictures named by {_TARGETS} without annotation"] += len(unseen)
+
+
+def _targets(file: Path, info: ObjectInfo) -> set[tuple[int, int]]:
+    """Scene and image ids that BOP tests the object in."""
+    table = read_json(file)
+    if not isinstance(table, list):
+        raise UserError(f"{file} is not a list of targets")
+    names = ("obj_id", "scene_id", "im_id")
+    rows = [[integer(row, name, file, f"entry {i}") for name in names] for i, row in enumerate(table)]
+    return {(scene, image) for object_id, scene, image in rows if object_id == info.object_id}
+
+
+def _by_lists(root: Path, files: dict[str, Path], info: ObjectInfo, notes: Counter[str]) -> Pictures:
+    tested = [Scene(folder) for folder in _scene_folders(root, _FOLDERS["test"])]
+    scenes = {scene.name: scene for scene in tested}
+    defaults = _default_scenes(tested, info)
+    pictures: dict[str, list[Picture]] = {}
+    used: set[tuple[str, int]] = set()
+    for split, file in files.items():
+        pictures[split] = []
+        for line in read_text(file).split():
+            match = _LINE.fullmatch(line)
+            if not match or (not match[1] and len(defaults) > 1):
+                raise UserError(f"{file}: {line!r} is no picture of {info.name}: write FOLDER/SCENE/IMAGE")
+            if not match[1] and not defaults:
+                raise UserError(f"{root} has no pictures of {info.name} in test*/, but {file} lists some")
+            place = match[1] or defaults[0]
+            if place not in scenes:
+                scenes[place] = Scene(root / place)
+            picture = (place, int(match[2]))
+            if picture in used:
+                raise UserError(f"{file}: image {picture[1]} of {place} is listed for {info.name} already")
+            used.add(picture)
+            pictures[split].append((scenes[place], picture[1]))
+    shown = {(scene.name, i) for scene, i in _showing(scenes.values(), info, notes)}
+    notes["pictures in no split list"] += len(shown - used)
+    others = [folder for split in ("train", "validation") for folder in _scene_folders(root, _FOLDERS[split])]
+    unused = {f"{folder.parent.name}/{folder.name}" for folder in others} - set(scenes)
+    notes["scenes of folders train* and val*, because there are split lists"] += len(unused)
+    return pictures
+
+
+def _default_scenes(scenes: list[Scene], info: ObjectInfo) -> list[str]:
+    """The scenes that pictures listed without one may lie in: it should be one."""
+    own = [scene.name for scene in scenes if int(scene.folder.name) == info.object_id]
+    return own or [scene.name for scene in scenes if scene.images_of(info.object_id)]

@@ -1,0 +1,1 @@
+"""Stand-ins for the LineMOD models: procedural objects, from distance fields and paint to meshes."""
