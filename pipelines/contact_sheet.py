@@ -1,7 +1,5 @@
 """A contact sheet of a dataset: pose, outline, visible mask and coordinates of evenly spaced samples."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Diameters are those of the BOP benchmark's `models_info.json`. A second, differe
 for LineMOD: never mix the two, since the thresholds of ADD are fractions of the diameter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

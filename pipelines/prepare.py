@@ -1,7 +1,5 @@
 """Command line: build a dataset, verify it, look at it."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time

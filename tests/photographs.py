@@ -7,8 +7,6 @@ the column, blue with the row, and green is the picture's own. Every picture has
 eggbox. `test/` shows the eggbox alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Sequence

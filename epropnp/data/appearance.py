@@ -3,8 +3,6 @@
 Brightness, contrast, saturation, tint and fading are one affine map of RGB, applied in a single pass.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import cv2
@@ -20,7 +18,7 @@ def jitter_appearance(image: np.ndarray, config: AugmentConfig, rng: np.random.G
     if config.blur and rng.random() < config.blur:
         image = _blur(image, rng.uniform(0.3, max(config.blur_px, 0.3)))
     if config.color or config.grey:
-        image = cv2.transform(image, _random_colors(np.array(cv2.mean(image)[:3]), config, rng))
+        image = cv2.transform(image, _random_colours(np.array(cv2.mean(image)[:3]), config, rng))
     if config.noise:
         image = _add_noise(image, config.noise * rng.random(), rng)
     return image
@@ -32,14 +30,14 @@ def _blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
     return cv2.sepFilter2D(image, -1, kernel, kernel)  # faster than GaussianBlur on bytes
 
 
-def _random_colors(mean: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+def _random_colours(mean: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
     """A map (3, 4) of RGB in grey levels; `mean` (3,) is the image's."""
     brightness, contrast, saturation, *tint = rng.uniform(-1, 1, 6)
-    colorful = 1 + config.color * saturation
+    colourful = 1 + config.color * saturation
     if rng.random() < config.grey:
-        colorful *= rng.random()
+        colourful *= rng.random()
     gain = (1 + config.color * brightness) * (1 + 0.3 * config.color * np.array(tint))
-    linear = gain[:, None] * (colorful * np.eye(3) + (1 - colorful) / 3)
+    linear = gain[:, None] * (colourful * np.eye(3) + (1 - colourful) / 3)
     steepness = 1 + config.color * contrast
     affine = np.empty((3, 4))
     affine[:, :3] = steepness * linear

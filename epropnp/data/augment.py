@@ -4,8 +4,6 @@ Crop jitter is the dynamic zoom-in (DZI) of CDPN and GDR-Net. What happens to th
 `epropnp.data.appearance`.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """This node's cache: where it lies, and the lock that lets only one process fill a folder."""
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

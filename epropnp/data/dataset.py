@@ -4,8 +4,6 @@ A training sample depends on (seed, epoch, position) alone, so the batches are t
 loader processes and after a resume at any step.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,11 +56,11 @@ class Batch:
     object_id: Tensor
     index: Tensor
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> "Batch":
         """Copy to a device, asynchronously from pinned memory."""
         return Batch(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> "Batch":
         """Called by the loader where an accelerator is present."""
         return Batch(**{k: v.pin_memory() for k, v in vars(self).items()})
 
@@ -124,10 +122,10 @@ class CropDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: Draw) -> "Batch":
         return Batch(**{name: value[0] for name, value in vars(self.__getitems__([draw])).items()})
 
-    def __getitems__(self, draws: Sequence[Draw]) -> Batch:
+    def __getitems__(self, draws: Sequence[Draw]) -> "Batch":
         """The batch of several draws, filled in place; this is what the loader asks for."""
         batch = _empty_batch(len(draws), self.input_px, self.map_px)
         rows = {name: tensor.numpy() for name, tensor in vars(batch).items()}
@@ -262,7 +260,7 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(1)  # the work on one crop is too fine to be shared
 
 
-def _empty_batch(count: int, input_px: int, map_px: int) -> Batch:
+def _empty_batch(count: int, input_px: int, map_px: int) -> "Batch":
     return Batch(
         image=torch.empty(count, input_px, input_px, 3, dtype=torch.uint8),
         coords=torch.empty(count, 3, map_px, map_px, memory_format=torch.channels_last),

@@ -4,8 +4,6 @@ A dataset is a folder of uncompressed Arrow IPC files beside a manifest; `epropn
 describes its columns, `docs/data-format.md` the whole.
 """
 
-from __future__ import annotations
-
 import copy
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -231,7 +229,7 @@ class Split(Sequence[Record]):
         chunk, row = self._rows.locate(index % len(self))
         return _read_record(chunk.columns, row)
 
-    def first(self, count: int) -> Split:
+    def first(self, count: int) -> "Split":
         """The first `count` records, or all where there are fewer."""
         part = copy.copy(self)
         part._count = min(count, len(self))
@@ -287,7 +285,7 @@ class ArrowDataset:
         self.backgrounds = Backgrounds(self.path / BACKGROUNDS_FILE)
 
     @classmethod
-    def verified(cls, location: Path | str) -> ArrowDataset:
+    def verified(cls, location: Path | str) -> "ArrowDataset":
         """Open a dataset to train on it: every byte is checked, once per machine. UserError as above."""
         dataset = cls(location)
         verify_once(dataset.path)
@@ -300,5 +298,5 @@ class ArrowDataset:
             raise UserError(f"{self.path} has no split {name!r}, only {', '.join(self.manifest['splits'])}")
         return Split(name, entry["rows"], [self.path / shard["file"] for shard in entry["shards"]])
 
-    def __reduce__(self) -> tuple[type[ArrowDataset], tuple[Path]]:
+    def __reduce__(self) -> tuple[type["ArrowDataset"], tuple[Path]]:
         return ArrowDataset, (self.path,)

@@ -4,8 +4,6 @@ Three checks: `check_sizes` asks the file system only and runs whenever a datase
 and hashes every byte; `verify_once` does so the first time on a machine, and again when a file was touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -8,8 +8,6 @@ files it lacks. The copy's folder is named by the manifest's hash, so that it st
 dataset changes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator

@@ -20,8 +20,6 @@ and its coordinate map:
 `docs/data-format.md` is the same for readers that do not use this package.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

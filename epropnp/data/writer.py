@@ -1,7 +1,5 @@
 """Writing the files of a dataset folder (the format is described in `epropnp.data.schema`)."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path

@@ -11,7 +11,7 @@ from epropnp.evaluation.scores import Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLORS = {"best": "tab:green", "not distinguishable": "tab:blue", "worse": "tab:red"}
+COLOURS = {"best": "tab:green", "not distinguishable": "tab:blue", "worse": "tab:red"}
 ROW_INCHES = 0.45
 
 
@@ -54,13 +54,13 @@ def save_comparison(settings: Sequence[Compared], score: str, path: Path) -> Non
     figure = Figure(figsize=(12, 1.6 + ROW_INCHES * max(len(settings), 2)), layout="constrained")
     scores, differences = figure.subplots(1, 2, sharey=True)
     for y, setting in enumerate(settings):
-        color = COLORS[setting.verdict]
-        _draw_interval(scores, setting.mean, y, color)
+        colour = COLOURS[setting.verdict]
+        _draw_interval(scores, setting.mean, y, colour)
         scores.plot(setting.seeds, [y] * len(setting.seeds), "o", color="0.2", markersize=4, alpha=0.6)
         if setting.verdict != "best":
-            _draw_interval(differences, setting.difference, y, color)
+            _draw_interval(differences, setting.difference, y, colour)
         differences.text(
-            1.02, y, setting.verdict, color=color, va="center", transform=differences.get_yaxis_transform()
+            1.02, y, setting.verdict, color=colour, va="center", transform=differences.get_yaxis_transform()
         )
     differences.axvline(0, color="0.5", linewidth=1)
     several = max(len(setting.seeds) for setting in settings) > 1
@@ -74,6 +74,6 @@ def save_comparison(settings: Sequence[Compared], score: str, path: Path) -> Non
     figure.savefig(path, dpi=120)
 
 
-def _draw_interval(axes: "Axes", estimate: Estimate, y: int, color: str) -> None:
-    axes.plot([estimate.low, estimate.high], [y, y], color=color, linewidth=3, solid_capstyle="butt")
-    axes.plot(estimate.value, y, "|", color=color, markersize=16, markeredgewidth=2.5)
+def _draw_interval(axes: "Axes", estimate: Estimate, y: int, colour: str) -> None:
+    axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
+    axes.plot(estimate.value, y, "|", color=colour, markersize=16, markeredgewidth=2.5)

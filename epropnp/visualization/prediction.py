@@ -22,7 +22,7 @@ EDGES = [(i, i ^ bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
 
 
 def draw_box(
-    image: np.ndarray, K: np.ndarray, T_cam_obj: np.ndarray, model: ObjectModel, color: tuple[int, int, int]
+    image: np.ndarray, K: np.ndarray, T_cam_obj: np.ndarray, model: ObjectModel, colour: tuple[int, int, int]
 ) -> None:
     """Draw the object's bounding box under a pose, in place.
 
@@ -31,7 +31,7 @@ def draw_box(
         K: intrinsics of this image (3, 3).
         T_cam_obj: (4, 4), metres.
         model: gives the box's bounds.
-        color: RGB.
+        colour: RGB.
     """
     bounds = np.stack([model.bounds_min, model.bounds_max])
     corners = np.array([[bounds[i >> axis & 1, axis] for axis in range(3)] for i in range(8)])
@@ -40,7 +40,7 @@ def draw_box(
         return
     pixels = np.rint(16 * (rays[:, :2] / rays[:, 2:]).clip(-2000, 2000)).astype(int)
     for a, b in EDGES:
-        cv2.line(image, pixels[a].tolist(), pixels[b].tolist(), color, 1, cv2.LINE_AA, shift=4)
+        cv2.line(image, pixels[a].tolist(), pixels[b].tolist(), colour, 1, cv2.LINE_AA, shift=4)
 
 
 def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel) -> np.ndarray:

@@ -5,8 +5,6 @@ crop at its place in a picture of the original size, black elsewhere. Numbers ar
 in full, so that poses and cameras are read back bit by bit.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

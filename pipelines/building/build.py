@@ -6,8 +6,6 @@ Backgrounds are a set of their own, `<root>/backgrounds/<id>.arrow`: made once f
 ask for the same, and present in each under one more name of the same file.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Files that appear whole under their names, or not at all."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The id is the hash of the configuration, of everything read, and of the versions
 renderer; never of where anything lies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Shards: what rows they hold, and writing one. This is what worker processes run."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

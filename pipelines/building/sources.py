@@ -1,7 +1,5 @@
 """Where a dataset's objects and real frames come from: procedural stand-ins, or a folder of data."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -60,7 +58,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(root: Path, seed: int, renderings: int, lists: Path | None = None) -> FolderSource:
+def open_source(root: Path, seed: int, renderings: int, lists: Path | None = None) -> "FolderSource":
     """The source for a folder of data, whatever its layout.
 
     The seed decides which training frames validate; of renderings that the folder brings along, at
@@ -132,11 +130,11 @@ class StandinSource:
                     stream,
                     vertices=mesh.vertices,
                     faces=mesh.faces,
-                    colors=mesh.colors,
+                    colours=mesh.colours,
                     normals=mesh.normals,
                 )
         with np.load(file) as arrays:
-            names = ("vertices", "faces", "colors", "normals")
+            names = ("vertices", "faces", "colours", "normals")
             return Mesh(*(arrays[name] for name in names))
 
     def evaluation_mesh(self, info: ObjectInfo) -> Mesh:

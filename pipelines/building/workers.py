@@ -4,8 +4,6 @@ Neither kind of worker outlives the process that started it. What is mapped writ
 files and returns a number, so that memory does not grow with the work.
 """
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

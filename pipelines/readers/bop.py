@@ -5,8 +5,6 @@ preferred for evaluation), and scene folders such as `test/000006/`: see `bop_fi
 train and which test, `bop_splits` says. Units are millimetres there and metres here.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ decimals: shifting the point by three places turns millimetres into exactly the 
 exported, which a product with 0.001 does not.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The objects of a BOP data set: meshes, and diameters and symmetries from `models_info.json`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

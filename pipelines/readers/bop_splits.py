@@ -9,8 +9,6 @@ The first of these decides:
    `test_targets_bop19.json` names, where there is one.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -14,8 +14,6 @@ Masks and maps that are missing are rendered. `NAME-box.txt` is not needed: the 
 There is one camera for all, LineMOD's, and there are no symmetries but the study's half turns.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

@@ -13,8 +13,6 @@ the image and a constant error of the annotation in the object's frame: the shif
 (-0.3 +- 0.07, -1.1 +- 0.07) px off, which looks like half a pixel and is not.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path

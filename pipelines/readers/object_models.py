@@ -1,7 +1,5 @@
 """The dataset's entry of an object, made of its mesh and of what a table says about it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

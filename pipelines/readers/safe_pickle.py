@@ -5,8 +5,6 @@ for the few names that arrays are pickled with, so that nothing is executed but 
 functions, which trust their input, are not within its reach.
 """
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Backgrounds for rendered objects: square cuts of photographs, or procedural pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -18,8 +18,6 @@ the cat's root mean square. The place in the image is wider than the cat's on pu
 it from the network, save for the perspective that LM-O needs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Triangle meshes, coloured at their vertices or by a texture: PLY (BOP's model format) and OBJ files."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 from epropnp.errors import UserError
 from pipelines.rendering.texture import Texture
 
-_DEFAULT_COLOR = 0.5  # grey, for files without colours
+_DEFAULT_COLOUR = 0.5  # grey, for files without colours
 _SUFFIXES = (".ply", ".obj")
 
 
@@ -25,7 +23,7 @@ class Mesh:
 
     vertices: NDArray[np.float64]  # (V, 3) metres
     faces: NDArray[np.int32]  # (F, 3)
-    colors: NDArray[np.float32]  # (V, 3) sRGB in [0, 1]; of the texture, where there is one
+    colours: NDArray[np.float32]  # (V, 3) sRGB in [0, 1]; of the texture, where there is one
     normals: NDArray[np.float64]  # (V, 3) unit length, outward
     uv: NDArray[np.float32] | None = None  # (V, 2) texture coordinates, v upwards
     texture: Texture | None = None  # given together with `uv`
@@ -41,7 +39,7 @@ class Mesh:
         return self.vertices.max(axis=0)
 
     @classmethod
-    def load(cls, path: Path | str, unit_m: float = 0.001) -> Mesh:
+    def load(cls, path: Path | str, unit_m: float = 0.001) -> "Mesh":
         """Read a PLY or OBJ file whose coordinates are in units of `unit_m` metres (BOP: millimetres).
 
         Vertices keep the file's order. Normals are computed from the triangles, whatever the
@@ -67,13 +65,13 @@ class Mesh:
         whole, seamless = np.unique(vertices, axis=0, return_inverse=True)
         normals = vertex_normals(whole, seamless.astype(np.int32)[faces])[seamless]
         uv, texture = _texture_of(loaded, path)
-        colors = _colors_of(loaded) if texture is None or uv is None else texture.colours(uv)
-        return cls(vertices, faces, colors, normals, uv, texture)
+        colours = _colours_of(loaded) if texture is None or uv is None else texture.colours(uv)
+        return cls(vertices, faces, colours, normals, uv, texture)
 
     def digest(self) -> str:
         """SHA-256 of all that decides how the mesh is rendered."""
         hashed = hashlib.sha256()
-        parts: list[NDArray[Any]] = [self.vertices, self.faces, self.colors, self.normals]
+        parts: list[NDArray[Any]] = [self.vertices, self.faces, self.colours, self.normals]
         if self.uv is not None and self.texture is not None:
             parts += [self.uv, self.texture.pixels]
         for part in parts:
@@ -94,7 +92,7 @@ class Mesh:
             columns[axis] = self.vertices[:, i] / unit_m
             columns["n" + axis] = self.normals[:, i]
         for i, channel in enumerate(("red", "green", "blue")):
-            columns[channel] = np.rint(np.clip(self.colors[:, i], 0, 1) * 255)
+            columns[channel] = np.rint(np.clip(self.colours[:, i], 0, 1) * 255)
         triangles = np.empty(len(self.faces), dtype=[("n", "u1"), ("v", "<i4", 3)])
         triangles["n"] = 3
         triangles["v"] = self.faces
@@ -175,12 +173,12 @@ def _texture_of(
     return np.asarray(visual.uv, np.float32), Texture(pixels)
 
 
-def _colors_of(loaded: trimesh.Trimesh) -> NDArray[np.float32]:
+def _colours_of(loaded: trimesh.Trimesh) -> NDArray[np.float32]:
     visual, count = loaded.visual, len(loaded.vertices)
     if isinstance(visual, TextureVisuals):  # a material without a picture: one colour for all
         rgb = np.asarray(visual.material.main_color, np.float32)[:3] / np.float32(255.0)
         return np.tile(rgb, (count, 1))
     if not isinstance(visual, ColorVisuals) or visual.kind != "vertex":
-        return np.full((count, 3), _DEFAULT_COLOR, dtype=np.float32)
+        return np.full((count, 3), _DEFAULT_COLOUR, dtype=np.float32)
     rgba = np.asarray(visual.vertex_colors)  # (V, 4) uint8
     return (rgba[:, :3] / 255.0).astype(np.float32)

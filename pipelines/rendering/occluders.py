@@ -1,7 +1,5 @@
 """Where another object stands in front of the rendered one: upright, nearer to the camera, in part."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

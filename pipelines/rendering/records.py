@@ -1,7 +1,5 @@
 """From a view of one object to a record: tight box, square crop, maps in the box's window."""
 
-from __future__ import annotations
-
 import math
 from typing import TypeVar
 

@@ -10,8 +10,6 @@ There is no photoreal path beside this one: a path tracer (Mitsuba 3) renders ab
 second and core where this renders dozens, and the study trains on plainly shaded images, too.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
@@ -80,7 +78,7 @@ class Renderer:
         self.mesh = mesh
         self._scene = EmbreeScene()
         TriangleMesh(self._scene, mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
-        paint = mesh.colors.astype(np.float64) ** DISPLAY_GAMMA if mesh.uv is None else mesh.uv
+        paint = mesh.colours.astype(np.float64) ** DISPLAY_GAMMA if mesh.uv is None else mesh.uv
         attributes = np.concatenate([mesh.normals, paint], axis=1).astype(np.float32)
         self._corners = _corner_and_edges(mesh.vertices, mesh.faces)  # (F, 3, 3)
         self._attributes = _corner_and_edges(attributes, mesh.faces)  # (F, 3, 6) or (F, 3, 5)

@@ -1,7 +1,5 @@
 """One independent random stream per thing that is drawn, whatever the process that draws it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from epropnp.data.schema import SPLITS

@@ -4,8 +4,6 @@ Light is computed in linear intensity. `develop` then plays the camera: exposure
 tone curve for the object, blur and noise for the finished picture.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -3,8 +3,6 @@
 With some probability another object stands in front of a part of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

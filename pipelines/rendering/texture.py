@@ -4,8 +4,6 @@ Colours are interpolated in linear light. A pyramid of halved pictures (Williams
 texture on a small object from flickering.
 """
 
-from __future__ import annotations
-
 import math
 
 import cv2

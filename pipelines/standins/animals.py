@@ -1,9 +1,7 @@
 """Stand-ins for the figurines: ape, cat and duck. Conventions: see `shapes`."""
 
-from __future__ import annotations
-
 from pipelines.standins.materials import (
-    Color,
+    Colour,
     Part,
     lettered,
     mottled,
@@ -79,7 +77,7 @@ def ape() -> list[Part]:
     ]
 
 
-def _shirt() -> Color:
+def _shirt() -> Colour:
     cloth = striped(plain("d8d2c0"), mottled("b3262b", "8c1a20", 23), (0.12, 0.1, 1), 0.2, 0.15)
     sleeve = striped(plain("2a5fa8"), plain("e8b93a"), (0.3, 0.8, 1), 0.16, 0.1)
     shirt = painted(
@@ -142,7 +140,7 @@ def cat() -> list[Part]:
     ]
 
 
-def _cat_fur() -> tuple[Color, Color, Color, Color]:
+def _cat_fur() -> tuple[Colour, Colour, Colour, Colour]:
     """Cream, striped ginger, black, and the coat that mixes the three."""
     cream = mottled("f1e8d8", "ddcdb2", 11, 0.25)
     light, dark = mottled("d9862f", "c26a1c", 12), mottled("8f4413", "a9561b", 13)
@@ -152,7 +150,7 @@ def _cat_fur() -> tuple[Color, Color, Color, Color]:
     return cream, ginger, black, coat
 
 
-def _cat_socks() -> Color:
+def _cat_socks() -> Colour:
     """The coat of the legs: each foot its own."""
     cream, ginger, black, coat = _cat_fur()
     return painted(
@@ -220,7 +218,7 @@ def duck() -> list[Part]:
     ]
 
 
-def _plumage() -> Color:
+def _plumage() -> Colour:
     yellow = mottled("f5d233", "e59a1a", 31, 0.35, 0.1)
     down = patched(yellow, mottled("f7ecc4", "f3dc8a", 32), 33, 0.35, 0.22)
     belly = patched(mottled("e2782a", "cf5f1c", 34), down, 35, 0.25, -0.1)

@@ -1,11 +1,9 @@
-"""Stand-ins for appliances: camera, iron, lamp and phone. Conventions: see `shapes`."""
-
-from __future__ import annotations
+"""Stand-ins for appliances: camera, iron and phone. Conventions: see `shapes`."""
 
 import numpy as np
 
 from pipelines.standins.materials import (
-    Color,
+    Colour,
     Part,
     faded,
     lettered,
@@ -81,7 +79,7 @@ def camera() -> list[Part]:
     ]
 
 
-def _camera_leather() -> Color:
+def _camera_leather() -> Colour:
     black = spotted(mottled("26262a", "3d3a3a", 51, 0.15), ["55504c", "1a1a1c"], 52, 0.11, 0.45)
     brown = spotted(mottled("5a2c1c", "7a4026", 53, 0.12), ["3a1a10", "8f5434"], 54, 0.08, 0.45)
     return painted(
@@ -94,7 +92,7 @@ def _camera_leather() -> Color:
     )
 
 
-def _camera_picture() -> Color:
+def _camera_picture() -> Colour:
     grass, road = (
         mottled("6a8f3a", "3c6a2a", 59, 0.1),
         capsule((-0.1, -0.26, -0.4), (0.06, -0.26, -0.1), 0.12, 0.02),
@@ -145,7 +143,7 @@ def iron() -> list[Part]:
     ]
 
 
-def _iron_shell() -> Color:
+def _iron_shell() -> Colour:
     shell = patched(
         mottled("ece8da", "c8c0aa", 171, 0.3), mottled("8fb8c8", "6a9ab0", 172, 0.15), 173, 0.4, 0.2
     )
@@ -161,7 +159,7 @@ def _iron_shell() -> Color:
     return lettered(shell, "HOT", "f4e8b8", (-0.4, -0.3, -0.41), height=0.2, facing=(0, -1, 0.3))
 
 
-def _iron_tank() -> Color:
+def _iron_tank() -> Colour:
     deep, light = mottled("2f7fa8", "1f5f88", 174, 0.2), mottled("9ad0e0", "6ab0cc", 175, 0.2)
     tank = painted(
         faded(deep, light, (1, 0.2, 0.4), -0.4, 0.5),
@@ -169,67 +167,6 @@ def _iron_tank() -> Color:
         (box(0.18, 0.3, 0.05).at(0.24, 0.2, -0.14), plain("e8a020")),
     )
     return spotted(tank, ["d0ecf4", "174a6a"], 176, 0.2, 0.28)
-
-
-def lamp() -> list[Part]:
-    """A desk lamp: round base, two-part arm with a spring, conical shade and a bulb."""
-    base = cylinder(0.42, 0.07, 0.03).at(-0.4, 0, -0.84) | cylinder(0.3, 0.05, 0.02).at(-0.4, 0, -0.76)
-    upper = capsule((-0.7, 0, -0.05), (-0.05, 0, 0.62), 0.05) | capsule(
-        (-0.6, 0.09, -0.1), (0, 0.09, 0.56), 0.032
-    )
-    joints = union(
-        cylinder(0.12, 0.1, 0.02).turned("x", 90).at(-0.7, 0, -0.05),
-        cylinder(0.1, 0.1, 0.02).turned("x", 90).at(-0.05, 0, 0.62),
-        sphere(0.11).at(-0.45, 0, -0.74),
-    )
-    spring = tube(helix(0.075, 0.5, 6), 0.025).turned("y", -18).at(-0.53, -0.12, -0.6)
-    shade = cone(0.13, 0.42, 0.26) | cylinder(0.15, 0.1, 0.03).at(0, 0, -0.3)
-    shade = (shade - cone(0.07, 0.37, 0.26).at(0, 0, 0.06)).turned("y", 130).at(0.3, 0, 0.5)
-    rim = torus(0.41, 0.035).at(0, 0, 0.26).turned("y", 130).at(0.3, 0, 0.5)
-    bulb = sphere(0.15).at(0.38, 0, 0.43) | capsule((0.38, 0, 0.43), (0.1, 0, 0.68), 0.06)
-    cord_line = [(-0.78, 0.1, -0.84), (-0.92, 0.25, -0.86), (-0.8, 0.42, -0.86), (-0.58, 0.5, -0.86)]
-
-    arm = striped(mottled("3a3a42", "5a5a64", 199, 0.15), plain("c84a2a"), (0.3, 0, 1), 0.3, 0.3)
-    arm_upper = striped(mottled("4a4a52", "6a6a74", 200, 0.15), plain("e0b83a"), (1, 0, 1), 0.26, 0.3)
-    return [
-        Part(base, _lamp_foot()),
-        Part(capsule((-0.45, 0, -0.78), (-0.7, 0, -0.05), 0.055), arm),
-        Part(upper, arm_upper),
-        Part(joints, mottled("c9932a", "8a6010", 201, 0.12)),
-        Part(spring, mottled("c8c8cc", "888c94", 202, 0.1)),
-        Part(shade, _lamp_shade()),
-        Part(rim, striped(plain("c9932a"), plain("5a3a10"), (1, 1, 0.3), 0.2, 0.2)),
-        Part(bulb, mottled("f4f0dc", "e8d48a", 203, 0.15)),
-        Part(cylinder(0.08, 0.05, 0.01).at(-0.5, -0.22, -0.7), plain("cc2222")),
-        Part(box(0.1, 0.06, 0.05, 0.01).at(-0.22, 0.18, -0.7), plain("3a7ac0")),
-        Part(tube(curve(cord_line), 0.045), striped(plain("202024"), plain("c8c0b0"), (1, 1, 0), 0.1, 0.1)),
-    ]
-
-
-def _lamp_foot() -> Color:
-    cast = mottled("274a5a", "16303c", 196, 0.25)
-    foot = painted(
-        patched(cast, mottled("c8a040", "a07c28", 197, 0.15), 198, 0.35, 0.3),
-        (
-            box(0.14, 0.6, 0.5).at(-0.72, 0, -0.8),
-            striped(plain("d8d2be"), plain("8a2a24"), (0, 1, 0), 0.16, 0.0),
-        ),
-    )
-    return lettered(foot, "ON", "f0e6c8", (-0.14, -0.05, -0.74), height=0.2, facing=(0, 0, 1), up=(-1, 0, 0))
-
-
-def _lamp_shade() -> Color:
-    green = mottled("2f8a63", "1d5442", 191, 0.25)
-    cream = mottled("e8d8a0", "d0b870", 192, 0.15)
-    dots = spotted(green, ["e8a020", "f0ece0"], 194, 0.18, 0.42)
-    stripes = striped(plain("b8342c"), green, (0.6, 0.3, 0.8), 0.16, 0.2)
-    inner = cone(0.08, 0.39, 0.27).at(0, 0, 0.06).turned("y", 130).at(0.3, 0, 0.5)
-    return painted(
-        patched(green, cream, 193, 0.35, 0.25),
-        (box(0.9, 0.2, 0.9).at(0.3, 0.45, 0.5), dots),
-        (box(0.9, 0.22, 0.9).at(0.3, -0.46, 0.5), stripes),
-        (inner, mottled("f0e8cc", "d8c898", 195, 0.2)),
-    )
 
 
 def _on_handset(shape: Shape, x: float, y: float, z: float) -> Shape:
@@ -275,7 +212,7 @@ def phone() -> list[Part]:
     ]
 
 
-def _phone_shell() -> Color:
+def _phone_shell() -> Colour:
     on = _on_handset
     wine, rose = mottled("74283a", "521826", 101, 0.2), mottled("b8647a", "98465c", 102, 0.2)
     shell = painted(
@@ -293,7 +230,7 @@ def _phone_shell() -> Color:
     return lettered(shell, "TEL", "1c2a5a", (0, 0.06, 0.43), 0.2, facing=(0, 1, 0.25), depth=0.2)
 
 
-def _phone_base() -> Color:
+def _phone_base() -> Colour:
     base = patched(
         mottled("34363c", "4a4c54", 104, 0.3), mottled("7c828a", "686e76", 105, 0.3), 106, 0.6, 0.2
     )

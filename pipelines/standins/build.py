@@ -5,8 +5,6 @@ The road from a description (`shapes`) to a mesh: distance field on a grid, marc
 exactly the BOP diameter. Every step is deterministic.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +72,13 @@ def build_standin(name: str, resolution: int = 96) -> Mesh:
     partner = None
     if info.symmetric:
         soup, partner = _symmetrised(soup, grid.cell)
-    colors = weathered(_paint(parts, soup.vertices), soup.vertices, seed=info.object_id)
+    colours = weathered(_paint(parts, soup.vertices), soup.vertices, seed=info.object_id)
     if partner is not None:
-        colors = (colors + colors[partner]) / 2
+        colours = (colours + colours[partner]) / 2
     vertices = _scaled(soup.vertices, info.diameter_m)
-    colors = np.rint(colors * 255) / 255  # what a file can hold, so that saving loses nothing
+    colours = np.rint(colours * 255) / 255  # what a file can hold, so that saving loses nothing
     normals = vertex_normals(vertices, soup.faces)
-    return Mesh(vertices, soup.faces, colors.astype(np.float32), normals)
+    return Mesh(vertices, soup.faces, colours.astype(np.float32), normals)
 
 
 def standin_fingerprint(name: str, resolution: int = 96) -> str:
@@ -207,12 +205,12 @@ def _paint(parts: list[Part], vertices: NDArray[np.float64]) -> NDArray[np.float
             distance = leaf.distance(vertices)
             owner = np.where(distance < nearest, index, owner)
             nearest = np.minimum(nearest, distance)
-    colors = np.zeros_like(vertices)
+    colours = np.zeros_like(vertices)
     for index, part in enumerate(parts):
         mine = np.flatnonzero(owner == index)
         if len(mine):
-            colors[mine] = part.color(vertices[mine])
-    return colors
+            colours[mine] = part.colour(vertices[mine])
+    return colours
 
 
 def _scaled(vertices: NDArray[np.float64], diameter_m: float) -> NDArray[np.float64]:

@@ -1,7 +1,5 @@
 """A 3 x 5 pixel capital alphabet: the largest lettering that a coarse mesh can still carry."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,11 +1,9 @@
-"""Stand-ins for household things: can, eggbox and glue. Conventions: see `shapes`."""
-
-from __future__ import annotations
+"""Stand-ins for household things: can, eggbox, glue and lamp. Conventions: see `shapes`."""
 
 import numpy as np
 
 from pipelines.standins.materials import (
-    Color,
+    Colour,
     Part,
     faded,
     lettered,
@@ -25,6 +23,7 @@ from pipelines.standins.sdf import (
     curve,
     cylinder,
     ellipsoid,
+    helix,
     sphere,
     torus,
     tube,
@@ -62,7 +61,7 @@ def can() -> list[Part]:
     ]
 
 
-def _can_enamel() -> Color:
+def _can_enamel() -> Colour:
     cream = mottled("efe6d0", "d8c49a", 61, 0.3)
     flowers = spotted(cream, ["d8342c", "2f6fc0", "e8a020", "a03a8a", "2f8a4a"], 62, 0.26, 0.46)
     enamel = painted(
@@ -109,7 +108,7 @@ def eggbox() -> list[Part]:
     ]
 
 
-def _carton(hollows: Shape) -> Color:
+def _carton(hollows: Shape) -> Colour:
     pulp = spotted(mottled("8f8a80", "a8a294", 81, 0.3), ["6d6a64", "c8c2b2", "5a7a9a"], 82, 0.13, 0.3)
     carton = painted(
         patched(pulp, mottled("6a8a6a", "7fa07a", 83, 0.15), 84, 0.5, 0.3),
@@ -154,7 +153,7 @@ def glue() -> list[Part]:
     ]
 
 
-def _glue_print(plastic: Color) -> Color:
+def _glue_print(plastic: Colour) -> Colour:
     orange, red = mottled("e8952a", "d87a1c", 93, 0.2), mottled("d8402c", "b82a20", 94, 0.2)
     ruler = striped(plain("1f3f8a"), plain("e8e2d0"), (0.5, 0, 1), 0.1, 0.0)
     label = painted(
@@ -174,4 +173,65 @@ def _glue_print(plastic: Color) -> Color:
         (frame, plain("1f3f8a")),
         (twin(box(0.12, 0.1, 0.06).at(0.16, 0.2, -0.88)), plain("3a8a4a")),
         (twin(box(0.06, 0.2, 0.06).at(-0.3, 0.2, 0.03)), plain("d8301e")),
+    )
+
+
+def lamp() -> list[Part]:
+    """A desk lamp: round base, two-part arm with a spring, conical shade and a bulb."""
+    base = cylinder(0.42, 0.07, 0.03).at(-0.4, 0, -0.84) | cylinder(0.3, 0.05, 0.02).at(-0.4, 0, -0.76)
+    upper = capsule((-0.7, 0, -0.05), (-0.05, 0, 0.62), 0.05) | capsule(
+        (-0.6, 0.09, -0.1), (0, 0.09, 0.56), 0.032
+    )
+    joints = union(
+        cylinder(0.12, 0.1, 0.02).turned("x", 90).at(-0.7, 0, -0.05),
+        cylinder(0.1, 0.1, 0.02).turned("x", 90).at(-0.05, 0, 0.62),
+        sphere(0.11).at(-0.45, 0, -0.74),
+    )
+    spring = tube(helix(0.075, 0.5, 6), 0.025).turned("y", -18).at(-0.53, -0.12, -0.6)
+    shade = cone(0.13, 0.42, 0.26) | cylinder(0.15, 0.1, 0.03).at(0, 0, -0.3)
+    shade = (shade - cone(0.07, 0.37, 0.26).at(0, 0, 0.06)).turned("y", 130).at(0.3, 0, 0.5)
+    rim = torus(0.41, 0.035).at(0, 0, 0.26).turned("y", 130).at(0.3, 0, 0.5)
+    bulb = sphere(0.15).at(0.38, 0, 0.43) | capsule((0.38, 0, 0.43), (0.1, 0, 0.68), 0.06)
+    cord_line = [(-0.78, 0.1, -0.84), (-0.92, 0.25, -0.86), (-0.8, 0.42, -0.86), (-0.58, 0.5, -0.86)]
+
+    arm = striped(mottled("3a3a42", "5a5a64", 199, 0.15), plain("c84a2a"), (0.3, 0, 1), 0.3, 0.3)
+    arm_upper = striped(mottled("4a4a52", "6a6a74", 200, 0.15), plain("e0b83a"), (1, 0, 1), 0.26, 0.3)
+    return [
+        Part(base, _lamp_foot()),
+        Part(capsule((-0.45, 0, -0.78), (-0.7, 0, -0.05), 0.055), arm),
+        Part(upper, arm_upper),
+        Part(joints, mottled("c9932a", "8a6010", 201, 0.12)),
+        Part(spring, mottled("c8c8cc", "888c94", 202, 0.1)),
+        Part(shade, _lamp_shade()),
+        Part(rim, striped(plain("c9932a"), plain("5a3a10"), (1, 1, 0.3), 0.2, 0.2)),
+        Part(bulb, mottled("f4f0dc", "e8d48a", 203, 0.15)),
+        Part(cylinder(0.08, 0.05, 0.01).at(-0.5, -0.22, -0.7), plain("cc2222")),
+        Part(box(0.1, 0.06, 0.05, 0.01).at(-0.22, 0.18, -0.7), plain("3a7ac0")),
+        Part(tube(curve(cord_line), 0.045), striped(plain("202024"), plain("c8c0b0"), (1, 1, 0), 0.1, 0.1)),
+    ]
+
+
+def _lamp_foot() -> Colour:
+    cast = mottled("274a5a", "16303c", 196, 0.25)
+    foot = painted(
+        patched(cast, mottled("c8a040", "a07c28", 197, 0.15), 198, 0.35, 0.3),
+        (
+            box(0.14, 0.6, 0.5).at(-0.72, 0, -0.8),
+            striped(plain("d8d2be"), plain("8a2a24"), (0, 1, 0), 0.16, 0.0),
+        ),
+    )
+    return lettered(foot, "ON", "f0e6c8", (-0.14, -0.05, -0.74), height=0.2, facing=(0, 0, 1), up=(-1, 0, 0))
+
+
+def _lamp_shade() -> Colour:
+    green = mottled("2f8a63", "1d5442", 191, 0.25)
+    cream = mottled("e8d8a0", "d0b870", 192, 0.15)
+    dots = spotted(green, ["e8a020", "f0ece0"], 194, 0.18, 0.42)
+    stripes = striped(plain("b8342c"), green, (0.6, 0.3, 0.8), 0.16, 0.2)
+    inner = cone(0.08, 0.39, 0.27).at(0, 0, 0.06).turned("y", 130).at(0.3, 0, 0.5)
+    return painted(
+        patched(green, cream, 193, 0.35, 0.25),
+        (box(0.9, 0.2, 0.9).at(0.3, 0.45, 0.5), dots),
+        (box(0.9, 0.22, 0.9).at(0.3, -0.46, 0.5), stripes),
+        (inner, mottled("f0e8cc", "d8c898", 195, 0.2)),
     )

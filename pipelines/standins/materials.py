@@ -5,8 +5,6 @@ fields here are irregular on several scales. Noise is hashed lattice noise (inte
 noise after Perlin 2002, cells after Worley 1996): the same on every machine, and free of state.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from pipelines.standins.glyphs import bitmap
 from pipelines.standins.sdf import Shape, rotation
 
 Points = NDArray[np.float64]  # (N, 3), object units
-Color = Callable[[Points], NDArray[np.float64]]  # (N, 3) points -> (N, 3) sRGB
+Colour = Callable[[Points], NDArray[np.float64]]  # (N, 3) points -> (N, 3) sRGB
 
 # Turns the lattice at every octave, so that its axes never show.
 _OCTAVE_TURN = rotation("x", 37.0) @ rotation("y", 53.0) @ rotation("z", 19.0)
@@ -27,7 +25,7 @@ class Part(NamedTuple):
     """A solid of one paint, of which objects are composed."""
 
     shape: Shape
-    color: Color
+    colour: Colour
 
 
 class Cells(NamedTuple):
@@ -105,7 +103,7 @@ def _mix(a: ArrayLike, b: ArrayLike, amount: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(a) * (1 - weight) + np.asarray(b) * weight
 
 
-def plain(code: str, grain: float = 0.08) -> Color:
+def plain(code: str, grain: float = 0.08) -> Colour:
     """One colour with a fine grain."""
     base = rgb(code)
     return lambda p: base * (1 + grain * noise(p, 7, 0.06, 2))[:, None]
@@ -113,81 +111,81 @@ def plain(code: str, grain: float = 0.08) -> Color:
 
 def mottled(
     a: str, b: str, seed: int, scale: float = 0.3, threshold: float = 0.0, softness: float = 0.15
-) -> Color:
+) -> Colour:
     """Patches of colour `b` on colour `a`, of size `scale`, with edges of the given softness."""
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         level = (noise(p, seed, scale, 4) - threshold) / softness
         shade = 1 + 0.10 * noise(p, seed + 1, 0.08, 2)
         return _mix(rgb(a), rgb(b), level + 0.5) * shade[:, None]
 
-    return color
+    return colour
 
 
-def patched(base: Color, top: Color, seed: int, scale: float, threshold: float) -> Color:
+def patched(base: Colour, top: Colour, seed: int, scale: float, threshold: float) -> Colour:
     """Sharp-edged patches of one paint on another, where noise exceeds the threshold."""
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         return _mix(base(p), top(p), (noise(p, seed, scale, 3) - threshold) / 0.08 + 0.5)
 
-    return color
+    return colour
 
 
 def striped(
-    a: Color, b: Color, direction: ArrayLike, period: float, wobble: float = 0.1, seed: int = 1
-) -> Color:
+    a: Colour, b: Colour, direction: ArrayLike, period: float, wobble: float = 0.1, seed: int = 1
+) -> Colour:
     """Alternate stripes across `direction`; their lines wander by `wobble` periods."""
     axis = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         phase = p @ axis / period + wobble * noise(p, seed, 1.5 * period, 2)
         wave = np.abs(np.mod(phase, 1.0) - 0.5) * 4 - 1  # triangle wave in [-1, 1]
         return _mix(a(p), b(p), wave / 0.3 + 0.5)
 
-    return color
+    return colour
 
 
-def spotted(base: Color, spots: Sequence[str], seed: int, spacing: float, radius: float = 0.38) -> Color:
+def spotted(base: Colour, spots: Sequence[str], seed: int, spacing: float, radius: float = 0.38) -> Colour:
     """Round spots of random size and colour; `radius` is the largest, in spacings."""
     palette = np.stack([rgb(code) for code in spots])
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         found = cells(p, seed, spacing)
         chosen = palette[(found.key * 7919 % 1 * len(palette)).astype(np.int64)]
         size = radius * (0.45 + 0.55 * found.key)
         return _mix(base(p), chosen, (size - found.first) / 0.08 + 0.5)
 
-    return color
+    return colour
 
 
-def patchwork(codes: Sequence[str], seed: int, spacing: float, seam: str = "202020") -> Color:
+def patchwork(codes: Sequence[str], seed: int, spacing: float, seam: str = "202020") -> Colour:
     """Irregular tiles in random colours with dark seams."""
     palette = np.stack([rgb(code) for code in codes])
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         found = cells(p, seed, spacing)
         tile = palette[(found.key * len(palette)).astype(np.int64)]
         return _mix(tile, rgb(seam), (0.06 - (found.second - found.first)) / 0.06 + 0.5)
 
-    return color
+    return colour
 
 
-def faded(a: Color, b: Color, direction: ArrayLike, start: float, end: float) -> Color:
+def faded(a: Colour, b: Colour, direction: ArrayLike, start: float, end: float) -> Colour:
     """From one paint to another along `direction`, between two positions."""
     axis = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
     return lambda p: _mix(a(p), b(p), (p @ axis - start) / (end - start))
 
 
-def steel(seed: int) -> Color:
+def steel(seed: int) -> Colour:
     """Worn steel: two greys, with rust in places."""
     bare = mottled("a4a8b0", "747880", seed, 0.18)
     return patched(bare, mottled("8a5a34", "6a4022", seed + 1, 0.1), seed + 2, 0.3, 0.5)
 
 
-def painted(base: Color, *layers: tuple[Shape, Color]) -> Color:
+def painted(base: Colour, *layers: tuple[Shape, Colour]) -> Colour:
     """Paint every point that lies inside a layer's shape with that layer's colour, in order."""
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         result = base(p)
         for shape, coat in layers:
             inside = np.flatnonzero(shape.distance(p) < 0)
@@ -195,11 +193,11 @@ def painted(base: Color, *layers: tuple[Shape, Color]) -> Color:
                 result[inside] = coat(p[inside])
         return result
 
-    return color
+    return colour
 
 
 def lettered(
-    base: Color,
+    base: Colour,
     text: str,
     ink: str,
     center: ArrayLike,
@@ -207,7 +205,7 @@ def lettered(
     facing: ArrayLike,
     up: ArrayLike = (0, 0, 1),
     depth: float = 0.15,
-) -> Color:
+) -> Colour:
     """Print a line of text onto the surface within `depth` of a plane through `center`.
 
     A reader stands in direction `facing` and sees letters of the given height, upright along `up`.
@@ -221,7 +219,7 @@ def lettered(
     normal = normal / np.linalg.norm(normal)
     pixel = height / rows
 
-    def color(p: Points) -> NDArray[np.float64]:
+    def colour(p: Points) -> NDArray[np.float64]:
         local = p - np.asarray(center, dtype=np.float64)
         column = np.floor(local @ right / pixel + columns / 2).astype(np.int64)
         row = np.floor(rows / 2 - local @ upright / pixel).astype(np.int64)
@@ -230,11 +228,11 @@ def lettered(
         hit &= mask[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
         return np.where(hit[:, None], rgb(ink), base(p))
 
-    return color
+    return colour
 
 
-def weathered(colors: NDArray[np.float64], points: Points, seed: int) -> NDArray[np.float64]:
+def weathered(colours: NDArray[np.float64], points: Points, seed: int) -> NDArray[np.float64]:
     """Slow drift of brightness and tint over a whole object: no two places look quite the same."""
     light = 1 + 0.13 * noise(points, seed, 0.55, 3)
     tint = np.stack([noise(points, seed + 1 + i, 0.8, 2) for i in range(3)], axis=1)
-    return np.clip(colors * light[:, None] + 0.035 * tint, 0.0, 1.0)
+    return np.clip(colours * light[:, None] + 0.035 * tint, 0.0, 1.0)

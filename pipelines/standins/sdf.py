@@ -6,8 +6,6 @@ Formulas follow the well-known exact distances of simple solids; some (ellipsoid
 taper) are bounds with the exact zero level, which is all that meshing needs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,21 +24,21 @@ class Shape:
     distance: Distance
     lower: Array  # (3,)
     upper: Array  # (3,)
-    pieces: tuple[Shape, ...] = field(default=())
+    pieces: tuple["Shape", ...] = field(default=())
 
-    def leaves(self) -> tuple[Shape, ...]:
+    def leaves(self) -> tuple["Shape", ...]:
         """The shapes whose plain union this is (itself, if it is no union)."""
         return self.pieces or (self,)
 
-    def at(self, x: float, y: float, z: float) -> Shape:
+    def at(self, x: float, y: float, z: float) -> "Shape":
         """This shape, moved."""
         return self._moved(np.eye(3), np.array([x, y, z], dtype=np.float64))
 
-    def turned(self, axis: str, angle_deg: float) -> Shape:
+    def turned(self, axis: str, angle_deg: float) -> "Shape":
         """This shape, turned about a coordinate axis through the origin."""
         return self._moved(rotation(axis, angle_deg), np.zeros(3))
 
-    def _moved(self, turn: Array, shift: Array) -> Shape:
+    def _moved(self, turn: Array, shift: Array) -> "Shape":
         if self.pieces:
             return union(*(piece._moved(turn, shift) for piece in self.pieces))
 
@@ -52,14 +50,14 @@ class Shape:
         center, half = turn @ center + shift, np.abs(turn) @ half
         return Shape(distance, center - half, center + half)
 
-    def __or__(self, other: Shape) -> Shape:
+    def __or__(self, other: "Shape") -> "Shape":
         return union(self, other)
 
-    def __sub__(self, other: Shape) -> Shape:
+    def __sub__(self, other: "Shape") -> "Shape":
         # Piece by piece, each without the cutters that cannot reach it: cheaper on a grid.
         return union(*(_cut(leaf, other) for leaf in self.leaves()))
 
-    def __and__(self, other: Shape) -> Shape:
+    def __and__(self, other: "Shape") -> "Shape":
         return Shape(
             lambda p: np.maximum(self.distance(p), other.distance(p)),
             np.maximum(self.lower, other.lower),

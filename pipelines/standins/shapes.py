@@ -5,13 +5,11 @@ up. `eggbox` and `glue` are made of twins half a turn about z apart; every other
 different all around, so that no two poses look alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from pipelines.standins.animals import ape, cat, duck
-from pipelines.standins.appliances import camera, iron, lamp, phone
-from pipelines.standins.household import can, eggbox, glue
+from pipelines.standins.appliances import camera, iron, phone
+from pipelines.standins.household import can, eggbox, glue, lamp
 from pipelines.standins.materials import Part
 from pipelines.standins.tools import benchvise, driller, holepuncher
 

@@ -1,9 +1,7 @@
 """Stand-ins for tools: benchvise, driller and holepuncher. Conventions: see `shapes`."""
 
-from __future__ import annotations
-
 from pipelines.standins.materials import (
-    Color,
+    Colour,
     Part,
     lettered,
     mottled,
@@ -80,7 +78,7 @@ def benchvise() -> list[Part]:
     ]
 
 
-def _vise_panel(blue: Color) -> Color:
+def _vise_panel(blue: Colour) -> Colour:
     panel = painted(
         blue,
         (box(0.2, 0.5, 0.14).at(-0.28, -0.2, 0.06), plain("e6e0cc")),
@@ -131,7 +129,7 @@ def driller() -> list[Part]:
     ]
 
 
-def _drill_case() -> Color:
+def _drill_case() -> Colour:
     yellow = patched(mottled("e8b81e", "d09a10", 141, 0.2), mottled("9a9488", "7a746a", 142), 143, 0.2, 0.5)
     case = painted(
         yellow,
@@ -144,7 +142,7 @@ def _drill_case() -> Color:
     return lettered(case, "18V", "f4f0e0", (-0.2, -0.18, 0.49), height=0.15, facing=(0, -1, 0))
 
 
-def _drill_battery() -> Color:
+def _drill_battery() -> Colour:
     return painted(
         mottled("2a2a30", "54545c", 147, 0.15),
         (box(0.5, 0.3, 0.04).at(-0.36, 0, -0.66), plain("d8a818")),
@@ -186,7 +184,7 @@ def holepuncher() -> list[Part]:
     ]
 
 
-def _punch_lid() -> Color:
+def _punch_lid() -> Colour:
     red = patched(mottled("b8242c", "8f161e", 151, 0.22), steel(152), 155, 0.2, 0.55)
     tape = striped(plain("e8c020"), plain("24242a"), (1, 0.4, 0), 0.13, 0.0)
     underside = box(0.6, 0.9, 0.3).turned("x", -20).at(0, -0.1, -0.16)
@@ -203,7 +201,7 @@ def _punch_lid() -> Color:
     )
 
 
-def _punch_tray(ruler: Color) -> Color:
+def _punch_tray(ruler: Colour) -> Colour:
     black = spotted(mottled("26262c", "44444c", 157, 0.2), ["68686e", "9a9aa0"], 158, 0.14, 0.3)
     return painted(
         black,

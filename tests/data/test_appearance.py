@@ -1,7 +1,5 @@
 """Colours, blur and noise by their definitions, each by itself, and the order in which they come."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -109,14 +107,14 @@ def test_blur_comes_first_then_colour_then_noise(monkeypatch: pytest.MonkeyPatch
     def note(name: str, original: Any) -> Any:
         return lambda *values: order.append(name) or original(*values)
 
-    for name in ("_blur", "_random_colors", "_add_noise"):
+    for name in ("_blur", "_random_colours", "_add_noise"):
         monkeypatch.setattr(appearance, name, note(name, getattr(appearance, name)))
     config = AugmentConfig(blur=1.0, color=0.2, noise=0.1)
     image = np.zeros((16, 16, 3), np.uint8)
     jitter_appearance(image, config, np.random.default_rng(0))
-    assert order == ["_blur", "_random_colors", "_add_noise"]
+    assert order == ["_blur", "_random_colours", "_add_noise"]
     order.clear()
-    for alone, names in (("blur", "_blur"), ("grey", "_random_colors"), ("noise", "_add_noise")):
+    for alone, names in (("blur", "_blur"), ("grey", "_random_colours"), ("noise", "_add_noise")):
         setting: dict[str, Any] = {alone: 1.0}
         jitter_appearance(image, replace(AugmentConfig(), **setting), np.random.default_rng(0))
         assert order == [names]

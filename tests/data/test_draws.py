@@ -1,7 +1,5 @@
 """What a draw depends on, and what it does not: seed, epoch, position, index; the order of an epoch."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The dataset format: what is written is read back, in place and in full."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
 import subprocess

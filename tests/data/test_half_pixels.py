@@ -4,8 +4,6 @@ Pixel centres are at integer coordinates. Cell m of n cells over s pixels from x
 `x0 - 1/2 + (m + 1/2) s / n`; a picture whose grey level is its own column says so at every cell.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -4,8 +4,6 @@ Cell m of stride s lies at pixel `s (m + 1/2) - 1/2` of the input, so that a map
 places holds, after resizing, those of the new cells; but at the rim, where nothing lies beyond.
 """
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Small inputs for the pipelines: a mesh, a renderer, a BOP folder of four frames, a tiny dataset."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Two objects of some vertices, pictures of 48 x 36 pixels. In every picture of th
 two instances of object 1, the second half hidden by object 7; the CDPN set shows one cat and one ape.
 """
 
-from __future__ import annotations
-
 import json
 import pickle
 from functools import cache

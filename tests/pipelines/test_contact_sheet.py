@@ -1,7 +1,5 @@
 """The contact sheet: what is drawn where."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """Half pixels of the pipelines' resizings: a picture that says its own columns still does afterwards."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The command line: says what it did, repeats nothing, explains errors in one line."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Numbers are chosen so that floating point holds them exactly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 Every expectation is worked out from the dataset's records by plain NumPy, or is a count.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

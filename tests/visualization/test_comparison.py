@@ -40,19 +40,19 @@ def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure],
     scores, differences = shown[0].axes
     assert [label.get_text() for label in scores.get_yticklabels()] == ["first", "second", "third"]
     assert scores.get_ylim()[0] > scores.get_ylim()[1]  # the best one on top
-    colors = ("tab:green", "tab:blue", "tab:red")
-    for y, (row, color) in enumerate(zip(ROWS, colors, strict=True)):
+    colours = ("tab:green", "tab:blue", "tab:red")
+    for y, (row, colour) in enumerate(zip(ROWS, colours, strict=True)):
         interval, value, seeds = scores.lines[3 * y : 3 * y + 3]
         np.testing.assert_allclose(interval.get_xdata(), [row.mean.low, row.mean.high])
         np.testing.assert_allclose(value.get_xdata(), row.mean.value)
         np.testing.assert_allclose(seeds.get_xdata(), row.seeds)
         for line in (interval, value, seeds):
             assert (np.asarray(line.get_ydata()) == y).all()
-        assert same_color(interval.get_color(), color)
-        assert same_color(value.get_color(), color)
+        assert same_color(interval.get_color(), colour)
+        assert same_color(value.get_color(), colour)
         text = differences.texts[y]
         assert (text.get_text(), text.get_position()[1]) == (row.verdict, y)
-        assert same_color(text.get_color(), color)
+        assert same_color(text.get_color(), colour)
     # The best one has no difference to itself; then the line at 0.
     for k, y in enumerate((1, 2)):
         interval, value = differences.lines[2 * k : 2 * k + 2]

@@ -1,7 +1,5 @@
 """Half pixels of the tiles: boxes are drawn where the picture beneath them, enlarged or shrunk, has them."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -20,9 +18,9 @@ def test_a_tile_moves_camera_and_picture_alike(
     drawn: list[tuple[np.ndarray, np.ndarray, tuple[int, ...]]] = []
 
     def note(
-        image: np.ndarray, K: np.ndarray, T: np.ndarray, model: Any, color: tuple[int, int, int]
+        image: np.ndarray, K: np.ndarray, T: np.ndarray, model: Any, colour: tuple[int, int, int]
     ) -> None:
-        drawn.append((K, T, color))
+        drawn.append((K, T, colour))
 
     monkeypatch.setattr(prediction, "draw_box", note)
     rgb = np.zeros((side, side, 3), np.uint8)

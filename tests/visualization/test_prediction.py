@@ -59,8 +59,8 @@ def test_a_tile_shows_true_and_predicted_pose_in_its_own_pixels(
     T_pred[2, 3] += 0.25 * cat.diameter_m
     tile = prediction_tile(record, T_pred, cat)
     assert tile.shape == (224, 224, 3)
-    (K_true, T_true, _, true_color), (K_pred, T_drawn, _, color) = drawn
-    assert (true_color, color) == (TRUE_RGB, PREDICTED_RGB)
+    (K_true, T_true, _, true_colour), (K_pred, T_drawn, _, colour) = drawn
+    assert (true_colour, colour) == (TRUE_RGB, PREDICTED_RGB)
     np.testing.assert_array_equal(T_true, record.T_cam_obj)
     np.testing.assert_array_equal(T_drawn, T_pred)
     assert labels == ["0.250 d"]

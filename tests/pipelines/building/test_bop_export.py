@@ -1,7 +1,5 @@
 """Export to the BOP format and back: poses and cameras bit by bit, masks pixel by pixel."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

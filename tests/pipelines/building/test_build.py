@@ -1,7 +1,5 @@
 """Building: the same bytes whatever the workers and the path; an id for all that decides them."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +148,7 @@ def test_obj_files_serve_as_models(bop_dir: Path, tmp_path: Path) -> None:
     before = dataset_path(config, tmp_path)
     ply = bop_dir / "models" / "obj_000006.ply"
     mesh = Mesh.load(ply, unit_m=1.0)
-    rows = np.concatenate([mesh.vertices, mesh.colors], axis=1)
+    rows = np.concatenate([mesh.vertices, mesh.colours], axis=1)
     lines = ["v " + " ".join(map(repr, row)) for row in rows.tolist()]
     lines += ["f " + " ".join(map(str, face)) for face in (mesh.faces + 1).tolist()]
     ply.with_suffix(".obj").write_text("\n".join(lines) + "\n")

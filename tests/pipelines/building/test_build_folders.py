@@ -1,7 +1,5 @@
 """Datasets from folders in either layout: what is real, what is rendered, what is said about it."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Builds that are killed, that meet, or that fill the disk: the same bytes in the end, nothing half."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

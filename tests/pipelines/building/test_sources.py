@@ -1,7 +1,5 @@
 """Sources: which reader a folder gets, what validates, and what the fingerprint depends on."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Workers: processes and Ray tasks give the same results, and the user's errors as they were raised."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

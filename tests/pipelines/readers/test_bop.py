@@ -1,7 +1,5 @@
 """The BOP reader: what it reads, what it leaves out, and what it says about broken folders."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reading a BOP scene's tables: exact numbers, and errors that say where."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from pathlib import Path
 

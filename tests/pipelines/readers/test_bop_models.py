@@ -1,7 +1,5 @@
 """The objects of a BOP data set: names, metres, symmetries."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -43,7 +41,7 @@ def test_evaluation_mesh_is_preferred_for_points_and_tables(bop_dir: Path) -> No
     folder = bop_dir / "models_eval"
     folder.mkdir()
     mesh = BopFolder(bop_dir).mesh(CAT)
-    half = type(mesh)(mesh.vertices * 0.5, mesh.faces, mesh.colors, mesh.normals)
+    half = type(mesh)(mesh.vertices * 0.5, mesh.faces, mesh.colours, mesh.normals)
     half.save(folder / "obj_000006.ply")
     (folder / "models_info.json").write_text(json.dumps({"6": {"diameter": 150.0}}))
     model = BopFolder(bop_dir).model(CAT)

@@ -1,7 +1,5 @@
 """Who decides what trains and what tests: lists, BOP's targets, folders."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

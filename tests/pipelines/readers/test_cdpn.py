@@ -1,7 +1,5 @@
 """The CDPN and EPro-PnP layout: what each file means, what is rendered instead, what is refused."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """500 damaged data folders: each is refused in one line, or read correctly, with all left out counted."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence

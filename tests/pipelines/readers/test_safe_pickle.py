@@ -1,7 +1,5 @@
 """Pickles from others: arrays come through, nothing is executed."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import subprocess

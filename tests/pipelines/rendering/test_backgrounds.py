@@ -1,7 +1,5 @@
 """Backgrounds: from photographs or none, the same for the same seed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """Sampled views are proper poses in the stated range, with the object inside the image."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

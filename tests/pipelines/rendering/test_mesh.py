@@ -1,7 +1,5 @@
 """Mesh files: vertex colours, textures, materials, and what is said of broken ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +103,7 @@ def test_vertex_colours_survive_a_round_trip(cat_mesh: Mesh, tmp_path: Path) -> 
     again = Mesh.load(tmp_path / "cat.ply")
     np.testing.assert_allclose(again.vertices, cat_mesh.vertices, rtol=0, atol=1e-15)
     np.testing.assert_array_equal(again.faces, cat_mesh.faces)
-    np.testing.assert_allclose(again.colors, cat_mesh.colors, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(again.colours, cat_mesh.colours, atol=0.5 / 255 + 1e-6)
     np.testing.assert_allclose(again.normals, cat_mesh.normals, atol=1e-9)
     assert again.texture is None
     assert again.digest() == Mesh.load(tmp_path / "cat.ply").digest() != cat_mesh.digest()
@@ -114,13 +112,13 @@ def test_vertex_colours_survive_a_round_trip(cat_mesh: Mesh, tmp_path: Path) -> 
 def test_colours_without_texture(tmp_path: Path) -> None:
     vertices = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 1\nf 1 2 3\n"
     (tmp_path / "vertices.obj").write_text(vertices)
-    np.testing.assert_array_equal(Mesh.load(tmp_path / "vertices.obj").colors, np.eye(3))
+    np.testing.assert_array_equal(Mesh.load(tmp_path / "vertices.obj").colours, np.eye(3))
     bare = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
     (tmp_path / "plain.mtl").write_text("newmtl m\nKd 0.2 0.4 0.6\n")
     (tmp_path / "plain.obj").write_text(f"mtllib plain.mtl\nusemtl m\n{bare}f 1 2 3\n")
-    np.testing.assert_allclose(Mesh.load(tmp_path / "plain.obj").colors, [[0.2, 0.4, 0.6]] * 3, atol=1e-6)
+    np.testing.assert_allclose(Mesh.load(tmp_path / "plain.obj").colours, [[0.2, 0.4, 0.6]] * 3, atol=1e-6)
     (tmp_path / "grey.obj").write_text(f"{bare}f 1 2 3\n")
-    assert np.unique(Mesh.load(tmp_path / "grey.obj").colors).size == 1
+    assert np.unique(Mesh.load(tmp_path / "grey.obj").colours).size == 1
 
 
 def test_seams_of_a_texture_do_not_crease(painted: Path) -> None:

@@ -1,7 +1,5 @@
 """Occluders: in front, in part, exact, and the same for the same generator."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import trimesh
@@ -19,8 +17,8 @@ BACKGROUNDS = [np.full((256, 256, 3), 90, np.uint8)]
 def box_renderer(size_m: float) -> Renderer:
     box = trimesh.creation.box((size_m, 0.7 * size_m, 0.5 * size_m)).subdivide()
     vertices, faces = np.asarray(box.vertices, np.float64), np.asarray(box.faces, np.int32)
-    colors = np.full((len(vertices), 3), (0.1, 0.2, 0.9), np.float32)
-    return Renderer(Mesh(vertices, faces, colors, np.asarray(box.vertex_normals, np.float64)))
+    colours = np.full((len(vertices), 3), (0.1, 0.2, 0.9), np.float32)
+    return Renderer(Mesh(vertices, faces, colours, np.asarray(box.vertex_normals, np.float64)))
 
 
 @pytest.fixture(scope="module")

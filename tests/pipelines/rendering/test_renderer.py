@@ -1,7 +1,5 @@
 """The renderer: exact maps, sound shading, the record made of them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -4,8 +4,6 @@ Lights live in the camera's frame. Whatever turns beneath them, only the angle b
 the light counts.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -48,7 +46,7 @@ def joined(*meshes: Mesh) -> Mesh:
         np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]).astype(
             np.int32
         ),
-        np.concatenate([mesh.colors for mesh in meshes]),
+        np.concatenate([mesh.colours for mesh in meshes]),
         np.concatenate([mesh.normals for mesh in meshes]),
     )
 

@@ -28,7 +28,7 @@ def coarse(name: str) -> Mesh:
 
 
 def as_bytes(mesh: Mesh) -> bytes:
-    arrays = (mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
+    arrays = (mesh.vertices, mesh.faces, mesh.colours, mesh.normals)
     return b"".join(array.tobytes() for array in arrays)
 
 
@@ -38,7 +38,7 @@ def turned_match(mesh: Mesh, angle_deg: float) -> tuple[NDArray[np.float64], NDA
     turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     distance, nearest = cKDTree(mesh.vertices).query(mesh.vertices @ turn.T)
     size = pdist(mesh.vertices[ConvexHull(mesh.vertices).vertices]).max()
-    return distance / size, np.abs(mesh.colors - mesh.colors[nearest]).max(axis=1)
+    return distance / size, np.abs(mesh.colours - mesh.colours[nearest]).max(axis=1)
 
 
 def test_every_object_of_the_study_has_a_shape() -> None:
@@ -51,10 +51,10 @@ def test_arrays_obey_the_mesh_contract(name: str) -> None:
     mesh = coarse(name)
     assert mesh.vertices.dtype == mesh.normals.dtype == np.float64
     assert mesh.faces.dtype == np.int32
-    assert mesh.colors.dtype == np.float32
-    assert mesh.vertices.shape == mesh.normals.shape == mesh.colors.shape
-    assert mesh.colors.min() >= 0
-    assert mesh.colors.max() <= 1
+    assert mesh.colours.dtype == np.float32
+    assert mesh.vertices.shape == mesh.normals.shape == mesh.colours.shape
+    assert mesh.colours.min() >= 0
+    assert mesh.colours.max() <= 1
     assert np.array_equal(np.unique(mesh.faces), np.arange(len(mesh.vertices)))
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1.0, atol=1e-9)
 
@@ -86,19 +86,19 @@ def test_same_bytes_twice(name: str) -> None:
 
 def test_all_objects_differ() -> None:
     extents = np.array([coarse(n).bounds_max / LINEMOD[n].diameter_m for n in STUDY_OBJECTS])
-    means = np.array([coarse(n).colors.mean(axis=0) for n in STUDY_OBJECTS])
+    means = np.array([coarse(n).colours.mean(axis=0) for n in STUDY_OBJECTS])
     assert pdist(np.hstack([extents, means])).min() > 0.02
 
 
 @every_object
 def test_colours_vary_over_the_surface(name: str) -> None:
     mesh = coarse(name)
-    assert mesh.colors.std(axis=0).max() > 0.12
+    assert mesh.colours.std(axis=0).max() > 0.12
     # Texture everywhere: few patches of a tenth of the diameter are of one colour only.
     tree = cKDTree(mesh.vertices)
     probes = mesh.vertices[:: max(1, len(mesh.vertices) // 300)]
     patches = tree.query_ball_point(probes, 0.1 * LINEMOD[name].diameter_m)
-    contrast = np.array([mesh.colors[patch].std(axis=0).max() for patch in patches])
+    contrast = np.array([mesh.colours[patch].std(axis=0).max() for patch in patches])
     assert np.quantile(contrast, 0.05) > 0.02
     assert np.median(contrast) > 0.08
 
@@ -156,7 +156,7 @@ def test_ply_round_trip(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.vertices, mesh.vertices, rtol=0, atol=1e-12)
     np.testing.assert_allclose(again.normals, mesh.normals, atol=1e-9)
     np.testing.assert_array_equal(again.faces, mesh.faces)
-    np.testing.assert_array_equal(again.colors, mesh.colors)
+    np.testing.assert_array_equal(again.colours, mesh.colours)
 
 
 def test_plain_ply_gets_grey_colours_and_computed_normals(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_plain_ply_gets_grey_colours_and_computed_normals(tmp_path: Path) -> Non
     (tmp_path / "tetra.ply").write_text(header + body)
     mesh = Mesh.load(tmp_path / "tetra.ply")
     assert mesh.bounds_max[0] == pytest.approx(0.009)
-    assert np.all(mesh.colors == 0.5)
+    assert np.all(mesh.colours == 0.5)
     np.testing.assert_allclose(mesh.normals, vertex_normals(mesh.vertices, mesh.faces))
     assert np.all(mesh.normals[0] < 0)  # the corner at the origin looks away from the others
 
