@@ -16,6 +16,8 @@ import numpy as np
 
 from epropnp.data.format import Record
 
+VERSION = 1  # of every dataset: raise it when the same record and crop give other pixels or maps
+
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 

@@ -34,7 +34,6 @@ from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
 from pipelines.rendering.backgrounds import photograph_backgrounds, procedural_backgrounds
-from pipelines.rendering.renderer import RENDERER_VERSION
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
@@ -120,7 +119,7 @@ def _fill(
             entries = list(_tracked(bar, "samples", written, [len(shard.items) for shard in shards]))
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "renderer_version": RENDERER_VERSION,
+        "versions": plan.versions,
         "dataset_id": plan.dataset_id,
         "config": plan.stated,
         "source_fingerprint": plan.fingerprint,

@@ -1,7 +1,7 @@
 """What to build, checked and fingerprinted: the dataset's id is known before anything is made.
 
-The id is the hash of the configuration, of everything read, and of the versions of schema and
-renderer; never of where anything lies.
+The id is the hash of the configuration, of everything read, and of the versions of the schema and of
+what makes records; never of where anything lies, nor of source text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import tyro
 
+from epropnp.data import crop
 from epropnp.data.schema import SCHEMA_VERSION, SPLITS
 from epropnp.errors import UserError
+from pipelines import rendering
 from pipelines.building.sources import Source, StandinSource, digest, files_digest, open_source
 from pipelines.objects import ObjectInfo, resolve_objects
 from pipelines.readers.frames import RealFrames
-from pipelines.rendering.backgrounds import BACKGROUNDS_VERSION, choose_photographs
-from pipelines.rendering.renderer import RENDERER_VERSION
+from pipelines.rendering.backgrounds import choose_photographs
 from pipelines.standins.build import MIN_RESOLUTION
 
 
@@ -82,12 +83,17 @@ class Plan:
         return self.root / self.dataset_id
 
     @property
+    def versions(self) -> dict[str, int]:
+        """Of all that makes records: with others, the same settings and sources may give other bytes."""
+        return {"crop": crop.VERSION, "renderer": rendering.VERSION, **self.source.versions}
+
+    @property
     def dataset_id(self) -> str:
         """First 12 hexadecimal digits of the hash of all that decides the content."""
         return digest(
             {
                 "schema": SCHEMA_VERSION,
-                "renderer": RENDERER_VERSION,
+                "versions": self.versions,
                 "config": self.stated,
                 "source": self.fingerprint,
             }
@@ -123,9 +129,9 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
         "mesh_resolution": config.mesh_resolution if config.source is None else None,
         "background_count": config.background_count,
     }
-    foreign = [source.mesh(info).digest() for info in occluders if info not in objects]
+    foreign = [source.mesh_fingerprint(info) for info in occluders if info not in objects]
     fingerprint = digest([source.fingerprint(objects, real), pictures, foreign])
-    background_key = [BACKGROUNDS_VERSION, config.background_count, config.seed, pictures]
+    background_key = [rendering.VERSION, config.background_count, config.seed, pictures]
     return Plan(
         config=config,
         root=root,

@@ -11,6 +11,7 @@ import numpy as np
 
 from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
+from pipelines import readers, standins
 from pipelines.building.files import whole_file
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
@@ -19,10 +20,9 @@ from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.seeds import cut_rng
-from pipelines.standins.build import build_standin, standin_fingerprint
+from pipelines.standins.build import build_standin, check_standin
 
 VALIDATION_SHARE = 0.15  # of the real training frames
-READER_VERSION = 2  # part of every real dataset's id: raise it when the same files give other records
 
 
 class Source(Protocol):
@@ -33,12 +33,21 @@ class Source(Protocol):
         """What the manifest calls it."""
         ...
 
+    @property
+    def versions(self) -> dict[str, int]:
+        """Version of what makes its meshes or reads its frames, by name."""
+        ...
+
     def objects(self) -> Mapping[str, ObjectInfo]:
         """The objects it has, by name."""
         ...
 
     def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
         """Hash of everything that records are made of, independent of where it lies."""
+        ...
+
+    def mesh_fingerprint(self, info: ObjectInfo) -> str:
+        """Hash of what decides the mesh to render."""
         ...
 
     def mesh(self, info: ObjectInfo) -> Mesh:
@@ -108,20 +117,27 @@ class StandinSource:
         """For the manifest."""
         return "stand-ins"
 
+    @property
+    def versions(self) -> dict[str, int]:
+        """Of the stand-ins."""
+        return {"stand-ins": standins.VERSION}
+
     def objects(self) -> Mapping[str, ObjectInfo]:
         """All LineMOD objects by name; those of the study can be built."""
         return LINEMOD
 
     def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
-        """Hash of the generators of the named objects."""
-        return digest({info.name: self._key(info) for info in objects})
+        """Hash of what decides the meshes."""
+        return digest({info.name: self.mesh_fingerprint(info) for info in objects})
 
-    def _key(self, info: ObjectInfo) -> str:
-        return standin_fingerprint(info.name, self.resolution)
+    def mesh_fingerprint(self, info: ObjectInfo) -> str:
+        """Hash of name, resolution and version; nothing is built. UserError where there is no stand-in."""
+        check_standin(info.name, self.resolution)
+        return digest([info.name, self.resolution, standins.VERSION])
 
     def mesh(self, info: ObjectInfo) -> Mesh:
         """Reads the mesh from the cache, building it first where it is not there."""
-        file = self.cache / f"{info.name}-{self._key(info)[:16]}.npz"
+        file = self.cache / f"{info.name}-{self.mesh_fingerprint(info)[:16]}.npz"
         if not file.is_file():
             mesh = build_standin(info.name, self.resolution)
             self.cache.mkdir(parents=True, exist_ok=True)
@@ -164,18 +180,23 @@ class FolderSource:
         """For the manifest: the layout's name."""
         return self.layout.name
 
+    @property
+    def versions(self) -> dict[str, int]:
+        """Of the readers."""
+        return {"reader": readers.VERSION}
+
     def objects(self) -> Mapping[str, ObjectInfo]:
         """The objects of the folder's table, by name."""
         return self.layout.objects()
 
     def fingerprint(self, objects: Iterable[ObjectInfo], real: Mapping[str, RealFrames]) -> str:
         """Hash of the objects' meshes and tables and of every frame's files and numbers."""
-        return digest([READER_VERSION, [self._object_entry(info, real[info.name]) for info in objects]])
+        return digest([self._object_entry(info, real[info.name]) for info in objects])
 
     def _object_entry(self, info: ObjectInfo, frames: RealFrames) -> list[Any]:
         model = self.model(info)
         table = [info.object_id, info.name, info.symmetric, model.diameter_m, model.symmetries.tolist()]
-        meshes = [self.mesh(info).digest(), self.evaluation_mesh(info).digest()]
+        meshes = [self.mesh_fingerprint(info), self.evaluation_mesh(info).digest()]
         rows = {split: [self._frame_entry(f) for f in given] for split, given in frames.by_split.items()}
         given = [frame for split in frames.by_split.values() for frame in split]
         others = {other.mesh_file for frame in given for other in frame.occluders}
@@ -190,6 +211,10 @@ class FolderSource:
             files_digest(frame.files, self.layout.root),
             [[other.mesh_file.name, other.T_cam_obj.tolist()] for other in frame.occluders],
         ]
+
+    def mesh_fingerprint(self, info: ObjectInfo) -> str:
+        """Hash of the mesh."""
+        return self.mesh(info).digest()
 
     def mesh(self, info: ObjectInfo) -> Mesh:
         """The mesh to render."""

@@ -11,7 +11,6 @@ from epropnp.data.schema import BACKGROUND_SIDE
 from epropnp.errors import UserError
 from pipelines.rendering.seeds import background_rng
 
-BACKGROUNDS_VERSION = 1  # part of a background set's id: raise it when the pictures change
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _VOC_FOLDERS = ("JPEGImages", "*/JPEGImages", "*/*/JPEGImages")  # beside them lie masks of the same names
 _CUT_MIN = 0.6  # side of a cut, relative to the photograph's shorter side

@@ -24,7 +24,6 @@ from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.shading import Look, Surface, shade
 from pipelines.rendering.texture import DISPLAY_GAMMA
 
-RENDERER_VERSION = 2  # part of every dataset id: raise it when rendered bytes change
 _SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]])
 _CONTRAST = 0.15  # of a pixel and its neighbours, in the root of intensity, from which 2x2 rays are cast
 _NEIGHBOURS = np.ones((3, 3), np.uint8)

@@ -1,1 +1,3 @@
 """Stand-ins for the LineMOD models: procedural objects, from distance fields and paint to meshes."""
+
+VERSION = 1  # of every dataset of stand-ins: raise it when the same name and resolution give another mesh

@@ -5,9 +5,7 @@ The road from a description (`shapes`) to a mesh: distance field on a grid, marc
 exactly the BOP diameter. Every step is deterministic.
 """
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import manifold3d
 import numpy as np
@@ -30,11 +28,6 @@ _PADDING = 2  # grid cells of empty space around the object
 _FAR = 9.0  # distance written where no piece was sampled
 _CRUMB = 2e-3  # components below this fraction of the largest one's volume are dropped
 _HALF_TURN = np.array([-1.0, -1.0, 1.0])
-_SOURCES = (
-    *("build", "shapes", "animals", "appliances", "household", "tools", "sdf", "materials", "glyphs"),
-    "../objects",
-    "../rendering/mesh",
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ def build_standin(name: str, resolution: int = 96) -> Mesh:
     Raises:
         UserError: for an object without a stand-in, or a resolution below `MIN_RESOLUTION`.
     """
-    info = _check(name, resolution)
+    info = check_standin(name, resolution)
     parts = SHAPES[name]()
     grid = _grid_around(parts, resolution)
     field = _sample(parts, grid)
@@ -81,19 +74,8 @@ def build_standin(name: str, resolution: int = 96) -> Mesh:
     return Mesh(vertices, soup.faces, colours.astype(np.float32), normals)
 
 
-def standin_fingerprint(name: str, resolution: int = 96) -> str:
-    """Hash of everything that decides a stand-in's mesh: its name, resolution and recipe's code.
-
-    Cheap (nothing is built) and the same on every machine.
-    """
-    _check(name, resolution)
-    digest = hashlib.sha256(f"{name} {resolution}".encode())
-    for module in _SOURCES:
-        digest.update((Path(__file__).parent / f"{module}.py").read_text("utf-8").encode())
-    return digest.hexdigest()
-
-
-def _check(name: str, resolution: int) -> ObjectInfo:
+def check_standin(name: str, resolution: int) -> ObjectInfo:
+    """The entry of an object that has a stand-in; UserError as `build_standin`."""
     (info,) = resolve_objects([name])
     if name not in STUDY_OBJECTS:
         raise UserError(f"{name!r} has no stand-in: choose from {', '.join(STUDY_OBJECTS)}")

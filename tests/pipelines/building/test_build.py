@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset, dequantise, verify
+from epropnp.data.format import ArrowDataset, dequantise, read_manifest, verify
 from epropnp.errors import UserError
-from pipelines.building import plan as plan_module
 from pipelines.building.build import BuildConfig, build, dataset_path
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.mesh import Mesh
@@ -91,13 +90,34 @@ def test_id_depends_on_every_setting(tiny: BuildConfig, built: Path, change: dic
     assert dataset_path(replace(tiny, **change), built.parent) != built  # type: ignore[arg-type]
 
 
-def test_id_depends_on_renderer_and_schema(
-    tiny: BuildConfig, built: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "of_standins", "of_frames"),
+    [
+        ("pipelines.building.plan.SCHEMA_VERSION", True, True),
+        ("pipelines.rendering.VERSION", True, True),
+        ("epropnp.data.crop.VERSION", True, True),
+        ("pipelines.standins.VERSION", True, False),
+        ("pipelines.readers.VERSION", False, True),
+    ],
+)
+def test_id_depends_on_the_versions_of_what_makes_the_records(
+    tiny: BuildConfig,
+    bop_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: str,
+    of_standins: bool,
+    of_frames: bool,
 ) -> None:
-    for name in ("RENDERER_VERSION", "SCHEMA_VERSION"):
-        with monkeypatch.context() as patch:
-            patch.setattr(plan_module, name, 99)
-            assert dataset_path(tiny, built.parent) != built
+    configs = tiny, BuildConfig(objects=("cat",), source=bop_dir, train=2, validation=0, test=0)
+    before = [dataset_path(config, tmp_path) for config in configs]
+    monkeypatch.setattr(number, 99)
+    after = [dataset_path(config, tmp_path) for config in configs]
+    assert [a != b for a, b in zip(after, before, strict=True)] == [of_standins, of_frames]
+
+
+def test_the_manifest_states_the_versions(built: Path) -> None:
+    assert read_manifest(built)["versions"] == {"crop": 1, "renderer": 1, "stand-ins": 1}
 
 
 def test_id_depends_on_what_files_hold_not_on_where_they_lie(bop_dir: Path, tmp_path: Path) -> None:

@@ -113,6 +113,22 @@ def test_given_renderings_are_used_up_to_the_number_asked_for(
     assert found.notes == notes
 
 
+def test_a_standin_is_known_by_name_resolution_and_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known() -> list[str]:
+        return [StandinSource(n, tmp_path).mesh_fingerprint(LINEMOD[name]) for name, n in which]
+
+    which = [(name, resolution) for name in ("cat", "duck") for resolution in (64, 96)]
+    first = known()
+    assert known() == first
+    monkeypatch.setattr("pipelines.standins.VERSION", 99)
+    assert len({*first, *known()}) == 8
+    with pytest.raises(UserError, match="'bowl' has no stand-in"):
+        StandinSource(64, tmp_path).mesh_fingerprint(LINEMOD["bowl"])
+    assert not list(tmp_path.iterdir())  # nothing was built
+
+
 def test_fingerprint_depends_on_content_not_on_place(tiny: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(tiny, tmp_path / "moved")
     first = fingerprint(tiny)

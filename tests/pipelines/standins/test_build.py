@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD, STUDY_OBJECTS
 from pipelines.rendering.mesh import Mesh, vertex_normals
-from pipelines.standins.build import build_standin, standin_fingerprint
+from pipelines.standins.build import build_standin
 from pipelines.standins.shapes import SHAPES
 
 RESOLUTION = 40
@@ -128,12 +128,6 @@ def test_finer_resolution_gives_the_same_object_with_more_vertices() -> None:
     assert len(fine_mesh.vertices) > 3 * len(coarse_mesh.vertices)
     distance, _ = cKDTree(fine_mesh.vertices).query(coarse_mesh.vertices)
     assert np.quantile(distance, 0.95) < 0.03 * LINEMOD["cat"].diameter_m
-
-
-def test_fingerprint_tells_name_and_resolution_apart() -> None:
-    prints = {standin_fingerprint(n, r) for n in ("cat", "duck") for r in (64, 96)}
-    assert len(prints) == 4
-    assert standin_fingerprint("cat", 64) == standin_fingerprint("cat", 64)
 
 
 @pytest.mark.parametrize(
