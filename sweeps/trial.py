@@ -16,8 +16,9 @@ from ray import tune
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
 from epropnp.files import replaced
+from epropnp.settings import differing, from_dict, to_dict
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash, differing, from_dict, to_dict
+from epropnp.training.config import TrialConfig, config_hash
 from epropnp.training.result import EpochReport, TrialResult
 from epropnp.training.trainer import Trainer
 

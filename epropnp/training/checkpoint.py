@@ -4,40 +4,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from epropnp.errors import UserError
-from epropnp.files import replaced
-from epropnp.training.config import differing
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain containers to a file, atomically.
-
-    Raises:
-        UserError: the file cannot be written, such as on a full disk. An earlier checkpoint stays whole.
-    """
-    with replaced(path) as temporary:
-        torch.save(state, temporary)
-
-
-def load_checkpoint(path: Path, advice: str = "delete it to start over") -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote, onto the CPU. UserError with an advice where it is damaged."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise TypeError(f"it holds a {type(state).__name__}")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = type(error).__name__
-        raise UserError(f"checkpoint {path} cannot be read ({reason}): {advice}") from error
-    return state
+from epropnp.inference.model import load_checkpoint, save_checkpoint
+from epropnp.settings import differing
 
 
 class Checkpoints:
     """The checkpoints of one trial's folder: the last, the best, and some in between.
 
-    `checkpoint.pt` holds all that training goes on from; `best.pt` and `epoch-NNNN.pt` only the weights that
-    are evaluated. Each carries the header: the config and the dataset's id.
+    `checkpoint.pt` holds all that training goes on from; `best.pt` and `epoch-NNNN.pt` the weights that are
+    evaluated, and what prediction needs (`epropnp.inference.model`). Each carries the header: the config and
+    the dataset's id.
 
     Args:
         folder: created with the first checkpoint.
@@ -68,6 +45,11 @@ class Checkpoints:
         wanted = {self.best: is_best, self.folder / f"epoch-{epoch:04d}.pt": of_epoch}
         for file in (file for file, due in wanted.items() if due):
             save_checkpoint(file, self.header | evaluated)
+
+    def complete(self, best: dict[str, Any], more: dict[str, Any]) -> None:
+        """Write `best.pt` again, with what is known at the end alone. UserError where that fails."""
+        if any(best.get(name) != value for name, value in more.items()):
+            save_checkpoint(self.best, best | more)
 
     def load_best(self) -> dict[str, Any]:
         """What was kept of the best epoch. UserError where it is damaged or missing."""

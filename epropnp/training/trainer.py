@@ -17,24 +17,27 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Batch
+from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-from epropnp.evaluation.temperature import Temperatures
 from epropnp.files import claimed, replaced
+from epropnp.inference.model import portable
+from epropnp.inference.poses import as_image
+from epropnp.inference.precision import autocast
+from epropnp.inference.temperature import Temperatures
 from epropnp.losses.algebra import LossValue
 from epropnp.models.network import CorrespondenceNet, ModelConfig
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
+from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import Checkpoints
 from epropnp.training.config import TrialConfig, config_hash, identity
 from epropnp.training.data import TrialData
-from epropnp.training.evaluator import as_image, fit_temperatures, predict
 from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
-from epropnp.training.precision import autocast
 from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 
 # The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
@@ -204,8 +207,8 @@ class Trainer:
         self._sums = {name: value + self._sums.get(name, 0) for name, value in values.items()}
 
     def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
-        net, crops = self.updates.evaluated, self.data.evaluation(split)
-        predictions = predict(net, self.objective.layer, crops, self.config, temperatures)
+        inference = inference_of(self.updates.evaluated, self.objective.layer, self.config)
+        predictions = predict(inference, self.data.evaluation(split), temperatures)
         return predictions, score(predictions, self.data.dataset.objects)
 
     def _finish_epoch(self, epoch: int, metrics: Metrics) -> EpochReport:
@@ -219,7 +222,7 @@ class Trainer:
         if is_best:
             state.best_epoch = epoch
         evaluated = {"net": self.updates.evaluated.state_dict(), "objective": self.objective.state_dict()}
-        self.checkpoints.keep(evaluated, epoch, is_best)
+        self.checkpoints.keep(evaluated | portable(self.data.dataset.objects), epoch, is_best)
         self._save()
         return EpochReport(
             epoch=epoch,
@@ -235,8 +238,9 @@ class Trainer:
         self.objective.load_state_dict(saved["objective"])
         temperatures = None
         if self.config.evaluation.temperature == "validation":
-            held_out = self.data.evaluation("validation")
-            temperatures = fit_temperatures(best, self.objective.layer, held_out, self.config)
+            inference = inference_of(best, self.objective.layer, self.config)
+            temperatures = fit_temperatures(inference, self.data.evaluation("validation"))
+            self.checkpoints.complete(saved, {"temperatures": dataclasses.asdict(temperatures)})
         predictions, test = self._score("test", temperatures)
         with replaced(self.work_dir / "predictions.parquet") as file:
             predictions.write(file)
