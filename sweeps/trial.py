@@ -15,16 +15,15 @@ from ray import tune
 
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
-from epropnp.files import replaced
 from epropnp.settings import differing, from_dict, to_dict
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash
+from epropnp.training.config import TrialConfig
+from epropnp.training.record import CONFIG_FILE, config_note, write_config
 from epropnp.training.result import EpochReport, TrialResult
 from epropnp.training.trainer import Trainer
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.parquet"
-CONFIG_FILE = "trial.json"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
 
 
@@ -68,7 +67,7 @@ def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
         UserError: the folder belongs to a trial of other settings or other data.
     """
     file = folder / CONFIG_FILE
-    wanted = {"hash": config_hash(config), "dataset_id": dataset_id, "config": to_dict(config)}
+    wanted = config_note(config, dataset_id)
     if file.is_file():
         difference = _difference(_noted(file), wanted, config)
         if difference:
@@ -77,8 +76,7 @@ def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
                 "give the same flags to resume it, or start a new sweep with another --name"
             )
         return
-    with replaced(file) as temporary:
-        temporary.write_text(json.dumps(wanted, indent=1))
+    write_config(folder, wanted)
 
 
 def read_result(folder: Path) -> TrialResult | None:

@@ -1,12 +1,28 @@
 """Checkpoints: written whole or not at all, and read without running code from the file."""
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint, save_checkpoint
 from epropnp.settings import differing
+from epropnp.training.record import ForeignError
+from epropnp.training.result import Metrics
+
+
+@dataclass
+class TrialState:
+    """How far a trial has come; saved with the weights."""
+
+    epoch: int = -1  # the last one reported; 0 is the evaluation before training
+    step: int = 0  # updates done in the epoch after it
+    skipped: int = 0  # updates left out, of all epochs
+    overflows: int = 0  # of the last updates, how many in a row overflowed in fp16
+    seconds: float = 0.0
+    best_epoch: int = -1
+    weights_sha256: str | None = None  # of the backbone that training started from, if it was not random
+    history: list[Metrics] = field(default_factory=list)
 
 
 class Checkpoints:
@@ -62,7 +78,7 @@ class Checkpoints:
         saved = load_checkpoint(self.last)
         for name, mine in self.header.items():
             if saved.get(name) != mine:
-                raise UserError(
+                raise ForeignError(
                     f"{self.last} is of another {name}{_difference(saved.get(name), mine)}: use another "
                     "folder, or delete it to start over"
                 )
