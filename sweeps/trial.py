@@ -18,7 +18,7 @@ from ray import tune
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
 from epropnp.files import is_claimed
-from epropnp.settings import differing, from_dict, to_dict
+from epropnp.plain import differing, from_dict, to_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
 from epropnp.training.record import CONFIG_FILE, Record, Status, config_note, write_config

@@ -18,12 +18,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Who may know whom; every room may also know itself, errors and files. No arrow runs back up.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "epropnp.settings": (),
+    "epropnp.plain": (),
     "epropnp.pnp": (),
     "epropnp.losses": ("epropnp.pnp",),
     "epropnp.models": ("epropnp.pnp",),
     "epropnp.data": (),
-    "epropnp.inference": ("epropnp.pnp", "epropnp.models", "epropnp.data", "epropnp.settings"),
+    "epropnp.inference": ("epropnp.pnp", "epropnp.models", "epropnp.data", "epropnp.plain"),
     "epropnp.evaluation": ("epropnp.pnp", "epropnp.data", "epropnp.inference"),
     "epropnp.visualization": ("epropnp.pnp", "epropnp.data", "epropnp.evaluation"),
     "epropnp.training": ("epropnp",),

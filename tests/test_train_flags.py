@@ -9,7 +9,7 @@ import pytest
 
 from epropnp import train
 from epropnp.errors import UserError
-from epropnp.settings import differing, to_dict
+from epropnp.plain import differing, to_dict
 from epropnp.train import main
 from epropnp.training import trainer as trainer_module
 from epropnp.training.callbacks import Callback

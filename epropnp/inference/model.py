@@ -21,8 +21,8 @@ from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.poses import Inference
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.plain import from_dict
 from epropnp.pnp import EProPnP, PnPConfig
-from epropnp.settings import from_dict
 
 LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.inference.model import load_checkpoint, save_checkpoint
-from epropnp.settings import differing
+from epropnp.plain import differing
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
 

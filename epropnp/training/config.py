@@ -12,8 +12,8 @@ from epropnp.data.augment import AugmentConfig
 from epropnp.errors import UserError
 from epropnp.inference.config import EvaluationConfig
 from epropnp.models.network import ModelConfig
+from epropnp.plain import to_dict
 from epropnp.pnp import PnPConfig
-from epropnp.settings import to_dict
 from epropnp.training.ranges import check_ranges
 
 BUILT_IN_TERMS = ("coord", "mc", "deriv_t", "deriv_r")

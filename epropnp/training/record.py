@@ -22,7 +22,7 @@ import torch
 
 from epropnp.errors import UserError
 from epropnp.files import replaced
-from epropnp.settings import to_dict
+from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig, config_hash
 from epropnp.training.result import Metrics
 

@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.predictions import Predictions
-from epropnp.settings import flatten, from_dict
+from epropnp.plain import flatten, from_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.build import BuildConfig, build

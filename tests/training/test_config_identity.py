@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.settings import differing, flatten, from_dict, to_dict
+from epropnp.plain import differing, flatten, from_dict, to_dict
 from epropnp.training import config as config_module
 from epropnp.training.checkpoint import Checkpoints
 from epropnp.training.config import TrialConfig, config_hash, identity

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.settings import from_dict
+from epropnp.plain import from_dict
 from epropnp.training.config import LossConfig, TrialConfig
 
 

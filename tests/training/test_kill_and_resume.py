@@ -17,7 +17,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from epropnp.training.config import TrialConfig
-from epropnp.settings import from_dict
+from epropnp.plain import from_dict
 from epropnp.training.trainer import Trainer
 import json
 config = from_dict(TrialConfig, json.loads(sys.argv[1]))

@@ -14,7 +14,7 @@ import torch
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
-from epropnp.settings import from_dict
+from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig, config_hash
 from epropnp.training.record import Record
