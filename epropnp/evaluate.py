@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 
 from epropnp.command_line import parse
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.bop_results import write_bop_results
 from epropnp.evaluation.calibration import Calibration, calibrate

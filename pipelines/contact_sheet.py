@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from epropnp.data.format import ArrowDataset, ObjectModel, Record
-from epropnp.data.schema import SPLITS
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.records import cut

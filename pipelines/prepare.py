@@ -12,9 +12,10 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from epropnp.data.format import SPLITS, ArrowDataset, read_manifest, verify
-from epropnp.data.manifest import stated_files
+from epropnp.data.manifest import read_manifest, stated_files, verify
+from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import local_copy
+from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError, nearest
 from pipelines.building.bop_export import export_bop, source_of
 from pipelines.building.build import build_planned

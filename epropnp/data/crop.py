@@ -14,7 +14,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from epropnp.data.format import Record
+from epropnp.data.schema import Record
 
 VERSION = 1  # of every dataset: raise it when the same record and crop give other pixels or maps
 

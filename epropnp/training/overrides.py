@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from epropnp.errors import UserError, nearest
-from epropnp.training.config import TrialConfig, from_dict, to_dict, without_none
+from epropnp.plain import from_dict, to_dict, without_none
+from epropnp.training.config import TrialConfig
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 

@@ -14,15 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from epropnp.data.augment import AugmentConfig
+from epropnp.inference.config import EvaluationConfig
 from epropnp.models.heads import check_head
 from epropnp.models.network import ModelConfig
-from epropnp.training.config import (
-    DataConfig,
-    EvaluationConfig,
-    LossConfig,
-    OptimConfig,
-    TrialConfig,
-)
+from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 
 STUDY_OBJECTS = (
     *("ape", "benchvise", "camera", "can", "cat", "driller", "duck"),

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from epropnp.data.format import ArrowDataset, Record
-from epropnp.data.schema import SPLITS, ObjectModel
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.building.plan import WORK_FOLDER
 from pipelines.building.sources import Source, StandinSource, open_source

@@ -9,7 +9,8 @@ import pytest
 from epropnp.data.appearance import jitter_appearance
 from epropnp.data.augment import AugmentConfig, DetectorNoise, box_crop, composite, jittered_crop
 from epropnp.data.dataset import Batch, CropDataset
-from epropnp.data.format import ArrowDataset, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import Record
 from epropnp.errors import UserError
 from tests.data.sets import make_model, make_record, write_dataset
 

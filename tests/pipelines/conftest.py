@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from pipelines.building import shards
 from pipelines.building.build import BuildConfig, build
 from pipelines.building.sources import StandinSource

@@ -12,7 +12,7 @@ import pytest
 
 from epropnp.data import crop
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
-from epropnp.data.format import Record
+from epropnp.data.schema import Record
 from pipelines import readers, rendering, standins
 from pipelines.building.sources import open_source
 from pipelines.objects import LINEMOD, STUDY_OBJECTS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from epropnp.training.config import flatten
+from epropnp.plain import flatten
 from epropnp.training.recipes import RECIPES, Recipe
 from sweeps import backbones, space
 from sweeps.flags import SweepConfig

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.training.config import LossConfig, TrialConfig, from_dict
+from epropnp.plain import from_dict
+from epropnp.training.config import LossConfig, TrialConfig
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.training.config import TrialConfig, flatten, from_dict
+from epropnp.plain import flatten, from_dict
+from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.ranges import LEAST
 from epropnp.training.recipes import RECIPES

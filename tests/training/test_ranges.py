@@ -7,7 +7,8 @@ import typing
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.training.config import TrialConfig, flatten, from_dict, without_none
+from epropnp.plain import flatten, from_dict, without_none
+from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import _leaves
 from epropnp.training.ranges import ABOVE_ZERO, BELOW_ONE, LEAST, SHARES
 

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset, dequantise, read_manifest, verify
+from epropnp.data.manifest import read_manifest, verify
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import dequantise
 from epropnp.errors import UserError
 from pipelines.building.build import BuildConfig, build, dataset_path
 from pipelines.rendering.camera_views import project

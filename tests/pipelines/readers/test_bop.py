@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import dequantise
+from epropnp.data.schema import dequantise
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD
 from pipelines.readers.bop import BopFolder

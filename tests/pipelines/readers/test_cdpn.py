@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epropnp.data.format import Record, dequantise
+from epropnp.data.schema import Record, dequantise
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD
 from pipelines.readers.cdpn import CdpnFolder

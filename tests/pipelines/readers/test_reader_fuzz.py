@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from epropnp.data.format import ObjectModel, Record, dequantise
+from epropnp.data.schema import ObjectModel, Record, dequantise
 from epropnp.errors import UserError
 from pipelines.building.sources import open_source
 from pipelines.objects import resolve_objects
