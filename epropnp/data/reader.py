@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 import pyarrow as pa
 
+from epropnp.data.identity import id_of_test
 from epropnp.data.manifest import REBUILD, check_sizes, read_manifest, verify_once
 from epropnp.data.remote import local_copy
 from epropnp.data.schema import (
@@ -254,6 +255,15 @@ class ArrowDataset:
         dataset = cls(location)
         verify_once(dataset.path)
         return dataset
+
+    @cached_property
+    def test_id(self) -> str:
+        """Which images it is tested on: equal ids, equal tests, whatever the ids of the datasets.
+
+        As the manifest states it; where an older one does not, computed here by reading the test split once.
+        """
+        stated: str | None = self.manifest.get("test_id")
+        return stated or id_of_test(self.split("test"), self.objects)
 
     def split(self, name: str) -> Split:
         """The records of 'train', 'validation' or 'test'."""

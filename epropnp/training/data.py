@@ -52,6 +52,11 @@ class TrialData:
                 f"{config.optim.batch_size}; lower optim.batch_size or optim.accumulate"
             )
 
+    @property
+    def test_id(self) -> str | None:
+        """Which images the trial is tested on; None in the sanity check, which tests on training images."""
+        return self.dataset.test_id if self.config.data.overfit is None else None
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Batch, ...]]:
         """The parts of each update's batch, on the device, from update `start` of an epoch on."""
         self.sampler.epoch, self.sampler.start = epoch, start * self.config.optim.batch_size

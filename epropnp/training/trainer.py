@@ -80,7 +80,9 @@ class Trainer:
         self.data = TrialData(config, dataset, self.device)
         header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
-        self.recorder = Recorder(work_dir, config, self.device, self.data.dataset.dataset_id, None)
+        self.recorder = Recorder(
+            work_dir, config, self.device, self.data.dataset.dataset_id, self.data.test_id
+        )
         start = self._start()
         self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
         self.state = TrialState()

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from epropnp.data.cache import locked
+from epropnp.data.identity import id_of_test
 from epropnp.data.manifest import read_manifest
-from epropnp.data.reader import Backgrounds
+from epropnp.data.reader import Backgrounds, Split, read_objects
 from epropnp.data.schema import (
     BACKGROUNDS_FILE,
     MANIFEST,
@@ -118,14 +119,22 @@ def _fill(
                 write_objects(unfinished, models)
             written = mapper(partial(write_shard, job), shards)
             entries = list(_tracked(bar, "samples", written, [len(shard.items) for shard in shards]))
+    _write_manifest(plan, work, {split: _split_entry(split, shards, entries) for split in SPLITS})
+
+
+def _write_manifest(plan: Plan, work: Path, splits: dict[str, dict[str, Any]]) -> None:
+    tested = Split(
+        "test", splits["test"]["rows"], [work / shard["file"] for shard in splits["test"]["shards"]]
+    )
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "versions": plan.versions,
         "dataset_id": plan.dataset_id,
+        "test_id": id_of_test(tested, read_objects(work / OBJECTS_FILE)),
         "config": plan.stated,
         "source_fingerprint": plan.fingerprint,
         "notes": {name: frames.notes for name, frames in plan.real.items() if frames.notes},
-        "splits": {split: _split_entry(split, shards, entries) for split in SPLITS},
+        "splits": splits,
         "files": {name: file_digest(work / name) for name in (OBJECTS_FILE, BACKGROUNDS_FILE)},
     }
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"

@@ -241,6 +241,11 @@ def test_the_sanity_check_trains_and_evaluates_on_the_same_exact_images(tiny_dat
         assert float(shown.side) == pytest.approx(1.5 * crops.records[row].box[2:].max())
 
 
+def test_a_trial_says_which_images_test_it_and_the_sanity_check_has_none(tiny_dataset: Path) -> None:
+    assert TrialData(config(batch=4), tiny_dataset, CPU).test_id == ArrowDataset(tiny_dataset).test_id
+    assert TrialData(config(batch=4, overfit=6), tiny_dataset, CPU).test_id is None
+
+
 def test_a_sampler_is_as_long_as_what_it_has_left() -> None:
     sampler = EpochSampler(np.arange(10), seed=0)
     whole = list(sampler)

@@ -67,6 +67,7 @@ def test_a_finished_trial_says_where_when_on_what_and_how_it_went(tiny_dataset: 
     assert found.versions["torch"] == metadata.version("torch")
     assert found.versions["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found.dataset_id == ArrowDataset(tiny_dataset).dataset_id
+    assert found.test_id == ArrowDataset(tiny_dataset).test_id
     assert [metrics.get("train/loss") for metrics in found.history] == [None, *result["train_loss"]]
     assert [metrics["val/add_0.10d"] for metrics in found.history] == result["val_add"]
     note = json.loads((tmp_path / "trial.json").read_text())
