@@ -5,10 +5,13 @@ Shared by all programs; light, so that `--help` and a mistyped flag answer at on
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import io
+import operator
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -68,6 +71,28 @@ def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:
     return config
 
 
+def parse_command(
+    kinds: Mapping[str, type[T]], description: str, args: Sequence[str], prog: str, default: str
+) -> T:
+    """Read one of several commands, each a config dataclass, from its name and its flags.
+
+    Flags without a name are those of the command `default`.
+
+    Raises:
+        UserError: as `parse`; an unknown command (naming the nearest), or none.
+        SystemExit: with code 0, after `--help` was answered, of a command or of all.
+    """
+    if args and args[0] in ("-h", "--help"):
+        commands = [Annotated[kind, tyro.conf.subcommand(name)] for name, kind in kinds.items()]
+        either: Any = functools.reduce(operator.or_, commands)
+        tyro.cli(either, prog=prog, description=description, args=["--help"])
+    name, rest = (default, args) if args and args[0].startswith("-") else ("".join(args[:1]), args[1:])
+    if name not in kinds:
+        found = f"unknown command '{name}'{nearest(name, kinds)}" if name else "no command is given"
+        raise UserError(f"{found} (valid: {', '.join(kinds)}); see {prog} --help")
+    return parse(kinds[name], inspect.getdoc(kinds[name]) or "", rest, f"{prog} {name}")
+
+
 def flags(kind: type[Any]) -> list[str]:
     """All flags of a config dataclass, such as `--out` and, of a nested one, `--thresholds.add`."""
     return [f"--{name}" for name in _names(kind)]
@@ -77,7 +102,8 @@ def _names(kind: type[Any], prefix: str = "") -> Iterator[str]:
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         bare, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
         if dataclasses.is_dataclass(bare) and isinstance(bare, type):
-            yield from _names(bare, f"{prefix}{_dashed(name)}.")
+            flat = tyro.conf.OmitArgPrefixes in notes
+            yield from _names(bare, prefix if flat else f"{prefix}{_dashed(name)}.")
         elif tyro.conf.Positional not in notes:
             yield prefix + _dashed(name)
 

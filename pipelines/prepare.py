@@ -6,22 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import tyro
 from rich.console import Console
 
-from epropnp.data.manifest import read_manifest, stated_files, verify
-from epropnp.data.reader import ArrowDataset
-from epropnp.data.remote import local_copy
-from epropnp.data.schema import SPLITS
-from epropnp.errors import UserError, nearest
-from pipelines.building.bop_export import export_bop, source_of
-from pipelines.building.build import build_planned
-from pipelines.building.plan import BuildConfig, plan_dataset
-from pipelines.contact_sheet import write_contact_sheet
+from epropnp.command_line import parse_command
+from epropnp.errors import UserError
+from pipelines.building.config import BuildConfig
 
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from epropnp.data.reader import ArrowDataset
+
+PROG = "python pipelines/prepare.py"
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
 
 Examples:
@@ -62,6 +59,10 @@ class Build:
 
     def run(self) -> None:
         """Build and report what came of it."""
+        from epropnp.data.manifest import read_manifest
+        from pipelines.building.build import build_planned
+        from pipelines.building.plan import plan_dataset
+
         if self.ray is not None and self.workers is not None:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
@@ -86,6 +87,9 @@ class Verify:
 
     def run(self) -> None:
         """Verify and say so."""
+        from epropnp.data.manifest import read_manifest, stated_files, verify
+        from epropnp.data.remote import local_copy
+
         folder = local_copy(self.path)
         files = stated_files(read_manifest(folder))
         size = sum(int(entry["bytes"]) for entry in files.values())
@@ -107,6 +111,9 @@ class Inspect:
 
     def run(self) -> None:
         """Print the table, write the sheet and say where."""
+        from epropnp.data.reader import ArrowDataset
+        from pipelines.contact_sheet import write_contact_sheet
+
         if self.per_split < 1:
             raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
         dataset = ArrowDataset(self.path)
@@ -128,6 +135,9 @@ class Export:
 
     def run(self) -> None:
         """Export and say how much."""
+        from epropnp.data.reader import ArrowDataset
+        from pipelines.building.bop_export import export_bop, source_of
+
         dataset = ArrowDataset(self.path)
         with _console.status("writing pictures"):
             count = export_bop(dataset, source_of(dataset, self.source), self.output)
@@ -136,6 +146,9 @@ class Export:
 
 def _report(path: Path, seconds: float) -> None:
     """Says what a new dataset holds, what was left out, and what to do next."""
+    from epropnp.data.manifest import read_manifest, stated_files
+    from epropnp.data.schema import SPLITS
+
     manifest = read_manifest(path)
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
@@ -147,8 +160,12 @@ def _report(path: Path, seconds: float) -> None:
     print(f"look at it: python pipelines/prepare.py inspect {path}")
 
 
-def _describe(dataset: ArrowDataset) -> None:
+def _describe(dataset: "ArrowDataset") -> None:
     """Prints the settings, and the samples of every object and split."""
+    import numpy as np
+
+    from epropnp.data.schema import SPLITS
+
     config = ", ".join(f"{name} {value}" for name, value in dataset.manifest["config"].items() if value)
     print(f"dataset {dataset.dataset_id}: {config}")
     for split in SPLITS:
@@ -168,26 +185,20 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-Command = (
-    Annotated[Build, tyro.conf.subcommand("build")]
-    | Annotated[Verify, tyro.conf.subcommand("verify")]
-    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-)
-_NAMES = ("build", "verify", "inspect", "export")
+COMMANDS: dict[str, type[Build | Verify | Inspect | Export]] = {
+    "build": Build,
+    "verify": Verify,
+    "inspect": Inspect,
+    "export": Export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 with one line on stderr for a user's error."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0].startswith("--") and words[0] != "--help":
-        words.insert(0, "build")  # what one almost always wants
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        if words and not words[0].startswith("-") and words[0] not in _NAMES:
-            valid = ", ".join(_NAMES)
-            raise UserError(f"unknown command '{words[0]}'{nearest(words[0], _NAMES)} (valid: {valid})")
-        command: Command = tyro.cli(Command, args=words, description=DESCRIPTION)
+        command = parse_command(COMMANDS, DESCRIPTION, words, PROG, default="build")
         command.run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from epropnp.command_line import YesNo, flags, parse
+from epropnp.command_line import YesNo, flags, parse, parse_command
 from epropnp.errors import UserError
 
 
@@ -72,3 +72,55 @@ def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         read("--help")
     assert stop.value.code == 0
     assert "About." in capsys.readouterr().out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paint:
+    """Paint a file."""
+
+    limits: tyro.conf.OmitArgPrefixes[Limits] = field(default_factory=Limits)
+
+
+COMMANDS: dict[str, type] = {"paint": Paint, "list": Flags}
+
+
+def read_command(*words: str) -> object:
+    return parse_command(COMMANDS, "About all.", words, "prog", default="paint")
+
+
+def test_commands_have_their_own_flags() -> None:
+    assert read_command("paint", "--max-px", "3") == read_command("--max-px", "3")
+    assert read_command("paint") == Paint()
+    assert read_command("list", "a", "--list-all") == Flags(file=Path("a"), list_all=True)
+    assert flags(Paint) == ["--add", "--max-px"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lst", "a"], "unknown command 'lst'; did you mean 'list'? (valid: paint, list); see prog --help"),
+        (["qqqq"], "unknown command 'qqqq' (valid: paint, list); see prog --help"),
+        ([], "no command is given (valid: paint, list); see prog --help"),
+        (["--max-p", "3"], "unknown flag --max-p; did you mean '--max-px'?; see prog paint --help"),
+        (["list", "a", "--qqqq"], "unknown flag --qqqq; see prog list --help"),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_said_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_command(*words)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("words", "heading"),
+    [(["--help"], "About all."), (["-h"], "About all."), (["paint", "--help"], "Paint a file.")],
+)
+def test_help_of_all_commands_and_of_one(
+    words: list[str], heading: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        read_command(*words)
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert heading in out
+    assert ("{paint,list}" in out) == (heading == "About all.")

@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "epropnp.evaluation": ("epropnp.pnp", "epropnp.data", "epropnp.inference"),
     "epropnp.visualization": ("epropnp.pnp", "epropnp.data", "epropnp.evaluation"),
     "epropnp.training": ("epropnp",),
-    "pipelines": ("epropnp.data",),
+    "pipelines": ("epropnp.data", "epropnp.command_line"),
     "pipelines.standins": ("pipelines.objects", "pipelines.rendering.mesh"),
     "pipelines.rendering": ("epropnp.data",),
     "pipelines.readers": ("epropnp.data", "pipelines.objects", "pipelines.rendering"),

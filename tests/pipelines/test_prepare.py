@@ -61,6 +61,13 @@ def test_skipped_pictures_are_reported(
         ["verify", "nowhere"],
         ["inspect", "nowhere"],
         ["biuld", "--objects", "cat"],
+        [],
+        ["--objects", "cat", "--trian", "3"],
+        ["--objects", "cat", "--train", "three"],
+        ["build", "--train", "3"],
+        ["verify"],
+        ["verify", "here", "there"],
+        ["inspect", "nowhere", "--outptu", "sheet.png"],
         ["--objects", "cat", *SMALL, "--ray", "auto"],
         ["--objects", "cat", "--workers", "0"],
         ["--objects", "cat", "--ray", "127.0.0.1:1", "--mesh-resolution", "24", "--background-count", "1"],
@@ -80,17 +87,24 @@ def test_errors_are_one_line_and_exit_2(
     assert err.count("\n") == 1
 
 
-def test_near_misses_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    _, _, err = run_cli(capsys, "biuld", "--objects", "cat")
-    assert "unknown command 'biuld'; did you mean 'build'?" in err
-    with pytest.raises(SystemExit) as stop:
-        main(["--objects", "cat", "--trian", "3"])
-    assert stop.value.code == 2
-    assert "--train" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("biuld --objects cat", "unknown command 'biuld'; did you mean 'build'?"),
+        ("--objects cat --trian 3", "unknown flag --trian; did you mean '--train'?"),
+        ("--trian 3", "unknown flag --trian; did you mean '--train'?"),
+        ("build --objets cat", "unknown flag --objets; did you mean '--objects'?"),
+        ("export here --outptu=there", "unknown flag --outptu=there; did you mean '--output'?"),
+    ],
+)
+def test_near_misses_are_named(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run_cli(capsys, *words.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
 
 
 def test_help_of_every_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["build"], ["verify"], ["inspect"]):
+    for words in ([], ["build"], ["verify"], ["inspect"], ["export"]):
         with pytest.raises(SystemExit) as stop:
             main([*words, "--help"])
         assert stop.value.code == 0
