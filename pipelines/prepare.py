@@ -8,20 +8,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import tyro
 from rich.console import Console
 
-from epropnp.data.format import SPLITS, ArrowDataset, read_manifest, verify
-from epropnp.data.manifest import stated_files
-from epropnp.data.remote import local_copy
 from epropnp.errors import UserError, nearest
-from pipelines.bop_export import export_bop, source_of
-from pipelines.build import build_planned
-from pipelines.contact_sheet import write_contact_sheet
-from pipelines.plan import BuildConfig, plan_dataset
+from pipelines.building.config import BuildConfig
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from epropnp.data.format import ArrowDataset
 
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
 
@@ -63,6 +59,10 @@ class Build:
 
     def run(self) -> None:
         """Build and report what came of it."""
+        from epropnp.data.manifest import read_manifest
+        from pipelines.build import build_planned
+        from pipelines.plan import plan_dataset
+
         if self.ray is not None and self.workers is not None:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
@@ -87,6 +87,9 @@ class Verify:
 
     def run(self) -> None:
         """Verify and say so."""
+        from epropnp.data.manifest import read_manifest, stated_files, verify
+        from epropnp.data.remote import local_copy
+
         folder = local_copy(self.path)
         files = stated_files(read_manifest(folder))
         size = sum(int(entry["bytes"]) for entry in files.values())
@@ -108,6 +111,9 @@ class Inspect:
 
     def run(self) -> None:
         """Print the table, write the sheet and say where."""
+        from epropnp.data.format import ArrowDataset
+        from pipelines.contact_sheet import write_contact_sheet
+
         if self.per_split < 1:
             raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
         dataset = ArrowDataset(self.path)
@@ -129,6 +135,9 @@ class Export:
 
     def run(self) -> None:
         """Export and say how much."""
+        from epropnp.data.format import ArrowDataset
+        from pipelines.bop_export import export_bop, source_of
+
         dataset = ArrowDataset(self.path)
         with _console.status("writing pictures"):
             count = export_bop(dataset, source_of(dataset, self.source), self.output)
@@ -137,6 +146,9 @@ class Export:
 
 def _report(path: Path, seconds: float) -> None:
     """Says what a new dataset holds, what was left out, and what to do next."""
+    from epropnp.data.manifest import read_manifest, stated_files
+    from epropnp.data.schema import SPLITS
+
     manifest = read_manifest(path)
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
@@ -150,6 +162,10 @@ def _report(path: Path, seconds: float) -> None:
 
 def _describe(dataset: ArrowDataset) -> None:
     """Prints the settings, and the samples of every object and split."""
+    import numpy as np
+
+    from epropnp.data.schema import SPLITS
+
     config = ", ".join(f"{name} {value}" for name, value in dataset.manifest["config"].items() if value)
     print(f"dataset {dataset.dataset_id}: {config}")
     for split in SPLITS:

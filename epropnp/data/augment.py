@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from epropnp.data.crop import Crop
+from epropnp.settings import Range, Share
 
 CROP_PER_BOX = 1.5
 OCCLUDER_SIDES = (0.1, 0.35)  # of an occluding rectangle, in fractions of the crop
@@ -27,27 +29,42 @@ class AugmentConfig:
     and new backgrounds, nothing else.
     """
 
-    scale_jitter: float = 0.25  # crop side, +- fraction
-    shift_jitter: float = 0.25  # crop centre, +- fraction of the box
-    rotation_deg: float = 0.0  # in-plane rotation, +-
-    background_synthetic: float = 1.0  # probability that a rendered image gets a new background
-    background_real: float = 0.5  # the same for a photograph
-    occlusion: float = 0.0  # probability that rectangles hide parts of the crop
-    occluders: int = 1  # largest number of such rectangles
-    occluder_crops: float = 0.0  # probability that one shows a piece of another crop, not of a background
-    color: float = 0.0  # strength of brightness, contrast, saturation and tint changes
-    grey: float = 0.0  # probability that colours fade, up to grey
-    blur: float = 0.0  # probability of a Gaussian blur
-    blur_px: float = 1.5  # its largest standard deviation, pixels of the input
-    noise: float = 0.0  # largest standard deviation of additive noise, in fractions of white
+    scale_jitter: Annotated[float, Range(least=0, below=1)] = 0.25
+    """Largest change of the crop's side, as a fraction of it."""
+    shift_jitter: Share = 0.25
+    """Largest shift of the crop's centre, as a fraction of the box."""
+    rotation_deg: Annotated[float, Range(least=0)] = 0.0
+    """Largest in-plane rotation, either way."""
+    background_synthetic: Share = 1.0
+    """Probability that a rendered image gets a new background."""
+    background_real: Share = 0.5
+    """Probability that a photograph gets a new background."""
+    occlusion: Share = 0.0
+    """Probability that rectangles hide parts of the crop."""
+    occluders: Annotated[int, Range(least=1)] = 1
+    """Largest number of rectangles that hide parts of a crop."""
+    occluder_crops: Share = 0.0
+    """Probability that a hiding rectangle shows a piece of another crop, not of a background."""
+    color: Share = 0.0
+    """Strength of brightness, contrast, saturation and tint changes."""
+    grey: Share = 0.0
+    """Probability that colours fade, up to grey."""
+    blur: Share = 0.0
+    """Probability of a Gaussian blur."""
+    blur_px: Annotated[float, Range(least=0)] = 1.5
+    """Largest standard deviation of the blur, pixels of the input."""
+    noise: Share = 0.0
+    """Largest standard deviation of additive noise, in fractions of white."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorNoise:
     """Errors of a detector that stands in for the true box: each uniform in +- a fraction of the box."""
 
-    scale: float = 0.0
-    shift: float = 0.0
+    scale: Annotated[float, Range(least=0, below=1)] = 0.0
+    """Largest error of the box's size."""
+    shift: Annotated[float, Range(least=0)] = 0.0
+    """Largest error of the box's place."""
 
 
 def box_crop(box: np.ndarray) -> Crop:

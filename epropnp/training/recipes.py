@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epropnp.data.augment import AugmentConfig
-from epropnp.models.heads import check_head
-from epropnp.models.network import ModelConfig
+from epropnp.models.config import ModelConfig, checked_head
 from epropnp.training.config import (
     DataConfig,
     EvaluationConfig,
@@ -62,6 +61,12 @@ class Recipe:
     validation: int
     test: int
 
+    @property
+    def first(self) -> TrialConfig:
+        """The config of the first cell of its comparison."""
+        backbone = self.backbones[0]
+        return self.trial(backbone, study_head(backbone), self.loss_weights[0], self.base.seed)
+
     def trial(
         self,
         backbone: str,
@@ -76,9 +81,8 @@ class Recipe:
 
         Milestones of the learning rate keep their share of other `epochs`.
         """
-        check_head(head)
         base = self.base
-        model = dataclasses.replace(base.model, backbone=backbone, head=head)
+        model = dataclasses.replace(base.model, backbone=backbone, head=checked_head(head))
         if pretrained is not None:
             model = dataclasses.replace(model, pretrained=pretrained)
         return dataclasses.replace(

@@ -203,5 +203,5 @@ def test_recipes_keep_their_order_come_once_and_small_ones_are_small() -> None:
 def test_the_recipe_fits_the_machine(cuda: bool, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
-    chosen = backbones._choose_recipes(SweepConfig(), backbones._console())
+    chosen = backbones._choose_recipes(SweepConfig(), backbones.console_or_file())
     assert [each.name for each in chosen] == [recipe]
