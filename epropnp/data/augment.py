@@ -7,64 +7,16 @@ Crop jitter is the dynamic zoom-in (DZI) of CDPN and GDR-Net. What happens to th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
 
 import cv2
 import numpy as np
 
+from epropnp.data.config import AugmentConfig
 from epropnp.data.crop import Crop
-from epropnp.settings import Range, Share
 
 CROP_PER_BOX = 1.5
 OCCLUDER_SIDES = (0.1, 0.35)  # of an occluding rectangle, in fractions of the crop
 Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in fractions of the crop
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """Ranges and probabilities of the random changes to a training sample.
-
-    The defaults are the report's settings, and those of both releases of EPro-PnP on LineMOD: jittered crops
-    and new backgrounds, nothing else.
-    """
-
-    scale_jitter: Annotated[float, Range(least=0, below=1)] = 0.25
-    """Largest change of the crop's side, as a fraction of it."""
-    shift_jitter: Share = 0.25
-    """Largest shift of the crop's centre, as a fraction of the box."""
-    rotation_deg: Annotated[float, Range(least=0)] = 0.0
-    """Largest in-plane rotation, either way."""
-    background_synthetic: Share = 1.0
-    """Probability that a rendered image gets a new background."""
-    background_real: Share = 0.5
-    """Probability that a photograph gets a new background."""
-    occlusion: Share = 0.0
-    """Probability that rectangles hide parts of the crop."""
-    occluders: Annotated[int, Range(least=1)] = 1
-    """Largest number of rectangles that hide parts of a crop."""
-    occluder_crops: Share = 0.0
-    """Probability that a hiding rectangle shows a piece of another crop, not of a background."""
-    color: Share = 0.0
-    """Strength of brightness, contrast, saturation and tint changes."""
-    grey: Share = 0.0
-    """Probability that colours fade, up to grey."""
-    blur: Share = 0.0
-    """Probability of a Gaussian blur."""
-    blur_px: Annotated[float, Range(least=0)] = 1.5
-    """Largest standard deviation of the blur, pixels of the input."""
-    noise: Share = 0.0
-    """Largest standard deviation of additive noise, in fractions of white."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectorNoise:
-    """Errors of a detector that stands in for the true box: each uniform in +- a fraction of the box."""
-
-    scale: Annotated[float, Range(least=0, below=1)] = 0.0
-    """Largest error of the box's size."""
-    shift: Annotated[float, Range(least=0)] = 0.0
-    """Largest error of the box's place."""
 
 
 def box_crop(box: np.ndarray) -> Crop:

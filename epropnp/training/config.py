@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from epropnp.data.augment import AugmentConfig, DetectorNoise
+from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.errors import UserError, nearest
 from epropnp.models.config import ModelConfig
 from epropnp.pnp.config import PnPConfig

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.models.config import ModelConfig, checked_head
 from epropnp.training.config import (
     DataConfig,

@@ -22,7 +22,8 @@ from epropnp.evaluation.scores import score
 from epropnp.evaluation.temperature import Temperatures
 from epropnp.files import claimed, replaced
 from epropnp.losses.algebra import LossValue
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.callbacks import Callback

@@ -17,7 +17,8 @@ from epropnp.data.dataset import CropDataset
 from epropnp.data.format import ArrowDataset
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-from epropnp.models.network import CorrespondenceNet, ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import EProPnP
 from epropnp.training import evaluator
 from epropnp.training.config import TrialConfig

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
-from epropnp.models.network import ModelConfig
+from epropnp.data.config import AugmentConfig
+from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
 

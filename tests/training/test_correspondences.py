@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from epropnp.data.dataset import Batch
-from epropnp.models.network import ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction
 from epropnp.training.correspondences import correspondences, random_cells
 from tests.training.toys import CELLS, looking, made_batch
 

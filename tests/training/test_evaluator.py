@@ -11,7 +11,8 @@ from epropnp.data.dataset import Batch, CropDataset
 from epropnp.data.format import ArrowDataset
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.temperature import Temperature, Temperatures
-from epropnp.models.network import ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction
 from epropnp.pnp import EProPnP
 from epropnp.training import evaluator
 from epropnp.training.config import DataConfig, EvaluationConfig, TrialConfig

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
-from epropnp.models.network import ModelConfig
+from epropnp.data.config import AugmentConfig
+from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
