@@ -88,7 +88,7 @@ class Arguments:
     list_recipes: bool = False
     """Only print the recipes."""
     list_settings: Pattern = None
-    """Only print all settings, or those that match a wildcard: their values here, ranges and meaning."""
+    """Only print the settings, or those that match a wildcard: their values here, ranges and help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,11 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(flags: Arguments) -> int:
     """Train as the flags say, and report; see `main` for the exit code."""
-    data, out, config = (
-        _data(flags),
-        _out(flags),
-        trial_config(flags),
-    )  # before the imports, which take seconds
+    data, out = _data(flags), _out(flags)
+    config = trial_config(flags)  # all of this before the imports, which take seconds
     from epropnp.models.backbones import check_backbone
 
     check_backbone(config.model.backbone)
