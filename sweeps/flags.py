@@ -105,8 +105,8 @@ class SweepConfig:
     list_backbones: Annotated[str | None, _arg("PATTERN")] = None
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
     list_settings: Pattern = None
-    """Only print a trial's settings, or those that match a wildcard, such as `'optim.*'`: what the recipes say
-    (else the defaults), ranges and help."""
+    """Only print a trial's settings, or those that match a wildcard, such as `'optim.*'`: what the recipes
+    say (else the defaults), ranges and help."""
 
     @property
     def settings(self) -> list[str]:
