@@ -9,11 +9,14 @@ import io
 import sys
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from epropnp.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -24,6 +27,12 @@ def _yes_or_no(words: list[str]) -> bool:
     return words != ["no"]
 
 
+def _one_pattern(words: list[str]) -> str:
+    if len(words) > 1:
+        raise ValueError(f"'{' '.join(words)}' is more than one pattern; quote it")
+    return words[0] if words else "*"
+
+
 YesNo = Annotated[
     bool | None,
     tyro.constructors.PrimitiveConstructorSpec(
@@ -32,6 +41,18 @@ YesNo = Annotated[
         instance_from_str=_yes_or_no,
         is_instance=lambda value: value is None or isinstance(value, bool),
         str_from_instance=lambda value: [] if value is None else [["no", "yes"][value]],
+    ),
+    tyro.conf.arg(help_behavior_hint=""),
+]
+
+Pattern = Annotated[
+    str | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[PATTERN]",
+        instance_from_str=_one_pattern,
+        is_instance=lambda value: value is None or isinstance(value, str),
+        str_from_instance=lambda value: [] if value is None else [value],
     ),
     tyro.conf.arg(help_behavior_hint=""),
 ]
@@ -66,6 +87,14 @@ def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:
     if unknown:
         raise UserError(f"{_unknown(unknown[0], kind)}; see {prog} --help")
     return config
+
+
+def console_or_file() -> "Console":
+    """Where tables are printed: the terminal in its width, else lines of 200 columns."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def flags(kind: type[Any]) -> list[str]:

@@ -8,9 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import tyro
 from rich.console import Console
 
@@ -19,10 +18,10 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import local_copy
 from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError, nearest
-from pipelines.bop_export import export_bop, source_of
-from pipelines.build import build_planned
-from pipelines.contact_sheet import write_contact_sheet
-from pipelines.plan import BuildConfig, plan_dataset
+from pipelines.building.config import BuildConfig
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from epropnp.data.reader import ArrowDataset
 
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
 
@@ -64,6 +63,9 @@ class Build:
 
     def run(self) -> None:
         """Build and report what came of it."""
+        from pipelines.build import build_planned
+        from pipelines.plan import plan_dataset
+
         if self.ray is not None and self.workers is not None:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
@@ -88,6 +90,7 @@ class Verify:
 
     def run(self) -> None:
         """Verify and say so."""
+
         folder = local_copy(self.path)
         files = stated_files(read_manifest(folder))
         size = sum(int(entry["bytes"]) for entry in files.values())
@@ -109,6 +112,9 @@ class Inspect:
 
     def run(self) -> None:
         """Print the table, write the sheet and say where."""
+        from epropnp.data.reader import ArrowDataset
+        from pipelines.contact_sheet import write_contact_sheet
+
         if self.per_split < 1:
             raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
         dataset = ArrowDataset(self.path)
@@ -130,6 +136,9 @@ class Export:
 
     def run(self) -> None:
         """Export and say how much."""
+        from epropnp.data.reader import ArrowDataset
+        from pipelines.bop_export import export_bop, source_of
+
         dataset = ArrowDataset(self.path)
         with _console.status("writing pictures"):
             count = export_bop(dataset, source_of(dataset, self.source), self.output)
@@ -138,6 +147,8 @@ class Export:
 
 def _report(path: Path, seconds: float) -> None:
     """Says what a new dataset holds, what was left out, and what to do next."""
+    from epropnp.data.schema import SPLITS
+
     manifest = read_manifest(path)
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
@@ -151,6 +162,8 @@ def _report(path: Path, seconds: float) -> None:
 
 def _describe(dataset: ArrowDataset) -> None:
     """Prints the settings, and the samples of every object and split."""
+    import numpy as np
+
     config = ", ".join(f"{name} {value}" for name, value in dataset.manifest["config"].items() if value)
     print(f"dataset {dataset.dataset_id}: {config}")
     for split in SPLITS:
