@@ -80,7 +80,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, write: Write, tmp_path:
         return world.trackers[-1]
 
     patches = {
-        "epropnp.training.recipes.RECIPES": dict(RECIPES) | {"quick": tiny},
+        "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.build.build": build,
         "sweeps.schedule.run_trials": run_trials,
