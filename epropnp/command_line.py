@@ -12,11 +12,14 @@ import operator
 import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from epropnp.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -27,6 +30,12 @@ def _yes_or_no(words: list[str]) -> bool:
     return words != ["no"]
 
 
+def _one_pattern(words: list[str]) -> str:
+    if len(words) > 1:
+        raise ValueError(f"'{' '.join(words)}' is more than one pattern; quote it")
+    return words[0] if words else "*"
+
+
 YesNo = Annotated[
     bool | None,
     tyro.constructors.PrimitiveConstructorSpec(
@@ -35,6 +44,18 @@ YesNo = Annotated[
         instance_from_str=_yes_or_no,
         is_instance=lambda value: value is None or isinstance(value, bool),
         str_from_instance=lambda value: [] if value is None else [["no", "yes"][value]],
+    ),
+    tyro.conf.arg(help_behavior_hint=""),
+]
+
+Pattern = Annotated[
+    str | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[PATTERN]",
+        instance_from_str=_one_pattern,
+        is_instance=lambda value: value is None or isinstance(value, str),
+        str_from_instance=lambda value: [] if value is None else [value],
     ),
     tyro.conf.arg(help_behavior_hint=""),
 ]
@@ -91,6 +112,14 @@ def parse_command(
         found = f"unknown command '{name}'{nearest(name, kinds)}" if name else "no command is given"
         raise UserError(f"{found} (valid: {', '.join(kinds)}); see {prog} --help")
     return parse(kinds[name], inspect.getdoc(kinds[name]) or "", rest, f"{prog} {name}")
+
+
+def console_or_file() -> "Console":
+    """Where tables are printed: the terminal in its width, else lines of 200 columns."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def flags(kind: type[Any]) -> list[str]:

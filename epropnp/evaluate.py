@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
@@ -12,19 +12,11 @@ from rich.console import Console
 from epropnp.command_line import parse
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
-from epropnp.evaluation.bop_results import write_bop_results
-from epropnp.evaluation.calibration import Calibration, calibrate
-from epropnp.evaluation.pose_errors import pose_errors
-from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.score_table import merged, table_columns, table_csv, table_markdown, table_rich
-from epropnp.evaluation.scores import (
-    Estimates,
-    Thresholds,
-    best_of_hypotheses,
-    estimates,
-    image_scores,
-)
-from epropnp.visualization.calibration import save_calibration
+from epropnp.evaluation.thresholds import Thresholds
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from epropnp.evaluation.calibration import Calibration
+    from epropnp.evaluation.predictions import Predictions
 
 DESCRIPTION = """Score the predictions of a trial again: accuracies with confidence intervals, calibration.
 
@@ -64,6 +56,14 @@ class Arguments:
 
 def evaluate(arguments: Arguments, console: Console) -> None:
     """Score, print, and write the files. UserError where something is missing or cannot be written."""
+    from epropnp.evaluation.bop_results import write_bop_results
+    from epropnp.evaluation.calibration import calibrate
+    from epropnp.evaluation.pose_errors import pose_errors
+    from epropnp.evaluation.predictions import Predictions
+    from epropnp.evaluation.score_table import merged, table_columns, table_csv, table_markdown, table_rich
+    from epropnp.evaluation.scores import best_of_hypotheses, estimates, image_scores
+    from epropnp.visualization.calibration import save_calibration
+
     if arguments.resamples < 1:
         raise UserError(f"--resamples is {arguments.resamples}, it must be at least 1")
     predictions = Predictions.read(arguments.predictions)
@@ -75,7 +75,8 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     scores = estimates(values, predictions.object_id, resamples=arguments.resamples)
     calibration = calibrate(predictions, objects)
     if len(calibration.object_id):
-        scores = merged(scores, _calibration_scores(calibration, arguments.resamples))
+        per_image = calibration.image_values()
+        scores = merged(scores, estimates(per_image, calibration.object_id, resamples=arguments.resamples))
     columns = table_columns(scores, {key: model.name for key, model in objects.items()})
     title = f"{arguments.predictions} ({len(predictions)} images)"
     notes = [*NOTES, *_remarks(predictions, calibration)]
@@ -94,11 +95,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
         _say(console, f"wrote {arguments.bop_csv} ({left_out} images without a pose left out)")
 
 
-def _calibration_scores(calibration: Calibration, resamples: int) -> Estimates:
-    return estimates(calibration.image_values(), calibration.object_id, resamples=resamples)
-
-
-def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
+def _remarks(predictions: "Predictions", calibration: "Calibration") -> list[str]:
     """What a reader must know of this file."""
     remarks = []
     if calibration.left_out:
@@ -122,7 +119,7 @@ def _remarks(predictions: Predictions, calibration: Calibration) -> list[str]:
     return remarks
 
 
-def _mean_probability(predictions: Predictions) -> float:
+def _mean_probability(predictions: "Predictions") -> float:
     """Of the predicted poses, where there is one."""
     assert predictions.probability is not None
     return float(predictions.probability[predictions.valid, 0].mean()) if predictions.valid.any() else 0.0

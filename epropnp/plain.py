@@ -51,7 +51,7 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "config") -> T
     for key in values:
         if key not in hints:
             raise UserError(f"{where}: unknown key '{key}'{nearest(key, hints)}")
-    return kind(**{k: _convert(hints[k], v, f"{where}.{k}") for k, v in values.items()})
+    return kind(**{k: convert(hints[k], v, f"{where}.{k}") for k, v in values.items()})
 
 
 def without_none(hint: Any) -> Any:
@@ -61,10 +61,11 @@ def without_none(hint: Any) -> Any:
     return next(option for option in typing.get_args(hint) if option is not type(None))
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """The value as its setting's type has it; UserError, saying where, if it is of another kind."""
     bare = without_none(hint)
     if bare is not hint:
-        return None if value is None else _convert(bare, value, where)
+        return None if value is None else convert(bare, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, dict):
             raise UserError(f"{where}: {value!r} is not a group of settings")
@@ -93,4 +94,4 @@ def _convert_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any,
         hints = hints[:1] * len(value)
     if len(hints) != len(value):
         raise UserError(f"{where}: {value!r} does not have {len(hints)} values")
-    return tuple(_convert(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(hints, value, strict=True)))
+    return tuple(convert(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(hints, value, strict=True)))

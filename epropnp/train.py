@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from epropnp.command_line import YesNo, parse
+from epropnp.command_line import Pattern, YesNo, console_or_file, parse
 from epropnp.errors import UserError, nearest
-from epropnp.training.recipe_names import RECIPE_NAMES
+from epropnp.training.overrides import override
+from epropnp.training.recipes import RECIPES, small, study_head
 
-if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+if TYPE_CHECKING:  # imported where they are used: whatever is mistyped is answered at once
     from rich.console import Console
 
     from epropnp.training.config import TrialConfig
@@ -39,6 +40,8 @@ Examples:
       a sanity check: can it learn 8 images by heart? Exit code 1 if it cannot
   python -m epropnp.train --list-recipes
       what there is to start from
+  python -m epropnp.train --recipe best --list-settings 'optim.*'
+      what --set may change, and what the recipe says
 
 Results: OUT/result.json, predictions.parquet, checkpoint.pt, best.pt.
 """
@@ -84,6 +87,8 @@ class Arguments:
     """Keep the weights of every N-th epoch. Default: only the last and the best."""
     list_recipes: bool = False
     """Only print the recipes."""
+    list_settings: Pattern = None
+    """Only print the settings, or those that match a wildcard: their values here, ranges and help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.list_recipes:
             return list_recipes()
         _check(flags)
-        return train(flags)
+        return train(flags) if flags.list_settings is None else list_settings(flags)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -104,14 +109,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(flags: Arguments) -> int:
     """Train as the flags say, and report; see `main` for the exit code."""
-    data, out = _data(flags), _out(flags)  # before the imports, which take seconds
+    data, out = _data(flags), _out(flags)
+    config = trial_config(flags)  # all of this before the imports, which take seconds
+    from epropnp.models.backbones import check_backbone
+
+    check_backbone(config.model.backbone)
     from rich.console import Console
 
     from epropnp.training.progress import TrialProgress
     from epropnp.training.trainer import Trainer
 
     console = Console()
-    config = trial_config(flags)
     trainer = Trainer(config, data, out, _device(flags), keep_every=flags.keep_every)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -130,9 +138,6 @@ def trial_config(flags: Arguments) -> "TrialConfig":
     Raises:
         UserError: an unknown head or setting, or a value that does not fit.
     """
-    from epropnp.training.overrides import override
-    from epropnp.training.recipes import RECIPES, small, study_head
-
     recipe = small(RECIPES[flags.recipe]) if flags.small else RECIPES[flags.recipe]
     backbone = flags.backbone or recipe.backbones[0]
     config = recipe.trial(
@@ -159,8 +164,6 @@ def list_recipes() -> int:
     """Print what there is to start from."""
     from rich.console import Console
 
-    from epropnp.training.recipes import RECIPES
-
     console = Console()
     for recipe in RECIPES.values():
         model, optim = recipe.base.model, recipe.base.optim
@@ -173,11 +176,21 @@ def list_recipes() -> int:
     return 0
 
 
+def list_settings(flags: Arguments) -> int:
+    """Print the settings that match the pattern, with their values under the other flags."""
+    from epropnp.training.listing import show_settings
+
+    assert flags.list_settings is not None
+    config = trial_config(flags)
+    show_settings({config.recipe: config}, flags.list_settings, console_or_file())
+    return 0
+
+
 def _check(flags: Arguments) -> None:
     """UserError for an unknown recipe and for numbers out of range; light."""
-    if flags.recipe not in RECIPE_NAMES:
-        guess = nearest(flags.recipe, RECIPE_NAMES)
-        listed = ", ".join(RECIPE_NAMES)
+    if flags.recipe not in RECIPES:
+        guess = nearest(flags.recipe, RECIPES)
+        listed = ", ".join(RECIPES)
         raise UserError(f"--recipe: unknown recipe '{flags.recipe}'{guess} (recipes: {listed})")
     for name, least in (("epochs", 1), ("overfit", 1), ("seed", 0), ("keep_every", 0)):
         value = getattr(flags, name)

@@ -185,12 +185,8 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-COMMANDS: dict[str, type[Build | Verify | Inspect | Export]] = {
-    "build": Build,
-    "verify": Verify,
-    "inspect": Inspect,
-    "export": Export,
-}
+Command = Build | Verify | Inspect | Export
+COMMANDS: dict[str, type[Command]] = {"build": Build, "verify": Verify, "inspect": Inspect, "export": Export}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -198,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        command = parse_command(COMMANDS, DESCRIPTION, words, PROG, default="build")
+        command: Command = parse_command(COMMANDS, DESCRIPTION, words, PROG, default="build")
         command.run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

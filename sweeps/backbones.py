@@ -3,6 +3,7 @@
 Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
 """
 
+import dataclasses
 import os
 import sys
 import time
@@ -10,14 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epropnp.command_line import parse
+from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig
+from epropnp.training.overrides import override
+from epropnp.training.recipes import RECIPES, Recipe, small
 from sweeps.flags import DESCRIPTION, SweepConfig, check
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
-    from epropnp.training.recipes import Recipe
     from sweeps.folder import Sweep
     from sweeps.space import PlannedTrial
     from sweeps.tables import Row
@@ -33,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; exit code 0, 1 (a trial failed), 2 (bad input) or 130 (Ctrl-C)."""
     try:
         config, words = _read_flags(sys.argv[1:] if arguments is None else arguments)
+        if config.list_settings is not None:
+            return list_settings(config)
         if config.describe or config.list_backbones is not None:
             return inform(config)
         return run(config, words)
@@ -52,7 +57,7 @@ def run(config: SweepConfig, words: Sequence[str]) -> int:
     from sweeps.space import fetch_weights
 
     set_environment(config.ray_address)
-    console = _console()
+    console = console_or_file()
     recipes = _choose_recipes(config, console)
     recipe = recipes[0]  # whose objects and numbers of images all trials share
     wanted = config.objects or recipe.objects
@@ -98,7 +103,7 @@ def inform(config: SweepConfig) -> int:
     """Answer `--list-backbones` or `--describe`: nothing is downloaded, built or trained."""
     from sweeps.describe import describe, show_backbones, show_descriptions
 
-    console = _console()
+    console = console_or_file()
     if config.list_backbones is not None:
         show_backbones(config.list_backbones, console)
         return 0
@@ -107,6 +112,17 @@ def inform(config: SweepConfig) -> int:
     if config.settings:
         title += f" with {' '.join(config.settings)}"
     show_descriptions(describe(_plan(config, recipes)), title, console)
+    return 0
+
+
+def list_settings(config: SweepConfig) -> int:
+    """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
+    from epropnp.training.listing import show_settings
+
+    assert config.list_settings is not None
+    configs = {recipe.name: recipe.first for recipe in _chosen(config)} or {"default": TrialConfig()}
+    shown = {title: override(base, config.settings) for title, base in configs.items()}
+    show_settings(shown, config.list_settings, console_or_file())
     return 0
 
 
@@ -122,7 +138,7 @@ def _read_flags(words: Sequence[str]) -> tuple[SweepConfig, list[str]]:
     return config, list(words)
 
 
-def _plan(config: SweepConfig, recipes: Sequence["Recipe"]) -> tuple["PlannedTrial", ...]:
+def _plan(config: SweepConfig, recipes: Sequence[Recipe]) -> tuple["PlannedTrial", ...]:
     from sweeps.space import plan_trials
 
     return plan_trials(
@@ -137,12 +153,15 @@ def _plan(config: SweepConfig, recipes: Sequence["Recipe"]) -> tuple["PlannedTri
     )
 
 
-def _choose_recipes(config: SweepConfig, console: "Console") -> list["Recipe"]:
+def _choose_recipes(config: SweepConfig, console: "Console") -> list[Recipe]:
     """The recipes of the command line in its order, or the one that fits this machine."""
-    from epropnp.training.recipes import RECIPES, small
+    if config.recipe is None:
+        config = dataclasses.replace(config, recipe=(_recipe_of_this_machine(console),))
+    return _chosen(config)
 
-    names = config.recipe or (_recipe_of_this_machine(console),)
-    recipes = [RECIPES[name] for name in dict.fromkeys(names)]
+
+def _chosen(config: SweepConfig) -> list[Recipe]:
+    recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
     return [small(recipe) for recipe in recipes] if config.small else recipes
 
 
@@ -161,7 +180,7 @@ def _recipe_of_this_machine(console: "Console") -> str:
     return "quick"
 
 
-def _dataset(config: SweepConfig, recipe: "Recipe", objects: Sequence[str]) -> tuple[str, str]:
+def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tuple[str, str]:
     """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
@@ -243,13 +262,6 @@ def _train(
         )
         for trial in trials
     ]
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
 
 
 if __name__ == "__main__":

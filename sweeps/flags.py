@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from epropnp.command_line import YesNo
+from epropnp.command_line import Pattern, YesNo
 from epropnp.errors import UserError, nearest
-from epropnp.training.recipe_names import RECIPE_NAMES
+from epropnp.training.overrides import read_settings
+from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 
 
@@ -26,7 +27,7 @@ Folder = Annotated[Path | None, _arg("FOLDER")]
 Text = Annotated[str | None, _arg("TEXT")]
 Count = Annotated[int | None, _arg("N")]
 Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY=VALUE ...")]]
-Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPE_NAMES)}}} ...")]
+Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPES)}}} ...")]
 
 
 DESCRIPTION = """Compare backbones on 6DoF object pose: build the data once, train one trial per
@@ -103,6 +104,9 @@ class SweepConfig:
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, _arg("PATTERN")] = None
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
+    list_settings: Pattern = None
+    """Only print a trial's settings, or those that match a wildcard, such as `'optim.*'`: what the recipes
+    say (else the defaults), ranges and help."""
 
     @property
     def settings(self) -> list[str]:
@@ -114,15 +118,14 @@ def check(config: SweepConfig) -> None:
     """Check all that can be checked without loading anything heavy.
 
     Raises:
-        UserError: an empty list, an unknown recipe or object, a number out of range, a folder that is not
-            there.
+        UserError: an empty list, an unknown recipe, setting or object, a number out of range, a folder that
+            is not there.
     """
     for name in config.recipe or ():
-        if name not in RECIPE_NAMES:
-            listed = ", ".join(RECIPE_NAMES)
-            raise UserError(
-                f"--recipe: unknown recipe '{name}'{nearest(name, RECIPE_NAMES)}; recipes: {listed}"
-            )
+        if name not in RECIPES:
+            listed = ", ".join(RECIPES)
+            raise UserError(f"--recipe: unknown recipe '{name}'{nearest(name, RECIPES)}; recipes: {listed}")
+    read_settings(config.settings)
     if config.objects is not None and (config.data is None or not any(config.objects)):
         resolve_objects([name for name in config.objects if name.strip()])  # else the folder has its own
     for flag in ("recipe", "backbones", "heads", "loss_weights", "seeds"):

@@ -8,18 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import torch
-
 from epropnp.errors import UserError, nearest
-from epropnp.models.backbones import check_backbone
-from epropnp.models.heads import HEADS
-from epropnp.models.network import CorrespondenceNet
+from epropnp.models.config import HEAD_NAMES
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.recipes import Recipe, study_head
 
 STUDY = "study"  # in the place of a head: the one that the study gave the backbone
-HEAD_CHOICES = (STUDY, *HEADS)
+HEAD_CHOICES = (STUDY, *HEAD_NAMES)
 AXES = {  # settings that have a flag of their own, by which the trials are told apart
     "recipe": "--recipe",
     "model.backbone": "--backbones",
@@ -72,16 +68,12 @@ def plan_trials(
         prefix = f"{recipe.name}-" if len(recipes) > 1 else ""
         names = recipe.backbones if backbones is None else backbones
         weights = recipe.loss_weights if loss_weights is None else loss_weights
-        for backbone in names:
-            check_backbone(backbone)
         for backbone, head, weight, seed in product(names, heads, weights, seeds):
             actual = study_head(backbone) if head == STUDY else head
             config = recipe.trial(backbone, actual, weight, seed, epochs=epochs, pretrained=pretrained)
             name = f"{prefix}{backbone}-{actual}-mc{weight:g}-seed{seed}"
             trials[name] = PlannedTrial(name=name, config=override(config, settings))
-    for model in dict.fromkeys(trial.config.model for trial in trials.values()):
-        with torch.device("meta"):
-            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))
+    _check_networks([trial.config for trial in trials.values()])
     return tuple(trials.values())
 
 
@@ -91,6 +83,23 @@ def fetch_weights(trials: Sequence[PlannedTrial]) -> None:
     Raises:
         UserError: weights that cannot be had: the sweep stops here, and not in a trial.
     """
+    from epropnp.models.network import CorrespondenceNet
+
     for model in dict.fromkeys(trial.config.model for trial in trials):
         if model.pretrained or model.released is not None:
             CorrespondenceNet(model)
+
+
+def _check_networks(configs: Sequence[TrialConfig]) -> None:
+    """UserError where there is no such backbone, or no such network of backbone and head."""
+    import torch  # only now: all that needs no networks is checked already
+
+    from epropnp.models.backbones import check_backbone
+    from epropnp.models.network import CorrespondenceNet
+
+    models = dict.fromkeys(config.model for config in configs)
+    for backbone in dict.fromkeys(model.backbone for model in models):
+        check_backbone(backbone)
+    for model in models:
+        with torch.device("meta"):
+            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))

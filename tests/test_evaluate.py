@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epropnp import evaluate as evaluate_module
 from epropnp.evaluate import main
+from epropnp.evaluation import scores
 from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.evaluation.scores import Estimates, estimates
 from epropnp.inference.temperature import Temperature, Temperatures
+from epropnp.visualization import calibration as drawing
 from tests.evaluation.made import model, pose, predictions
 
 
@@ -116,7 +117,7 @@ def test_no_predictions_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The picture takes longer than all the rest."""
-    monkeypatch.setattr(evaluate_module, "save_calibration", lambda calibration, path: None)
+    monkeypatch.setattr(drawing, "save_calibration", lambda calibration, path: None)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_the_number_of_resamples_reaches_all_scores(file: Path, monkeypatch: pyt
         seen.append(resamples)
         return estimates(values, object_id, resamples=resamples)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(evaluate_module, "estimates", spy)
+    monkeypatch.setattr(scores, "estimates", spy)
     assert main([str(file), "--resamples", "17"]) == 0
     assert seen == [17, 17]  # accuracies and calibration
 

@@ -1,8 +1,6 @@
 """The command line of one trial: trains, goes on, checks itself, and says in one line what is wrong."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -172,18 +170,3 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert [line.partition(":")[0] for line in printed.splitlines()[::2]] == list(RECIPES)
     assert "paper: 256 px, 160 epochs in batches of 32, rmsprop at 0.0001, ImageNet weights\n" in printed
-
-
-def test_help_answers_without_loading_anything_heavy() -> None:
-    program = (
-        "import sys\nfrom epropnp.train import main\n"
-        "try:\n    main(['--help'])\n"
-        "finally:\n    assert not {'torch', 'timm', 'cv2', 'pyarrow'} & set(sys.modules)\n"
-    )
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "--overfit N" in done.stdout
-    assert "Examples:" in done.stdout

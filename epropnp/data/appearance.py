@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 
 _NOISE_SIGMA = 32  # grey levels of the stored noise's standard deviation
 

@@ -5,47 +5,16 @@ Crop jitter is the dynamic zoom-in (DZI) of CDPN and GDR-Net. What happens to th
 """
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from epropnp.data.config import AugmentConfig
 from epropnp.data.crop import Crop
 
 CROP_PER_BOX = 1.5
 OCCLUDER_SIDES = (0.1, 0.35)  # of an occluding rectangle, in fractions of the crop
 Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in fractions of the crop
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """Ranges and probabilities of the random changes to a training sample.
-
-    The defaults are the report's settings, and those of both releases of EPro-PnP on LineMOD: jittered crops
-    and new backgrounds, nothing else.
-    """
-
-    scale_jitter: float = 0.25  # crop side, +- fraction
-    shift_jitter: float = 0.25  # crop centre, +- fraction of the box
-    rotation_deg: float = 0.0  # in-plane rotation, +-
-    background_synthetic: float = 1.0  # probability that a rendered image gets a new background
-    background_real: float = 0.5  # the same for a photograph
-    occlusion: float = 0.0  # probability that rectangles hide parts of the crop
-    occluders: int = 1  # largest number of such rectangles
-    occluder_crops: float = 0.0  # probability that one shows a piece of another crop, not of a background
-    color: float = 0.0  # strength of brightness, contrast, saturation and tint changes
-    grey: float = 0.0  # probability that colours fade, up to grey
-    blur: float = 0.0  # probability of a Gaussian blur
-    blur_px: float = 1.5  # its largest standard deviation, pixels of the input
-    noise: float = 0.0  # largest standard deviation of additive noise, in fractions of white
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectorNoise:
-    """Errors of a detector that stands in for the true box: each uniform in +- a fraction of the box."""
-
-    scale: float = 0.0
-    shift: float = 0.0
 
 
 def box_crop(box: np.ndarray) -> Crop:

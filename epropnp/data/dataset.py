@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from epropnp.data import augment
 from epropnp.data.appearance import jitter_appearance
-from epropnp.data.augment import AugmentConfig, DetectorNoise
+from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import QUANTISATION_STEPS, ObjectModel, Record

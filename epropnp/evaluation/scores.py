@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from epropnp.data.schema import ObjectModel
-from epropnp.errors import UserError
 from epropnp.evaluation import metrics
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.thresholds import Thresholds
 
 AREA_LIMIT_D = 0.1  # of the report's area, in diameters
 AUC_LIMIT_M = 0.1  # of PoseCNN's area under the ADD(-S) curve
@@ -23,24 +23,6 @@ MSPD_THRESHOLDS_PX = np.arange(1, 11) * 5.0  # BOP, in an image 640 px wide
 BLOCK = 100  # resamples at once, so that (resamples, images) stays small
 
 Scores = dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """Where the accuracies are taken."""
-
-    add: tuple[float, ...] = (0.02, 0.05, 0.10)
-    """ADD(-S), in diameters."""
-    degcm: tuple[float, ...] = (2, 5, 10)
-    """n degrees and n centimetres."""
-    px: tuple[float, ...] = (2, 5, 10, 20)
-    """2D projection, in pixels."""
-
-    def __post_init__(self) -> None:
-        """UserError for values that are not positive."""
-        for name, values in vars(self).items():
-            if not values or any(not value > 0 for value in values):
-                raise UserError(f"thresholds.{name}: give positive numbers, not {values or 'nothing'}")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Crops
-from epropnp.models.network import ModelConfig, Prediction, weights_from_maps
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction, weights_from_maps
 from epropnp.pnp import Camera
 
 CLAMP_CELLS = 30  # projections are clamped to the crop, extended by this many output-map cells

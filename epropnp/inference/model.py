@@ -20,7 +20,8 @@ from epropnp.files import replaced
 from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.poses import Inference
 from epropnp.inference.temperature import Temperature, Temperatures
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.plain import from_dict
 from epropnp.pnp import EProPnP, PnPConfig
 

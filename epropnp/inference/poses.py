@@ -19,7 +19,8 @@ from epropnp.inference.epnp import epnp_poses
 from epropnp.inference.maps import Correspondences, correspondences
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.pnp import EProPnP, Hypotheses, Solution, pose
 
 STARTS_SEED = 20220331  # of the solver's random starts, which no trial's seed changes

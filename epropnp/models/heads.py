@@ -13,9 +13,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from epropnp.errors import UserError, nearest
-
-OUTPUT_STRIDE = 4
+from epropnp.errors import UserError
+from epropnp.models.config import OUTPUT_STRIDE, HeadName, checked_head
 
 
 class Head(nn.Module):
@@ -140,18 +139,12 @@ class DirectHead(Head):
         return features[0]
 
 
-HEADS: dict[str, type[Head]] = {
+HEADS: dict[HeadName, type[Head]] = {
     "deconv": DeconvHead,
     "direct": DirectHead,
     "fpn": FpnHead,
     "upsample": UpsampleHead,
 }
-
-
-def check_head(name: str) -> None:
-    """Raise a UserError that names the nearest head if `name` is not one."""
-    if name not in HEADS:
-        raise UserError(f"unknown head '{name}'{nearest(name, HEADS)}; heads are {', '.join(HEADS)}")
 
 
 def fitting_heads(strides: Sequence[int]) -> list[str]:
@@ -171,14 +164,14 @@ def plan_strides(head: str, backbone: str, strides: Sequence[int], deepest: int)
     Raises:
         UserError: an unknown head, or one that cannot work on such strides; says which heads can.
     """
-    check_head(head)
+    kind = HEADS[checked_head(head)]
     allowed = [stride for stride in strides if stride <= deepest]
-    chosen = HEADS[head].plan(allowed)
+    chosen = kind.plan(allowed)
     if not chosen:
         listed = ", ".join(map(str, strides))
         fitting = ", ".join(fitting_heads(allowed)) or "none; raise model.deconv_stride"
         raise UserError(
-            f"head '{head}' needs a feature map {HEADS[head].needs}, at most {deepest}; "
+            f"head '{head}' needs a feature map {kind.needs}, at most {deepest}; "
             f"backbone '{backbone}' has strides {listed} (heads that fit: {fitting})"
         )
     return chosen

@@ -8,43 +8,16 @@ two published weight normalisations.
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from epropnp.models.backbones import Backbone, feature_levels
-from epropnp.models.heads import HEADS, OUTPUT_STRIDE, plan_strides
+from epropnp.models.config import ModelConfig, WeightNorm
+from epropnp.models.heads import HEADS, plan_strides
 from epropnp.models.released import load_released
 
 OUTPUT_CHANNELS = 5  # three object coordinates and two weight maps
-WeightNorm = Literal["v1b", "v2"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """Which network is trained."""
-
-    backbone: str = "resnet34"  # any timm model with features_only
-    head: str = "deconv"  # one of `heads.HEADS`
-    pretrained: bool = False  # ImageNet weights for the backbone
-    weights_file: str | None = None  # where they are; None: an installed package, or timm's hub
-    released: str | None = None  # checkpoint of the official code or of CDPN to start from
-    input_px: int = 256  # side of the square input crop
-    deconv_stride: int = 32  # largest stride that a head reads; 32, 16, 8 give `deconv` 3, 2, 1 stages
-    head_width: int = 256  # channels of the head's layers
-    weight_norm: WeightNorm = "v1b"  # normalisation and initialisation of the weight maps
-    cell_anchor: float = 0.5  # where in a map's cell its image point lies; networks of the official code: 0
-
-    @property
-    def starts_from_weights(self) -> bool:
-        """Whether the backbone starts from weights that were trained elsewhere."""
-        return self.pretrained or self.released is not None
-
-    @property
-    def map_px(self) -> int:
-        """Side of the square output maps."""
-        return self.input_px // OUTPUT_STRIDE
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ One tree serves the command line, the sweep's search space, the MLflow parameter
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.errors import UserError
 from epropnp.inference.config import EvaluationConfig
-from epropnp.models.network import ModelConfig
+from epropnp.models.config import ModelConfig
 from epropnp.plain import to_dict
-from epropnp.pnp import PnPConfig
-from epropnp.training.ranges import check_ranges
+from epropnp.pnp.config import PnPConfig
+from epropnp.settings import Range, check_ranges
 
 BUILT_IN_TERMS = ("coord", "mc", "deriv_t", "deriv_r")
 
@@ -23,13 +23,20 @@ BUILT_IN_TERMS = ("coord", "mc", "deriv_t", "deriv_r")
 class LossConfig:
     """Weights of the terms of the training loss; a term of weight 0 is not computed."""
 
-    coord: float = 1.0  # masked L1 on normalised object coordinates
-    mc: float = 0.02  # Monte Carlo KL loss on the pose distribution
-    deriv_t: float = 0.0  # derivative regularisation, translation
-    deriv_r: float = 0.0  # derivative regularisation, rotation
-    own: tuple[tuple[str, float], ...] = ()  # name and weight of terms of yours (see `training.terms`)
-    coord_mean: Literal["visible", "all"] = "visible"  # cells that `coord` averages over; the rest count 0
-    symmetric: bool = False  # train on the equivalent true pose that the predicted coordinates are closest to
+    coord: Annotated[float, Range(least=0)] = 1.0
+    """Weight of the masked L1 loss on normalised object coordinates."""
+    mc: Annotated[float, Range(least=0)] = 0.02
+    """Weight of the Monte Carlo KL loss on the pose distribution."""
+    deriv_t: Annotated[float, Range(least=0)] = 0.0
+    """Weight of the derivative regularisation, translation."""
+    deriv_r: Annotated[float, Range(least=0)] = 0.0
+    """Weight of the derivative regularisation, rotation."""
+    own: Annotated[tuple[tuple[str, float], ...], Range()] = ()
+    """Name and weight of terms of yours (see `training.terms`)."""
+    coord_mean: Literal["visible", "all"] = "visible"
+    """Cells that `coord` averages over; the rest count 0."""
+    symmetric: bool = False
+    """Train on the equivalent true pose that the predicted coordinates are closest to."""
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.own]
@@ -51,28 +58,45 @@ class OptimConfig:
     """Optimiser, schedule and precision."""
 
     optimiser: Literal["rmsprop", "adamw"] = "rmsprop"
-    lr: float = 1e-4  # peak learning rate
-    weight_decay: float = 0.0
+    """What turns gradients into updates."""
+    lr: Annotated[float, Range(least=0)] = 1e-4
+    """Peak learning rate."""
+    weight_decay: Annotated[float, Range(least=0)] = 0.0
+    """Decay of the weights; with `adamw`, biases and norms are left out."""
     schedule: Literal["step", "onecycle"] = "step"
-    milestones: tuple[int, ...] = (50, 100, 150)  # epochs after which `step` divides the rate by 10
-    epochs: int = 160
-    batch_size: int = 32
-    clip_norm: float | None = None  # largest gradient norm; None: gradients are used as they are
-    precision: Literal["float32", "bf16", "fp16"] = "float32"  # of backbone and head, not of the pose layer
-    accumulate: int = 1  # parts that a batch is computed in, one after the other; they share one update
-    ema: float | None = None  # decay of the averaged weights that are evaluated; None: the weights themselves
-    skip_limit: int = 0  # updates that may be left out because a loss or gradient was not finite
-    compile: bool = False  # whether the network runs through torch.compile
+    """How the learning rate goes: down in steps, or one cycle of warm-up and cosine."""
+    milestones: Annotated[tuple[int, ...], Range(least=0)] = (50, 100, 150)
+    """Epochs after which `step` divides the rate by 10."""
+    epochs: Annotated[int, Range(least=0)] = 160
+    """Length of the training; 0: only the untrained network is tested."""
+    batch_size: Annotated[int, Range(least=1)] = 32
+    """Images per update."""
+    clip_norm: Annotated[float | None, Range(above=0)] = None
+    """Largest gradient norm; `none`: gradients are used as they are."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """Arithmetic of backbone and head, not of the pose layer."""
+    accumulate: Annotated[int, Range(least=1)] = 1
+    """Parts that a batch is computed in, one after the other; they share one update."""
+    ema: Annotated[float | None, Range(least=0, below=1)] = None
+    """Decay of the averaged weights that are evaluated; `none`: the weights themselves are."""
+    skip_limit: Annotated[int, Range(least=0)] = 0
+    """Updates that may be left out because a loss or gradient was not finite."""
+    compile: bool = False
+    """Whether the network runs through torch.compile."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """How samples are drawn from the Arrow dataset."""
 
-    points: int = 512  # correspondences per object that the pose layer sees in training
-    real_repeats: int = 1  # visits per epoch to each photograph; rendered images are visited once
-    workers: int = 0  # loader processes; the batches are the same for any number
-    overfit: int | None = None  # train and evaluate on the first images only, as they are: a sanity check
+    points: Annotated[int, Range(least=4)] = 512
+    """Correspondences per object that the pose layer sees in training."""
+    real_repeats: Annotated[int, Range(least=0)] = 1
+    """Visits per epoch to each photograph (0: left out); rendered images are visited once."""
+    workers: Annotated[int, Range(least=0)] = 0
+    """Loader processes; the batches are the same for any number."""
+    overfit: Annotated[int | None, Range(least=1)] = None
+    """Train and evaluate on the first N images only, as they are: a sanity check."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
@@ -81,14 +105,17 @@ class TrialConfig:
     """Everything that determines the numbers of one trial, given a dataset and a machine."""
 
     recipe: str = "paper"
+    """Name of what all settings started from."""
     model: ModelConfig = field(default_factory=ModelConfig)
     pnp: PnPConfig = field(default_factory=PnPConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    seed: int = 0
-    threads: int = 1  # CPU threads: part of the config, for the rounding of sums depends on them
+    seed: Annotated[int, Range(least=0)] = 0
+    """Of all random choices."""
+    threads: Annotated[int, Range(least=1)] = 1
+    """CPU threads: part of the config, for the rounding of sums depends on them."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -100,16 +127,16 @@ class TrialConfig:
             )
         if self.model.weights_file is not None and self.model.released is not None:
             raise UserError("model.weights_file would not be read: model.released holds the backbone, too")
-        if not 1 <= self.evaluation.hypotheses <= self.evaluation.proposals:
+        if self.evaluation.hypotheses > self.evaluation.proposals:
             raise UserError(
-                f"evaluation.hypotheses: {self.evaluation.hypotheses} is not between 1 and "
+                f"evaluation.hypotheses: {self.evaluation.hypotheses} is not at most "
                 f"evaluation.proposals ({self.evaluation.proposals})"
             )
         if self.evaluation.hypotheses > 1 and self.evaluation.initial == "epnp":
             raise UserError(
                 "evaluation.hypotheses: EPnP gives one pose; several need evaluation.initial=random"
             )
-        if self.optim.accumulate < 1 or self.optim.batch_size % self.optim.accumulate:
+        if self.optim.batch_size % self.optim.accumulate:
             raise UserError(
                 f"optim.accumulate: {self.optim.accumulate} does not divide the batch of "
                 f"{self.optim.batch_size} into equal parts"

@@ -1,13 +1,13 @@
 """`KEY=VALUE` settings of a command line, applied to a trial's config: `optim.lr=1e-3`."""
 
-import dataclasses
 import math
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from epropnp.errors import UserError, nearest
-from epropnp.plain import from_dict, to_dict, without_none
+from epropnp.plain import convert, from_dict, to_dict, without_none
+from epropnp.settings import settings_of
 from epropnp.training.config import TrialConfig
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
@@ -24,34 +24,49 @@ def override(config: TrialConfig, settings: Sequence[str]) -> TrialConfig:
         settings: `KEY=VALUE` each, the key dotted as in `flatten`.
 
     Raises:
-        UserError: not of that form, an unknown key (naming the nearest), or a value that does not fit.
+        UserError: not of that form, an unknown key (naming the nearest), a value that does not fit its
+            setting or contradicts another one.
     """
-    hints = dict(_leaves(TrialConfig))
     values = to_dict(config)
-    for setting in settings:
-        key, equals, text = (part.strip() for part in setting.partition("="))
-        if not equals:
-            raise UserError(f"'{setting}' is not KEY=VALUE, such as optim.lr=1e-3")
-        if key not in hints:
-            raise UserError(f"unknown setting '{key}'{_suggestion(key, hints)}")
+    for key, value in read_settings(settings).items():
         *groups, name = key.split(".")
         branch = values
         for group in groups:
             branch = branch[group]
-        branch[name] = _plain(hints[key], text)
+        branch[name] = value
     return from_dict(TrialConfig, values)
 
 
-def _leaves(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and type hint of every setting."""
-    for name, hint in typing.get_type_hints(kind).items():
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            yield from _leaves(hint, f"{prefix}{name}.")
-        else:
-            yield prefix + name, hint
+def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """The values of `KEY=VALUE` settings; each fits its setting, whatever they are to be applied to.
+
+    Raises:
+        UserError: as `override`.
+    """
+    known = {setting.key: setting for setting in settings_of(TrialConfig)}
+    values: dict[str, Any] = {}
+    for given in settings:
+        key, equals, text = (part.strip() for part in given.partition("="))
+        if not equals:
+            raise UserError(f"'{given}' is not KEY=VALUE, such as optim.lr=1e-3")
+        if key not in known:
+            raise UserError(f"unknown setting '{key}'{suggestion(key, known)}")
+        values[key] = convert(known[key].hint, _plain(known[key].hint, text), f"config.{key}")
+        known[key].check(values[key])
+    return values
 
 
-def _suggestion(key: str, valid: Iterable[str]) -> str:
+def typed(value: Any) -> str:
+    """The text that stands for a setting's value on a command line."""
+    if isinstance(value, tuple):
+        pairs = any(isinstance(part, tuple) for part in value)
+        return ",".join(":".join(map(typed, part)) if pairs else typed(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def suggestion(key: str, valid: Iterable[str]) -> str:
     """Settings of the same name elsewhere in the tree, else the one that is spelt most alike."""
     name = key.rpartition(".")[2]
     same = [f"'{other}'" for other in valid if other.rpartition(".")[2] == name]

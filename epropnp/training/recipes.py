@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.inference.config import EvaluationConfig
-from epropnp.models.heads import check_head
-from epropnp.models.network import ModelConfig
+from epropnp.models.config import ModelConfig, checked_head
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 
 STUDY_OBJECTS = (
@@ -57,6 +56,12 @@ class Recipe:
     validation: int
     test: int
 
+    @property
+    def first(self) -> TrialConfig:
+        """The config of the first cell of its comparison."""
+        backbone = self.backbones[0]
+        return self.trial(backbone, study_head(backbone), self.loss_weights[0], self.base.seed)
+
     def trial(
         self,
         backbone: str,
@@ -71,9 +76,8 @@ class Recipe:
 
         Milestones of the learning rate keep their share of other `epochs`.
         """
-        check_head(head)
         base = self.base
-        model = dataclasses.replace(base.model, backbone=backbone, head=head)
+        model = dataclasses.replace(base.model, backbone=backbone, head=checked_head(head))
         if pretrained is not None:
             model = dataclasses.replace(model, pretrained=pretrained)
         return dataclasses.replace(

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import tyro
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset, Draw
 from epropnp.data.manifest import stated_files
 from epropnp.data.reader import ArrowDataset

@@ -1,6 +1,6 @@
 """Augmentation that changes everything an image can have changed."""
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 
 STRONG = AugmentConfig(
     rotation_deg=15.0,

@@ -9,7 +9,7 @@ import pytest
 
 from epropnp.data import appearance
 from epropnp.data.appearance import jitter_appearance
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 
 
 class Fixed:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from epropnp.data.appearance import jitter_appearance
-from epropnp.data.augment import AugmentConfig, DetectorNoise, box_crop, composite, jittered_crop
+from epropnp.data.augment import box_crop, composite, jittered_crop
+from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import Batch, CropDataset
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import Record

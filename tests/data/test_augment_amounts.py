@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 
 from epropnp.data.appearance import jitter_appearance
-from epropnp.data.augment import (
-    AugmentConfig,
-    jittered_crop,
-    random_piece,
-    random_rectangles,
-    rectangle_cells,
-)
+from epropnp.data.augment import jittered_crop, random_piece, random_rectangles, rectangle_cells
+from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import Record

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset, EpochSampler, evaluation_loader, training_loader
 from epropnp.data.reader import ArrowDataset
 from tests.data.augmentations import STRONG

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epropnp.data.augment import AugmentConfig, DetectorNoise, box_crop
+from epropnp.data.augment import box_crop
+from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import CropDataset, EpochSampler, training_loader
 from epropnp.data.reader import ArrowDataset
 from tests.data.sets import make_record, write_dataset

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.augment import AugmentConfig, composite, random_piece, random_rectangles, rectangle_cells
+from epropnp.data.augment import composite, random_piece, random_rectangles, rectangle_cells
+from epropnp.data.config import AugmentConfig
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.dataset import Batch
 from epropnp.data.schema import Record

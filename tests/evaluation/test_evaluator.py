@@ -14,7 +14,8 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.inference import poses
 from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.temperature import Temperature, Temperatures
-from epropnp.models.network import ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction
 from epropnp.pnp import EProPnP
 from epropnp.training.best import inference_of
 from epropnp.training.config import DataConfig, TrialConfig

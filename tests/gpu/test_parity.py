@@ -21,7 +21,8 @@ from epropnp.evaluation.scores import score
 from epropnp.inference import poses
 from epropnp.inference.poses import as_image
 from epropnp.inference.precision import autocast
-from epropnp.models.network import CorrespondenceNet, ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import EProPnP
 from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from epropnp.inference.maps import correspondences, random_cells
-from epropnp.models.network import ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction
 from tests.training.toys import CELLS, looking, made_batch
 
 BATCH = made_batch([looking(20.0, (0.05, -0.03, 0.8)), looking(-70.0, (-0.1, 0.06, 1.1))], [1, 2])

@@ -8,8 +8,9 @@ from torch import nn
 
 from epropnp.errors import UserError
 from epropnp.models.backbones import check_backbone, feature_levels
+from epropnp.models.config import ModelConfig, WeightNorm
 from epropnp.models.heads import HEADS, fitting_heads
-from epropnp.models.network import CorrespondenceNet, ModelConfig, WeightNorm, weights_from_maps
+from epropnp.models.network import CorrespondenceNet, weights_from_maps
 from epropnp.training.recipes import RECIPES, study_head
 
 PX = 64

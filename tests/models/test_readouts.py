@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from epropnp.models.network import CorrespondenceNet, ModelConfig, WeightNorm, weights_from_maps
+from epropnp.models.config import ModelConfig, WeightNorm
+from epropnp.models.network import CorrespondenceNet, weights_from_maps
 
 LN2 = math.log(2)
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from epropnp.errors import UserError
 from epropnp.models import backbones
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.models.released import load_released
 
 State = dict[str, Tensor]

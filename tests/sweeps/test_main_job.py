@@ -80,7 +80,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, write: Write, tmp_path:
         return world.trackers[-1]
 
     patches = {
-        "epropnp.training.recipes.RECIPES": dict(RECIPES) | {"quick": tiny},
+        "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build": build,
         "sweeps.schedule.run_trials": run_trials,
@@ -241,7 +241,7 @@ def test_a_stopped_sweep_is_closed_as_killed_and_can_be_resumed(
 def test_records_that_could_not_be_sent_are_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     printed: list[str] = []
     console = SimpleNamespace(print=lambda text, **_: printed.append(text))
-    monkeypatch.setattr(backbones, "_console", lambda: console)
+    monkeypatch.setattr(backbones, "console_or_file", lambda: console)
     monkeypatch.setattr(FakeTracker, "flush", lambda self: False)
     assert backbones.main(world.words) == 0
     assert any("out of reach; later: --resume --name mine" in text for text in printed)

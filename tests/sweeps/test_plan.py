@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from epropnp.models import network
 from epropnp.plain import flatten
 from epropnp.training.recipes import RECIPES, Recipe
-from sweeps import backbones, space
+from sweeps import backbones
 from sweeps.flags import SweepConfig
 from sweeps.space import PlannedTrial, fetch_weights, plan_trials
 
@@ -64,7 +65,7 @@ def test_weights_are_fetched_once_for_each_network_that_starts_from_any(
 ) -> None:
     built: list[Any] = []
     trials = plan_trials([tiny], seeds=[0, 1])
-    monkeypatch.setattr(space, "CorrespondenceNet", built.append)
+    monkeypatch.setattr(network, "CorrespondenceNet", built.append)
     fetch_weights(trials)
     assert built == []
     pretrained = plan_trials([tiny], pretrained=True, seeds=[0, 1])
@@ -85,7 +86,7 @@ def test_networks_are_checked_without_memory_or_weights(
 ) -> None:
     built: list[tuple[Any, str]] = []
     monkeypatch.setattr(
-        space, "CorrespondenceNet", lambda model: built.append((model, torch.empty(0).device.type))
+        network, "CorrespondenceNet", lambda model: built.append((model, torch.empty(0).device.type))
     )
     plan_trials([tiny], pretrained=True, seeds=[0, 1], heads=["deconv", "fpn"])
     assert [(m.backbone, m.head, m.pretrained, device) for m, device in built] == [
@@ -118,7 +119,10 @@ def test_adding_a_recipe_renames_no_trial(tiny: Recipe) -> None:
 FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs in the fields of the flags
     "recipe": (["--recipe", "best", "quick"], {"recipe": ("best", "quick")}),
     "small": (["--small"], {"small": True}),
-    "set": (["--set", "a=1", "b=2", "--set", "c=3"], {"set": (("a=1", "b=2"), ("c=3",))}),
+    "set": (
+        ["--set", "optim.lr=1", "loss.coord=2", "--set", "data.points=9"],
+        {"set": (("optim.lr=1", "loss.coord=2"), ("data.points=9",))},
+    ),
     "backbones": (["--backbones", "x", "y"], {"backbones": ("x", "y")}),
     "heads": (["--heads", "fpn", "direct"], {"heads": ("fpn", "direct")}),
     "loss_weights": (["--loss-weights", "0.5", "0"], {"loss_weights": (0.5, 0.0)}),
@@ -136,6 +140,8 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "ray_address": (["--ray-address", "auto"], {"ray_address": "auto"}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
+    "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
+    "list all settings": (["--list-settings"], {"list_settings": "*"}),
 }
 
 
@@ -203,5 +209,5 @@ def test_recipes_keep_their_order_come_once_and_small_ones_are_small() -> None:
 def test_the_recipe_fits_the_machine(cuda: bool, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
-    chosen = backbones._choose_recipes(SweepConfig(), backbones._console())
+    chosen = backbones._choose_recipes(SweepConfig(), backbones.console_or_file())
     assert [each.name for each in chosen] == [recipe]

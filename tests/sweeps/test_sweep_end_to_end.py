@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.setattr("epropnp.training.recipes.RECIPES", dict(RECIPES) | {"quick": tiny})
+    monkeypatch.setattr("sweeps.backbones.RECIPES", dict(RECIPES) | {"quick": tiny})
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
     monkeypatch.setattr("pipelines.building.build.BuildConfig", coarse)

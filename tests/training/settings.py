@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.inference.config import EvaluationConfig
-from epropnp.models.network import ModelConfig
+from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 

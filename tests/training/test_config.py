@@ -56,8 +56,8 @@ def test_a_trial_needs_all_degrees_of_freedom() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"evaluation": {"hypotheses": 0}}, "is not between 1 and evaluation.proposals"),
-        ({"evaluation": {"hypotheses": 5, "proposals": 4}}, r"not between 1 and .* \(4\)"),
+        ({"evaluation": {"hypotheses": 0}}, "0 is not at least 1"),
+        ({"evaluation": {"hypotheses": 5, "proposals": 4}}, r"not at most .* \(4\)"),
         ({"evaluation": {"hypotheses": 2, "initial": "epnp"}}, "EPnP gives one pose"),
         ({"loss": {"own": [["mc", 0.5]]}}, "set loss.mc"),
         ({"loss": {"own": [["flat", 1.0], ["flat", 2.0]]}}, "given twice"),

@@ -8,8 +8,9 @@ import pytest
 
 from epropnp.errors import UserError
 from epropnp.plain import differing, flatten, from_dict, to_dict, without_none
+from epropnp.settings import settings_of
 from epropnp.training.config import LossConfig, TrialConfig, config_hash, identity
-from epropnp.training.overrides import _leaves, override
+from epropnp.training.overrides import override
 from tests.training.settings import BASE, SETTINGS
 
 
@@ -102,6 +103,25 @@ def test_a_value_is_taken_and_has_its_settings_type(values: dict[str, Any], name
 def test_a_value_of_another_kind_is_refused_with_its_place(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         from_dict(Kinds, values, "here")
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seed": True}, "config.seed: True is not a whole number"),
+        ({"optim": {"clip_norm": "none"}}, "config.optim.clip_norm: 'none' is not a number"),
+        ({"optim": 3}, "config.optim: 3 is not a group of settings"),
+        ({"optim": {"schedule": "cosine"}}, "config.optim.schedule: 'cosine' is not one of step, onecycle"),
+        ({"model": {"head": "c"}}, "config.model.head: 'c' is not one of deconv, direct, fpn, upsample"),
+        ({"model": {"pretrained": 1}}, "config.model.pretrained: 1 is not true or false"),
+        ({"recipe": 1}, "config.recipe: 1 is not a text"),
+        ({"data": {"augment": {"hue": 1}}}, "config.data.augment: unknown key 'hue'"),
+    ],
+)
+def test_a_trials_config_says_where_a_value_of_another_kind_is(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        from_dict(TrialConfig, values)
     assert str(error.value) == message
 
 
@@ -210,7 +230,7 @@ def test_flat_values_are_plain_and_keep_their_type() -> None:
     assert flat["model.pretrained"] is True
     assert flat["optim.clip_norm"] == "None"
     assert flat["seed"] == 0
-    assert list(flat) == [key for key, _ in _leaves(TrialConfig)]
+    assert list(flat) == [setting.key for setting in settings_of(TrialConfig)]
 
 
 def test_terms_of_weight_zero_are_not_among_the_losss() -> None:

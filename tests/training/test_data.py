@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.augment import AugmentConfig, DetectorNoise
+from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import Batch, EpochSampler
 from epropnp.data.reader import ArrowDataset, Split
 from epropnp.errors import UserError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import Batch, CropDataset
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import Record

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from epropnp.data.dataset import Batch
 from epropnp.losses.algebra import LossValue
-from epropnp.models.network import ModelConfig, Prediction
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import Prediction
 from epropnp.pnp import pose
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 from epropnp.training.objective import Objective

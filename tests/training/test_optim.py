@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from epropnp.models.network import CorrespondenceNet, ModelConfig
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import OptimConfig
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates, learning_rate, make_optimiser

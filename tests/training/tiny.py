@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from epropnp.data.augment import AugmentConfig
+from epropnp.data.config import AugmentConfig
 from epropnp.inference.config import EvaluationConfig
-from epropnp.models.network import ModelConfig
+from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig

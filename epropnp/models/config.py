@@ -1,0 +1,57 @@
+"""Settings of the network, without torch: command lines answer before it is loaded."""
+
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from epropnp.errors import UserError, nearest
+from epropnp.settings import Range, Share
+
+HeadName = Literal["deconv", "direct", "fpn", "upsample"]
+HEAD_NAMES: tuple[HeadName, ...] = typing.get_args(HeadName)
+WeightNorm = Literal["v1b", "v2"]
+OUTPUT_STRIDE = 4  # of the output maps
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which network is trained."""
+
+    backbone: str = "resnet34"
+    """Any timm model that gives feature maps; see --list-backbones of the sweep."""
+    head: HeadName = "deconv"
+    """What turns the backbone's feature maps into one of stride 4."""
+    pretrained: bool = False
+    """Start the backbone from ImageNet weights."""
+    weights_file: str | None = None
+    """Where the ImageNet weights are; `none`: in an installed package, or on timm's hub."""
+    released: str | None = None
+    """Checkpoint of the official code or of CDPN to start from."""
+    input_px: Annotated[int, Range(least=1)] = 256
+    """Side of the square input crop."""
+    deconv_stride: Annotated[int, Range(least=4)] = 32
+    """Largest stride that a head reads; 32, 16, 8 give `deconv` 3, 2, 1 stages."""
+    head_width: Annotated[int, Range(least=1)] = 256
+    """Channels of the head's layers."""
+    weight_norm: WeightNorm = "v1b"
+    """Normalisation and initialisation of the weight maps."""
+    cell_anchor: Share = 0.5
+    """Where in a map's cell its image point lies; networks of the official code: 0."""
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the backbone starts from weights that were trained elsewhere."""
+        return self.pretrained or self.released is not None
+
+    @property
+    def map_px(self) -> int:
+        """Side of the square output maps."""
+        return self.input_px // OUTPUT_STRIDE
+
+
+def checked_head(name: str) -> HeadName:
+    """The head of that name; a UserError that names the nearest if there is none."""
+    for head in HEAD_NAMES:
+        if head == name:
+            return head
+    raise UserError(f"unknown head '{name}'{nearest(name, HEAD_NAMES)}; heads are {', '.join(HEAD_NAMES)}")
