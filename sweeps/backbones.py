@@ -22,9 +22,9 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from rich.console import Console
 
     from sweeps.folder import Sweep
+    from sweeps.results.tables import Row
     from sweeps.space import PlannedTrial
-    from sweeps.tables import Row
-    from sweeps.tracking import Tracker
+    from sweeps.tracking.tracker import Tracker
 
 PROG = "python sweeps/backbones.py"
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: SweepConfig, words: Sequence[str]) -> int:
     """Run a sweep whose flags passed `check`, given as these `words`; see `main` for the exit code."""
     from pipelines.objects import resolve_objects
-    from sweeps.cluster import set_environment
     from sweeps.folder import create_folders, find_sweep
+    from sweeps.running.cluster import set_environment
     from sweeps.space import fetch_weights
 
     set_environment(config.ray_address)
@@ -89,7 +89,7 @@ def run(config: SweepConfig, words: Sequence[str]) -> int:
     training_s = time.perf_counter() - started_s
 
     from epropnp.data.reader import ArrowDataset
-    from sweeps.report import report, show
+    from sweeps.results.report import report, show
 
     show(report(sweep, rows, ArrowDataset(dataset), tracker), console)
     if not tracker.flush():
@@ -207,7 +207,7 @@ def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tup
 
 
 def _tracker(config: SweepConfig, sweep: "Sweep") -> "Tracker":
-    from sweeps.tracking import Tracker
+    from sweeps.tracking.tracker import Tracker
 
     out = config.out.resolve()
     given = os.environ.get("MLFLOW_TRACKING_URI")
@@ -230,8 +230,8 @@ def _train(
     console: "Console",
 ) -> list["Row"]:
     """Run the trials that have no result yet, and collect all results in the order of `trials`."""
-    from sweeps.schedule import run_trials
-    from sweeps.tables import Row
+    from sweeps.results.tables import Row
+    from sweeps.running.tune import run_trials
     from sweeps.trial import read_result
 
     folders = {trial.name: sweep.trial_folder(trial.name) for trial in trials}

@@ -8,9 +8,9 @@ import pytest
 from epropnp.evaluation.scores import Estimate
 from epropnp.training.recipes import RECIPES, Recipe
 from epropnp.training.result import TrialResult
-from sweeps.cluster import set_environment
+from sweeps.results.tables import Row
+from sweeps.running.cluster import set_environment
 from sweeps.space import PlannedTrial, plan_trials
-from sweeps.tables import Row
 
 set_environment(None)  # before a test module imports Ray
 

@@ -83,12 +83,12 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, write: Write, tmp_path:
         "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build": build,
-        "sweeps.schedule.run_trials": run_trials,
-        "sweeps.cluster.set_environment": world.environment.append,
+        "sweeps.running.tune.run_trials": run_trials,
+        "sweeps.running.cluster.set_environment": world.environment.append,
         "sweeps.space.fetch_weights": lambda trials: world.environment.append(len(trials)),
-        "sweeps.tracking.Tracker": tracker,
-        "sweeps.report.report": lambda *given: world.reported.append(given),
-        "sweeps.report.show": lambda *given: None,
+        "sweeps.tracking.tracker.Tracker": tracker,
+        "sweeps.results.report.report": lambda *given: world.reported.append(given),
+        "sweeps.results.report.show": lambda *given: None,
     }
     for name, value in patches.items():
         monkeypatch.setattr(name, value)

@@ -22,8 +22,8 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import BuildConfig, build
 from sweeps import backbones
-from sweeps.cluster import Share, share_of_cluster
-from sweeps.tracking import EXPERIMENT, PARENT_TAG
+from sweeps.running.cluster import Share, share_of_cluster
+from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
 
 TRIALS = ("test_resnet-deconv-mc0.02-seed0", "test_convnext-deconv-mc0.02-seed0")
 
@@ -37,7 +37,7 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
     monkeypatch.setattr("pipelines.building.build.BuildConfig", coarse)
     monkeypatch.setattr("pipelines.building.build.build", functools.partial(build, workers=1))
-    monkeypatch.setattr("sweeps.schedule.share_of_cluster", _share_on_loopback)
+    monkeypatch.setattr("sweeps.running.tune.share_of_cluster", _share_on_loopback)
     return tiny
 
 

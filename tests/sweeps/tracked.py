@@ -5,7 +5,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from sweeps.tracking import EXPERIMENT, Tracker
+from sweeps.tracking.tracker import EXPERIMENT, Tracker
 
 
 def tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:

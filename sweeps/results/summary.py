@@ -21,7 +21,7 @@ from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, compare
 from epropnp.evaluation.metrics import Array
 from epropnp.training.config import config_hash
-from sweeps.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
+from sweeps.results.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")

@@ -15,10 +15,10 @@ from rich.console import Console
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.visualization.comparison import Curves
-from sweeps import report as module
 from sweeps.folder import Sweep
-from sweeps.report import Report, report, show
-from sweeps.tables import SCORES, Row
+from sweeps.results import report as module
+from sweeps.results.report import Report, report, show
+from sweeps.results.tables import SCORES, Row
 from tests.sweeps import graded
 
 Make = Callable[..., Row]

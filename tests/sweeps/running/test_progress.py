@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweeps import progress
-from sweeps.progress import SweepProgress
+from sweeps.running import progress
+from sweeps.running.progress import SweepProgress
 
 
 def _trial(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.tracking import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG, TrackingCallback
+from sweeps.tracking.tracker import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG, TrackingCallback
 from tests.sweeps import tracked
 
 A, B = "resnet-seed0", "vit-seed1"

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.scores import Estimate
-from sweeps.tables import SCORES, Row, shared_settings, table_csv, table_markdown, table_rich
-from sweeps.tables import SETTINGS as SETTING_COLUMNS
+from sweeps.results.tables import SCORES, Row, shared_settings, table_csv, table_markdown, table_rich
+from sweeps.results.tables import SETTINGS as SETTING_COLUMNS
 
 Make = Callable[..., Row]
 KEYS = {  # title -> key of `image_scores`, by what the legend says

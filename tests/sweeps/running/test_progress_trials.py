@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from sweeps import progress
-from sweeps.progress import SweepProgress
+from sweeps.running import progress
+from sweeps.running.progress import SweepProgress
 
 EPOCHS = {"a": 4, "b": 8, "c": 6, "d": 5, "e": 3, "f": 2}
 

@@ -12,9 +12,10 @@ from epropnp.errors import UserError
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.result import TrialResult
-from sweeps import trial as module
+from sweeps.running import worker as module
+from sweeps.running.worker import run_trial, trial_spec
 from sweeps.space import PlannedTrial
-from sweeps.trial import one_line, prepare_folder, read_result, run_trial, trial_spec
+from sweeps.trial import one_line, prepare_folder, read_result
 
 Told = list[dict[str, Any]]
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.scores import Estimate
+from sweeps.results.tables import COLUMNS, MIXED_NOTE, Row, table_csv, table_markdown, table_rich
 from sweeps.space import PlannedTrial
-from sweeps.tables import COLUMNS, MIXED_NOTE, Row, table_csv, table_markdown, table_rich
 
 DATASET = "abc123def456"
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from sweeps.summary import (
+from sweeps.results.summary import (
     ONE_SEED,
     RANKED,
     SELECTION,
@@ -22,7 +22,7 @@ from sweeps.summary import (
     summary_markdown,
     summary_rich,
 )
-from sweeps.tables import SCORES, Row
+from sweeps.results.tables import SCORES, Row
 
 IMAGES = 400
 Make = Callable[..., Row]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from sweeps.summary import (
+from sweeps.results.summary import (
     LEGEND,
     ONE_SEED,
     RANKED,
@@ -21,7 +21,7 @@ from sweeps.summary import (
     summary_markdown,
     summary_rich,
 )
-from sweeps.tables import SCORES, Row
+from sweeps.results.tables import SCORES, Row
 
 Make = Callable[..., Row]
 OBJECT_ID = np.array(

@@ -11,8 +11,8 @@ import pytest
 import ray
 
 from epropnp.errors import UserError
-from sweeps import cluster
-from sweeps.cluster import Share, ray_session, set_environment, share_of_cluster
+from sweeps.running import cluster
+from sweeps.running.cluster import Share, ray_session, set_environment, share_of_cluster
 
 OURS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -53,15 +53,15 @@ def test_ray_has_time_to_start_on_a_busy_machine_before_it_is_imported() -> None
     """Ray reads the times that it waits for its own processes once, when it is imported."""
     program = """if True:
         import os, sys, types
-        import sweeps.cluster
+        import sweeps.running.cluster
         from sweeps import backbones
-        set_environment = sweeps.cluster.set_environment
+        set_environment = sweeps.running.cluster.set_environment
         def noted(address):
             assert "ray" not in sys.modules
             set_environment(address)
             print(*(os.environ[f"RAY_{what}_wait_time_s"] for what in ("raylet_start", "gcs_server_port")))
             raise SystemExit(7)
-        sweeps.cluster.set_environment = noted
+        sweeps.running.cluster.set_environment = noted
         # Imports `epropnp` only, which never imports Ray, but torch, which takes seconds.
         sys.modules["sweeps.space"] = types.SimpleNamespace(fetch_weights=None)
         backbones.main(["--recipe", "quick"])
@@ -69,7 +69,7 @@ def test_ray_has_time_to_start_on_a_busy_machine_before_it_is_imported() -> None
     own = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "TUNE_"))}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=Path(cluster.__file__).parents[1],
+        cwd=Path(cluster.__file__).parents[2],
         env=own,
         capture_output=True,
         text=True,

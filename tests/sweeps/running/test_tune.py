@@ -11,11 +11,11 @@ from rich.console import Console
 
 from epropnp.plain import flatten
 from epropnp.training.recipes import Recipe
-from sweeps import schedule
-from sweeps.cluster import Share
-from sweeps.schedule import run_trials
+from sweeps.running import tune as schedule
+from sweeps.running.cluster import Share
+from sweeps.running.tune import run_trials
+from sweeps.running.worker import run_trial, trial_spec
 from sweeps.space import PlannedTrial, plan_trials
-from sweeps.trial import run_trial, trial_spec
 
 SHARE = Share(at_once=3, cpus=5, gpus=0.5)
 

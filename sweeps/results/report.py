@@ -17,7 +17,7 @@ from epropnp.visualization.calibration import save_calibration
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from epropnp.visualization.prediction import prediction_sheet, save_png
 from sweeps.folder import Sweep
-from sweeps.summary import (
+from sweeps.results.summary import (
     SELECTION,
     ImageScores,
     Summary,
@@ -26,8 +26,8 @@ from sweeps.summary import (
     summary_markdown,
     summary_rich,
 )
-from sweeps.tables import Row, table_csv, table_markdown, table_rich
-from sweeps.tracking import Tracker
+from sweeps.results.tables import Row, table_csv, table_markdown, table_rich
+from sweeps.tracking.tracker import Tracker
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
 PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"

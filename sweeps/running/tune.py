@@ -9,11 +9,12 @@ from ray import tune
 from rich.console import Console
 
 from epropnp.plain import flatten
-from sweeps.cluster import Share, ray_session, share_of_cluster
-from sweeps.progress import SweepProgress
+from sweeps.running.cluster import Share, ray_session, share_of_cluster
+from sweeps.running.progress import SweepProgress
+from sweeps.running.worker import run_trial, trial_spec
 from sweeps.space import PlannedTrial
-from sweeps.tracking import Tracker, TrackingCallback
-from sweeps.trial import RESULT_FILE, one_line, run_trial, trial_spec
+from sweeps.tracking.tracker import Tracker, TrackingCallback
+from sweeps.trial import RESULT_FILE, one_line
 
 
 def run_trials(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from sweeps.tracking import PARENT, PARENT_TAG, TrackingCallback
+from sweeps.tracking.tracker import PARENT, PARENT_TAG, TrackingCallback
 from tests.sweeps import tracked
 
 TRIAL = "resnet10t-deconv-mc0.02-seed0"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.cluster import Share, share_out
+from sweeps.running.cluster import Share, share_out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""From trial folders to the answer: tables, verdicts, files."""

@@ -1,0 +1,1 @@
+"""Trials on Ray Tune: the cluster, the driver, one trial's process, the live display."""
