@@ -55,7 +55,7 @@ class Arguments:
 
 def evaluate(arguments: Arguments, console: Console) -> None:
     """Score, print, and write the files. UserError where something is missing or cannot be written."""
-    from epropnp.data.format import ArrowDataset
+    from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.bop_results import write_bop_results
     from epropnp.evaluation.calibration import calibrate
     from epropnp.evaluation.pose_errors import pose_errors

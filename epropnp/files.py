@@ -8,6 +8,8 @@ from pathlib import Path
 
 from epropnp.errors import UserError
 
+LOCK_FILE = ".lock"
+
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
@@ -30,6 +32,21 @@ def replaced(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)  # what was not written to its end, for whatever reason
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether another process has claimed a folder; where a file system has no locks, False.
+
+    Not for the process that holds the claim: asking would end it.
+    """
+    try:
+        with (folder / LOCK_FILE).open("rb+") as stream:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Keep other processes that claim the same folder out of it; it is made.
@@ -40,7 +57,7 @@ def claimed(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stream = stack.enter_context((folder / ".lock").open("w"))
+            stream = stack.enter_context((folder / LOCK_FILE).open("w"))
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror})") from error
         try:

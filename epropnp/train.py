@@ -200,8 +200,8 @@ def _check(flags: Arguments) -> None:
 
 def _data(flags: Arguments) -> str:
     """Folder or URI of the dataset; UserError where there is none."""
-    from epropnp.data.format import MANIFEST
     from epropnp.data.remote import is_uri
+    from epropnp.data.schema import MANIFEST
 
     if flags.data is None:
         raise UserError(f"--data: name a built dataset; {BUILD}")

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from epropnp.data.format import ArrowDataset, Record
-from epropnp.data.schema import SPLITS, ObjectModel
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.bop import MILLIMETRE
 from pipelines.objects import ObjectInfo

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from epropnp.data.cache import locked
-from epropnp.data.format import Backgrounds, read_manifest
+from epropnp.data.manifest import read_manifest
+from epropnp.data.reader import Backgrounds
 from epropnp.data.schema import (
     BACKGROUNDS_FILE,
     MANIFEST,

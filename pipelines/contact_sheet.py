@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from epropnp.data.format import ArrowDataset, ObjectModel, Record
-from epropnp.data.schema import SPLITS
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.camera_views import project
 from pipelines.records import cut

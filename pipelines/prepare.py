@@ -17,7 +17,7 @@ from epropnp.errors import UserError, nearest
 from pipelines.building.config import BuildConfig
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
-    from epropnp.data.format import ArrowDataset
+    from epropnp.data.reader import ArrowDataset
 
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
 
@@ -111,7 +111,7 @@ class Inspect:
 
     def run(self) -> None:
         """Print the table, write the sheet and say where."""
-        from epropnp.data.format import ArrowDataset
+        from epropnp.data.reader import ArrowDataset
         from pipelines.contact_sheet import write_contact_sheet
 
         if self.per_split < 1:
@@ -135,7 +135,7 @@ class Export:
 
     def run(self) -> None:
         """Export and say how much."""
-        from epropnp.data.format import ArrowDataset
+        from epropnp.data.reader import ArrowDataset
         from pipelines.bop_export import export_bop, source_of
 
         dataset = ArrowDataset(self.path)

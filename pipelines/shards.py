@@ -9,15 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from epropnp.data.format import (
-    BACKGROUNDS_FILE,
-    OBJECTS_FILE,
-    SPLITS,
-    Backgrounds,
-    Split,
-    read_objects,
-)
-from epropnp.data.schema import ObjectModel, Record
+from epropnp.data.reader import Backgrounds, Split, read_objects
+from epropnp.data.schema import BACKGROUNDS_FILE, OBJECTS_FILE, SPLITS, ObjectModel, Record
 from epropnp.data.writer import file_digest, write_records
 from epropnp.errors import UserError
 from pipelines.files import whole_file

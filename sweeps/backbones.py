@@ -88,7 +88,7 @@ def run(config: SweepConfig, words: Sequence[str]) -> int:
         raise
     training_s = time.perf_counter() - started_s
 
-    from epropnp.data.format import ArrowDataset
+    from epropnp.data.reader import ArrowDataset
     from sweeps.report import report, show
 
     show(report(sweep, rows, ArrowDataset(dataset), tracker), console)
@@ -182,8 +182,9 @@ def _recipe_of_this_machine(console: "Console") -> str:
 
 def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tuple[str, str]:
     """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
-    from epropnp.data.format import MANIFEST, ArrowDataset
+    from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
+    from epropnp.data.schema import MANIFEST
     from pipelines.build import BuildConfig, build
 
     if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):

@@ -18,7 +18,8 @@ from epropnp.errors import UserError
 from epropnp.models.backbones import Backbone, feature_levels, list_backbones
 from epropnp.models.heads import fitting_heads
 from epropnp.models.network import CorrespondenceNet
-from epropnp.training.config import LossConfig, OptimConfig, TrialConfig, flatten
+from epropnp.plain import flatten
+from epropnp.training.config import LossConfig, OptimConfig, TrialConfig
 from sweeps.space import PlannedTrial
 
 MEASURED_AT_MOST = 25  # backbones listed with their strides and sizes; more are listed by name only

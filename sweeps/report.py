@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.pose_errors import pose_errors

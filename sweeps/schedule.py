@@ -8,7 +8,7 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
-from epropnp.training.config import flatten
+from epropnp.plain import flatten
 from sweeps.cluster import Share, ray_session, share_of_cluster
 from sweeps.progress import SweepProgress
 from sweeps.space import PlannedTrial

@@ -8,6 +8,8 @@ import gc
 import json
 import re
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,16 @@ from ray import tune
 
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
-from epropnp.files import replaced
+from epropnp.files import is_claimed
+from epropnp.plain import differing, from_dict, to_dict
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash, differing, from_dict, to_dict
-from epropnp.training.result import EpochReport, TrialResult
+from epropnp.training.config import TrialConfig
+from epropnp.training.record import CONFIG_FILE, Record, Status, config_note, write_config
+from epropnp.training.result import EpochReport, Metrics, TrialResult
 from epropnp.training.trainer import Trainer
 
 RESULT_FILE = "result.json"
-PREDICTIONS_FILE = "predictions.parquet"
-CONFIG_FILE = "trial.json"
+PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
 
 
@@ -67,7 +70,7 @@ def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
         UserError: the folder belongs to a trial of other settings or other data.
     """
     file = folder / CONFIG_FILE
-    wanted = {"hash": config_hash(config), "dataset_id": dataset_id, "config": to_dict(config)}
+    wanted = config_note(config, dataset_id)
     if file.is_file():
         difference = _difference(_noted(file), wanted, config)
         if difference:
@@ -76,8 +79,74 @@ def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
                 "give the same flags to resume it, or start a new sweep with another --name"
             )
         return
-    with replaced(file) as temporary:
-        temporary.write_text(json.dumps(wanted, indent=1))
+    write_config(folder, wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a trial's folder says.
+
+    Attributes:
+        name: of the folder.
+        config, dataset_id: what is trained on what.
+        test_id: which images it is tested on; None where the folder does not say.
+        status: `running` only while a process holds the folder.
+        reason: of a failure, a stop or an interruption, in one line.
+        history: metrics of the epochs so far, from epoch 0 on.
+        result: of a finished trial.
+        record: all of `status.json`, or None.
+        missing: what an older version has not written, in one line, or None.
+    """
+
+    name: str
+    config: TrialConfig
+    dataset_id: str
+    test_id: str | None
+    status: Status
+    reason: str | None
+    history: Sequence[Metrics]
+    result: TrialResult | None
+    record: Record | None
+    missing: str | None
+
+
+def read(folder: Path) -> Trial:
+    """Read a trial's folder, of an older version, too. UserError where there is none, or it is damaged."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise UserError(f"{folder} is no folder of a trial: it has no {CONFIG_FILE}")
+    note = _noted(folder / CONFIG_FILE)
+    record, result = Record.read(folder), read_result(folder)
+    status, reason = _status(folder, record, result)
+    return Trial(
+        name=folder.name,
+        config=from_dict(TrialConfig, note["config"]),
+        dataset_id=note["dataset_id"],
+        test_id=record.test_id if record else None,
+        status=status,
+        reason=reason,
+        history=record.history if record else (),
+        result=result,
+        record=record,
+        missing=None
+        if record
+        else f"{folder.name}: no status.json, as in older versions; its status is "
+        "inferred, and history, times, host and versions are unknown",
+    )
+
+
+def _status(folder: Path, record: Record | None, result: TrialResult | None) -> tuple[Status, str | None]:
+    """Status and reason; a process that was killed could not say so."""
+    if result is not None:
+        return "finished", None
+    if is_claimed(folder):
+        return "running", None
+    if record is None:
+        return "waiting", "interrupted" if (folder / CHECKPOINT_FILE).exists() else None
+    if record.status == "running":
+        return "waiting", f"interrupted after epoch {len(record.history) - 1}"
+    if record.status == "finished":
+        return "waiting", f"its {RESULT_FILE} was removed: only the test is left to do"
+    return record.status, record.reason
 
 
 def read_result(folder: Path) -> TrialResult | None:

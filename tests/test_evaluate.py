@@ -11,7 +11,7 @@ from epropnp.evaluate import main
 from epropnp.evaluation import scores
 from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.evaluation.scores import Estimates, estimates
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.visualization import calibration as drawing
 from tests.evaluation.made import model, pose, predictions
 

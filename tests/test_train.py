@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from epropnp.inference.model import load_checkpoint
 from epropnp.train import Arguments, main, trial_config
-from epropnp.training.checkpoint import load_checkpoint
 from epropnp.training.progress import TrialProgress
 from epropnp.training.recipes import RECIPES, small
 from epropnp.training.result import EpochReport

@@ -9,10 +9,11 @@ import pytest
 
 from epropnp import train
 from epropnp.errors import UserError
+from epropnp.plain import differing, to_dict
 from epropnp.train import main
 from epropnp.training import trainer as trainer_module
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, differing, to_dict
+from epropnp.training.config import TrialConfig
 from epropnp.training.progress import TrialProgress
 from epropnp.training.recipes import RECIPES, small
 from epropnp.training.result import TrialResult

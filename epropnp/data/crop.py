@@ -14,7 +14,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from epropnp.data.format import Record
+from epropnp.data.schema import Record
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 

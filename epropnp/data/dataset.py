@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -21,8 +21,8 @@ from epropnp.data import augment
 from epropnp.data.appearance import jitter_appearance
 from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
-from epropnp.data.format import ArrowDataset, ObjectModel, Record
-from epropnp.data.schema import QUANTISATION_STEPS
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import QUANTISATION_STEPS, ObjectModel, Record
 from epropnp.errors import UserError
 
 DETECTOR_SEED = 20151217  # of the errors of evaluation boxes, which no trial's seed changes
@@ -31,50 +31,58 @@ Boxes = Literal["true", "detected"]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B crops with their targets; the same fields without the first axis make one sample.
+class Crops:
+    """B crops of pictures, and where they were cut from.
 
     Attributes:
         image: RGB, uint8 (B, H, W, 3).
-        coords: object coordinates divided by `coord_scale`, (B, 3, h, w), channels last in memory.
-        mask: where the object is visible, bool (B, h, w).
         K: intrinsics of the (rotated) image that the crop was cut from, (B, 3, 3).
-        T_cam_obj: ground truth, metres, (B, 4, 4).
         corner: top-left corner of the crop in that image, px, (B, 2).
         side: side of the crop, px, (B,).
-        coord_scale: metres per unit of `coords`, (B, 3).
+        coord_scale: metres per unit of the network's coordinates of the object in it, (B, 3).
+    """
+
+    image: Tensor
+    K: Tensor
+    corner: Tensor
+    side: Tensor
+    coord_scale: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Copy to a device, asynchronously from pinned memory."""
+        return type(self)(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
+
+    def points_img(self, cells: int, anchor: float = 0.5) -> Tensor:
+        """Where the cells of a map of `cells` x `cells` lie in the image, px, (B, cells^2, 2), row by row.
+
+        `anchor` is the place in a cell: 0.5 is its centre, 0 its top-left corner, as in the official code.
+        """
+        centre = (torch.arange(cells, device=self.side.device) + anchor) / cells  # (w,)
+        grid = torch.stack(torch.meshgrid(centre, centre, indexing="xy"), -1).view(1, -1, 2)
+        return self.corner[:, None] + grid * self.side[:, None, None]
+
+
+@dataclass(frozen=True)
+class Batch(Crops):
+    """B crops with their targets; the same fields without the first axis make one sample.
+
+    Attributes:
+        coords: object coordinates divided by `coord_scale`, (B, 3, h, w), channels last in memory.
+        mask: where the object is visible, bool (B, h, w).
+        T_cam_obj: ground truth, metres, (B, 4, 4).
         object_id: (B,).
         index: position in the split, (B,).
     """
 
-    image: Tensor
     coords: Tensor
     mask: Tensor
-    K: Tensor
     T_cam_obj: Tensor
-    corner: Tensor
-    side: Tensor
-    coord_scale: Tensor
     object_id: Tensor
     index: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """Copy to a device, asynchronously from pinned memory."""
-        return Batch(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
     def pin_memory(self) -> Batch:
         """Called by the loader where an accelerator is present."""
         return Batch(**{k: v.pin_memory() for k, v in vars(self).items()})
-
-    def points_img(self, anchor: float = 0.5) -> Tensor:
-        """Where the map's cells lie in the image, px, (B, h*w, 2), row by row: their centres.
-
-        `anchor` is the place in a cell: 0 is its top-left corner, as in the official code.
-        """
-        cells = self.mask.shape[-1]
-        centre = (torch.arange(cells, device=self.side.device) + anchor) / cells  # (w,)
-        grid = torch.stack(torch.meshgrid(centre, centre, indexing="xy"), -1).view(1, -1, 2)
-        return self.corner[:, None] + grid * self.side[:, None, None]
 
 
 class CropDataset(Dataset[Batch]):

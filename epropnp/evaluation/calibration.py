@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2, f
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.metrics import Array, rotation_error_deg
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.temperature import DEGREES_OF_FREEDOM
+from epropnp.inference.temperature import DEGREES_OF_FREEDOM
 
 LEVELS = (0.50, 0.80, 0.95)  # of the credible regions in tables
 

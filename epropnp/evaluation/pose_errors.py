@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from epropnp.evaluation import metrics
 from epropnp.evaluation.metrics import Array

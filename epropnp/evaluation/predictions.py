@@ -16,9 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from epropnp.data.format import OBJECTS_FILE, ObjectModel, read_objects, write_objects
+from epropnp.data.reader import read_objects
+from epropnp.data.schema import OBJECTS_FILE, ObjectModel
+from epropnp.data.writer import write_objects
 from epropnp.errors import UserError
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference.temperature import Temperature, Temperatures
 
 VERSION = 2
 # of the Parquet metadata

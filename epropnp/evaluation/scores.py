@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.evaluation import metrics
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.pose_errors import PoseErrors, pose_errors

@@ -1,43 +1,36 @@
 """Checkpoints: written whole or not at all, and read without running code from the file."""
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from epropnp.errors import UserError
-from epropnp.files import replaced
-from epropnp.training.config import differing
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain containers to a file, atomically.
-
-    Raises:
-        UserError: the file cannot be written, such as on a full disk. An earlier checkpoint stays whole.
-    """
-    with replaced(path) as temporary:
-        torch.save(state, temporary)
+from epropnp.inference.model import load_checkpoint, save_checkpoint
+from epropnp.plain import differing
+from epropnp.training.record import ForeignError
+from epropnp.training.result import Metrics
 
 
-def load_checkpoint(path: Path, advice: str = "delete it to start over") -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote, onto the CPU. UserError with an advice where it is damaged."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise TypeError(f"it holds a {type(state).__name__}")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = type(error).__name__
-        raise UserError(f"checkpoint {path} cannot be read ({reason}): {advice}") from error
-    return state
+@dataclass
+class TrialState:
+    """How far a trial has come; saved with the weights."""
+
+    epoch: int = -1  # the last one reported; 0 is the evaluation before training
+    step: int = 0  # updates done in the epoch after it
+    skipped: int = 0  # updates left out, of all epochs
+    overflows: int = 0  # of the last updates, how many in a row overflowed in fp16
+    seconds: float = 0.0
+    best_epoch: int = -1
+    weights_sha256: str | None = None  # of the backbone that training started from, if it was not random
+    history: list[Metrics] = field(default_factory=list)
 
 
 class Checkpoints:
     """The checkpoints of one trial's folder: the last, the best, and some in between.
 
-    `checkpoint.pt` holds all that training goes on from; `best.pt` and `epoch-NNNN.pt` only the weights that
-    are evaluated. Each carries the header: the config and the dataset's id.
+    `checkpoint.pt` holds all that training goes on from; `best.pt` and `epoch-NNNN.pt` the weights that are
+    evaluated, and what prediction needs (`epropnp.inference.model`). Each carries the header: the config and
+    the dataset's id.
 
     Args:
         folder: created with the first checkpoint.
@@ -69,6 +62,11 @@ class Checkpoints:
         for file in (file for file, due in wanted.items() if due):
             save_checkpoint(file, self.header | evaluated)
 
+    def complete(self, best: dict[str, Any], more: dict[str, Any]) -> None:
+        """Write `best.pt` again, with what is known at the end alone. UserError where that fails."""
+        if any(best.get(name) != value for name, value in more.items()):
+            save_checkpoint(self.best, best | more)
+
     def load_best(self) -> dict[str, Any]:
         """What was kept of the best epoch. UserError where it is damaged or missing."""
         return load_checkpoint(self.best, f"delete {self.last.name}, too, to train again")
@@ -80,7 +78,7 @@ class Checkpoints:
         saved = load_checkpoint(self.last)
         for name, mine in self.header.items():
             if saved.get(name) != mine:
-                raise UserError(
+                raise ForeignError(
                     f"{self.last} is of another {name}{_difference(saved.get(name), mine)}: use another "
                     "folder, or delete it to start over"
                 )

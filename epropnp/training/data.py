@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from epropnp.data.dataset import Batch, CropDataset, EpochSampler, training_loader
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.losses.algebra import LossValue
 from epropnp.losses.derivative import DerivativeLoss
 from epropnp.losses.monte_carlo import MonteCarloPoseLoss

@@ -11,9 +11,9 @@ import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
+from epropnp.inference.precision import grad_scaler
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import OptimConfig
-from epropnp.training.precision import grad_scaler
 
 WARMUP = 0.15  # fraction of a one-cycle schedule spent rising
 

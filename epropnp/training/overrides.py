@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from epropnp.errors import UserError, nearest
+from epropnp.plain import convert, from_dict, to_dict, without_none
 from epropnp.settings import settings_of
-from epropnp.training.config import TrialConfig, convert, from_dict, to_dict, without_none
+from epropnp.training.config import TrialConfig
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 

@@ -14,14 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from epropnp.data.config import AugmentConfig
+from epropnp.inference.config import EvaluationConfig
 from epropnp.models.config import ModelConfig, checked_head
-from epropnp.training.config import (
-    DataConfig,
-    EvaluationConfig,
-    LossConfig,
-    OptimConfig,
-    TrialConfig,
-)
+from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 
 STUDY_OBJECTS = (
     *("ape", "benchvise", "camera", "can", "cat", "driller", "duck"),

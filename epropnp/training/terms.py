@@ -19,13 +19,13 @@ from torch import Tensor
 
 from epropnp.data.dataset import Batch
 from epropnp.errors import UserError, nearest
+from epropnp.inference.maps import Correspondences, correspondences, random_cells
 from epropnp.losses.algebra import Loss
 from epropnp.losses.coordinate import coordinate_loss
 from epropnp.losses.derivative import DerivativeTerms
 from epropnp.models.network import Prediction
 from epropnp.pnp import MonteCarlo, pose
 from epropnp.training.config import LossConfig
-from epropnp.training.correspondences import Correspondences, correspondences, random_cells
 
 if TYPE_CHECKING:
     from epropnp.training.objective import Objective
@@ -50,7 +50,7 @@ class Scene:
     def found(self) -> Correspondences:
         """Those of random cells of the maps."""
         config = self.objective.config
-        chosen = random_cells(self.batch, config.data.points, self.generator)
+        chosen = random_cells(self.prediction, config.data.points, self.generator)
         return correspondences(self.prediction, self.batch, config.model, chosen)
 
     @cached_property

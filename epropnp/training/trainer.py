@@ -8,7 +8,6 @@ gradients in no fixed order).
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -17,25 +16,29 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Batch
+from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-from epropnp.evaluation.temperature import Temperatures
 from epropnp.files import claimed, replaced
+from epropnp.inference.model import portable
+from epropnp.inference.poses import as_image
+from epropnp.inference.precision import autocast
+from epropnp.inference.temperature import Temperatures
 from epropnp.losses.algebra import LossValue
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
+from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
-from epropnp.training.checkpoint import Checkpoints
+from epropnp.training.checkpoint import Checkpoints, TrialState
 from epropnp.training.config import TrialConfig, config_hash, identity
 from epropnp.training.data import TrialData
-from epropnp.training.evaluator import as_image, fit_temperatures, predict
 from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
-from epropnp.training.precision import autocast
+from epropnp.training.record import Recorder
 from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 
 # The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
@@ -43,20 +46,6 @@ from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResul
 SELECTION_METRICS = ("val/add_area", "val/mspd_ar", "val/add_auc_10cm")
 OVERFLOWS = 20  # updates in a row that fp16 may lose to its search for a loss scale
 CHECKPOINT_S = 300.0  # at least so often, within an epoch, too
-
-
-@dataclass
-class TrialState:
-    """How far a trial has come; saved with the weights."""
-
-    epoch: int = -1  # the last one reported; 0 is the evaluation before training
-    step: int = 0  # updates done in the epoch after it
-    skipped: int = 0  # updates left out, of all epochs
-    overflows: int = 0  # of the last updates, how many in a row overflowed in fp16
-    seconds: float = 0.0
-    best_epoch: int = -1
-    weights_sha256: str | None = None  # of the backbone that training started from, if it was not random
-    history: list[Metrics] = field(default_factory=list)
 
 
 class Trainer:
@@ -92,6 +81,7 @@ class Trainer:
         self.data = TrialData(config, dataset, self.device)
         header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
+        self.recorder = Recorder(work_dir, config, self.device, self.data.dataset.dataset_id, None)
         start = self._start()
         self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
         self.state = TrialState()
@@ -119,11 +109,12 @@ class Trainer:
             NonFiniteError: losses or gradients are not finite more often than the config allows.
             UserError: a checkpoint cannot be read or written; another process trains in the same folder.
         """
-        with claimed(self.work_dir):
+        with claimed(self.work_dir), self.recorder.recording():
             return self._fit(callbacks)
 
     def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:
         self._restore()
+        self.recorder.note(self.state.history)
         for callback in callbacks:
             callback.on_start(self)
         self._since = time.monotonic()
@@ -205,8 +196,8 @@ class Trainer:
         self._sums = {name: value + self._sums.get(name, 0) for name, value in values.items()}
 
     def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
-        net, crops = self.updates.evaluated, self.data.evaluation(split)
-        predictions = predict(net, self.objective.layer, crops, self.config, temperatures)
+        inference = inference_of(self.updates.evaluated, self.objective.layer, self.config)
+        predictions = predict(inference, self.data.evaluation(split), temperatures)
         return predictions, score(predictions, self.data.dataset.objects)
 
     def _finish_epoch(self, epoch: int, metrics: Metrics) -> EpochReport:
@@ -220,8 +211,9 @@ class Trainer:
         if is_best:
             state.best_epoch = epoch
         evaluated = {"net": self.updates.evaluated.state_dict(), "objective": self.objective.state_dict()}
-        self.checkpoints.keep(evaluated, epoch, is_best)
+        self.checkpoints.keep(evaluated | portable(self.data.dataset.objects), epoch, is_best)
         self._save()
+        self.recorder.note(state.history)
         return EpochReport(
             epoch=epoch,
             epochs=self.config.optim.epochs,
@@ -236,8 +228,9 @@ class Trainer:
         self.objective.load_state_dict(saved["objective"])
         temperatures = None
         if self.config.evaluation.temperature == "validation":
-            held_out = self.data.evaluation("validation")
-            temperatures = fit_temperatures(best, self.objective.layer, held_out, self.config)
+            inference = inference_of(best, self.objective.layer, self.config)
+            temperatures = fit_temperatures(inference, self.data.evaluation("validation"))
+            self.checkpoints.complete(saved, {"temperatures": dataclasses.asdict(temperatures)})
         predictions, test = self._score("test", temperatures)
         with replaced(self.work_dir / "predictions.parquet") as file:
             predictions.write(file)

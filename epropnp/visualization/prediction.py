@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import tyro
 
-from epropnp.data.format import ArrowDataset, ObjectModel, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
 from epropnp.evaluation.metrics import add_error
 from epropnp.evaluation.predictions import Predictions

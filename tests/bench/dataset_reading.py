@@ -22,8 +22,10 @@ import tyro
 
 from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset, Draw
-from epropnp.data.format import MANIFEST, ArrowDataset, file_digest, write_records
 from epropnp.data.manifest import stated_files
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import MANIFEST
+from epropnp.data.writer import file_digest, write_records
 from epropnp.training.recipes import RECIPES
 
 REPORT_LOADER = 37  # training samples per second and core of the report's loader: PNG, pickle, resize

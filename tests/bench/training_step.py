@@ -35,16 +35,16 @@ import tyro
 from torch import Tensor
 
 from epropnp.data.dataset import Batch
+from epropnp.inference.poses import as_image
+from epropnp.inference.precision import autocast
 from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
-from epropnp.training.evaluator import as_image
 from epropnp.training.graphed import Loss as GraphedLoss
 from epropnp.training.graphed import graphed
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
-from epropnp.training.precision import autocast
 from epropnp.training.recipes import RECIPES, study_head
 from pipelines.build import BuildConfig, build
 

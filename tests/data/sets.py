@@ -5,18 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from epropnp.data.format import (
-    BACKGROUNDS_FILE,
-    MANIFEST,
-    OBJECTS_FILE,
-    SCHEMA_VERSION,
-    ObjectModel,
-    Record,
-    file_digest,
-    write_backgrounds,
-    write_objects,
-    write_records,
-)
+from epropnp.data.schema import BACKGROUNDS_FILE, MANIFEST, OBJECTS_FILE, SCHEMA_VERSION, ObjectModel, Record
+from epropnp.data.writer import file_digest, write_backgrounds, write_objects, write_records
 
 ROWS = 37  # neither a multiple of a record batch nor of a shard
 SHARD_ROWS = 20

@@ -10,7 +10,8 @@ from epropnp.data.appearance import jitter_appearance
 from epropnp.data.augment import box_crop, composite, jittered_crop
 from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import Batch, CropDataset
-from epropnp.data.format import ArrowDataset, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import Record
 from epropnp.errors import UserError
 from tests.data.sets import make_model, make_record, write_dataset
 

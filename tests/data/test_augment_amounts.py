@@ -14,7 +14,8 @@ from epropnp.data.appearance import jitter_appearance
 from epropnp.data.augment import jittered_crop, random_piece, random_rectangles, rectangle_cells
 from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset
-from epropnp.data.format import ArrowDataset, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import Record
 from tests.data.sets import make_record, write_dataset
 
 STILL = AugmentConfig(scale_jitter=0, shift_jitter=0, background_real=0, background_synthetic=0)

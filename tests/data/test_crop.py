@@ -8,7 +8,8 @@ import pytest
 from epropnp.data.augment import box_crop, jittered_crop
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.dataset import CropDataset
-from epropnp.data.format import ArrowDataset, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import Record
 from tests.data.augmentations import STRONG
 
 STRONGER = dataclasses.replace(STRONG, rotation_deg=40, occlusion=1.0, background_real=0.5)
@@ -107,7 +108,7 @@ def test_points_img_are_the_cell_centres_to_a_hundredth_of_a_pixel(tiny_dataset)
         original = cell_centres(crop, 32).reshape(-1, 2)
         rotated = np.c_[original, np.ones(len(original))] @ crop.rotation.T
         batched = type(sample)(**{k: v[None] for k, v in vars(sample).items()})
-        found = batched.points_img()[0].double().numpy()
+        found = batched.points_img(batched.mask.shape[-1])[0].double().numpy()
         assert np.abs(found - rotated[:, :2]).max() < 0.01
 
 
@@ -122,7 +123,7 @@ def test_coordinate_map_projects_onto_its_own_cells(tiny_dataset, config) -> Non
         T, K = s.T_cam_obj.double().numpy(), s.K.double().numpy()
         rays = (coords @ T[:3, :3].T + T[:3, 3]) @ K.T
         batched = type(s)(**{k: v[None] for k, v in vars(s).items()})
-        cells = batched.points_img()[0].view(32, 32, 2)[s.mask].double().numpy()
+        cells = batched.points_img(batched.mask.shape[-1])[0].view(32, 32, 2)[s.mask].double().numpy()
         gap_px = np.linalg.norm(rays[:, :2] / rays[:, 2:] - cells, axis=1)
         worst = max(worst, float(gap_px.max() * 32 / s.side))
     assert 0.01 < worst < 0.3

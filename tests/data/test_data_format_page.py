@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from epropnp.data.format import BACKGROUND_SIDE, OBJECT_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSION, ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import BACKGROUND_SIDE, OBJECT_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSION
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-format.md"
 

@@ -9,7 +9,7 @@ import torch
 
 from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import CropDataset, EpochSampler, evaluation_loader, training_loader
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from tests.data.augmentations import STRONG
 
 BATCH = 16  # four of them make an epoch

@@ -11,7 +11,7 @@ import pytest
 from epropnp.data.augment import box_crop
 from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import CropDataset, EpochSampler, training_loader
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from tests.data.sets import make_record, write_dataset
 
 JITTER = AugmentConfig(rotation_deg=20)

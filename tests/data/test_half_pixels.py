@@ -14,7 +14,7 @@ from epropnp.data.augment import composite, random_piece, random_rectangles, rec
 from epropnp.data.config import AugmentConfig
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
 from epropnp.data.dataset import Batch
-from epropnp.data.format import Record
+from epropnp.data.schema import Record
 from tests.data.sets import make_record
 
 SIDE, STEP = 60, 4  # of the record, px; grey levels per pixel of its ramps
@@ -117,10 +117,17 @@ def test_points_lie_at_the_cells_centres_row_by_row() -> None:
         object_id=torch.zeros(1),
         index=torch.zeros(1),
     )
-    points = batch.points_img()[0]
+    points = batch.points_img(batch.mask.shape[-1])[0]
     assert points[:5].tolist() == [[11, 21], [13, 21], [15, 21], [17, 21], [11, 23]]
     assert points[-1].tolist() == [17, 27]
-    assert batch.points_img(0.0)[0, :5].tolist() == [[10, 20], [12, 20], [14, 20], [16, 20], [10, 22]]
+    corners = batch.points_img(batch.mask.shape[-1], 0.0)[0]
+    assert corners[:5].tolist() == [
+        [10, 20],
+        [12, 20],
+        [14, 20],
+        [16, 20],
+        [10, 22],
+    ]
 
 
 def test_a_rectangle_hides_the_same_part_of_image_and_map() -> None:

@@ -9,15 +9,9 @@ import pyarrow as pa
 import pytest
 
 from epropnp.data import manifest as manifest_module
-from epropnp.data.format import (
-    BACKGROUNDS_FILE,
-    MANIFEST,
-    OBJECTS_FILE,
-    RECORD_SCHEMA,
-    SCHEMA_VERSION,
-    ArrowDataset,
-    verify,
-)
+from epropnp.data.manifest import verify
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import BACKGROUNDS_FILE, MANIFEST, OBJECTS_FILE, RECORD_SCHEMA, SCHEMA_VERSION
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
 from epropnp.training.trainer import Trainer

@@ -11,8 +11,10 @@ import pytest
 from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
 from epropnp.data.cache import cache_dir
-from epropnp.data.format import BACKGROUNDS_FILE, MANIFEST, OBJECTS_FILE, ArrowDataset, verify
+from epropnp.data.manifest import verify
+from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import synchronise
+from epropnp.data.schema import BACKGROUNDS_FILE, MANIFEST, OBJECTS_FILE
 from epropnp.errors import UserError
 from tests.data.sets import DATASET_ID, ROWS, write_dataset
 

@@ -15,7 +15,7 @@ from epropnp.evaluation.calibration import (
     squared_mahalanobis,
 )
 from epropnp.evaluation.predictions import Posterior, Predictions
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.pnp import pose as pose_algebra
 from tests.evaluation.made import model, pose, predictions, turn
 

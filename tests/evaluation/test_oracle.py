@@ -6,7 +6,7 @@ from scipy.integrate import simpson
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score

@@ -17,7 +17,7 @@ from epropnp.evaluation.predictions import (
     Posterior,
     Predictions,
 )
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference.temperature import Temperature, Temperatures
 from tests.evaluation.made import model, pose, predictions, turn
 
 

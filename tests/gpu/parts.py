@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from epropnp.data.dataset import Batch
+from epropnp.inference.config import EvaluationConfig
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import PnPConfig
-from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
+from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 from epropnp.training.data import TrialData
 
 TINY = TrialConfig(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Batch
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.losses.algebra import Loss, LossValue
 from epropnp.models.network import Prediction
 from epropnp.training.config import LossConfig

@@ -14,18 +14,21 @@ import pytest
 import torch
 
 from epropnp.data.dataset import CropDataset
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.evaluation.evaluator import predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
+from epropnp.inference import poses
+from epropnp.inference.poses import as_image
+from epropnp.inference.precision import autocast
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import EProPnP
-from epropnp.training import evaluator
+from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig
-from epropnp.training.evaluator import as_image, predict
 from epropnp.training.objective import Objective
-from epropnp.training.precision import autocast
 from epropnp.training.recipes import paper, study_head
+from tests.evaluation.test_evaluator import Oracle
 from tests.gpu.parts import (
     TINY,
     DrawnOnTheCpu,
@@ -36,7 +39,6 @@ from tests.gpu.parts import (
     random_net,
     relative_error,
 )
-from tests.training.test_evaluator import Oracle
 
 FIELDS = ("coords", "weight_logits", "log_scale")
 STUDY = {
@@ -128,14 +130,14 @@ def evaluated(dataset: Path, device: str) -> tuple[Predictions, dict[str, float]
     opened = ArrowDataset(dataset)
     data = CropDataset(opened, "test", input_px=TINY.model.input_px, map_px=TINY.model.map_px)
     net = TrueMaps(data).to(device)
-    found = predict(net, EProPnP(TINY.pnp), data, TINY)  # type: ignore[arg-type]
+    found = predict(inference_of(net, EProPnP(TINY.pnp), TINY), data)  # type: ignore[arg-type]
     return found, score(found, opened.objects)
 
 
 def test_evaluation(device: str, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poses and scores of a split, whatever the random starts: those of the other leg are others."""
     expected, scores = evaluated(tiny_dataset, "cpu")
-    monkeypatch.setattr(evaluator, "EVALUATION_SEED", evaluator.EVALUATION_SEED + 10)
+    monkeypatch.setattr(poses, "STARTS_SEED", poses.STARTS_SEED + 10)
     found, scores_there = evaluated(tiny_dataset, device)
     shift_m = np.linalg.norm(found.T_pred[:, :3, 3] - expected.T_pred[:, :3, 3], axis=1)
     assert np.median(shift_m) < 1e-4

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from epropnp.data.dataset import Batch
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.inference.poses import as_image
+from epropnp.inference.precision import autocast
 from epropnp.models.network import CorrespondenceNet
-from epropnp.training.evaluator import as_image
 from epropnp.training.objective import Objective
-from epropnp.training.precision import autocast
 from tests.gpu.parts import TINY, first_batch, moved, random_net
 from tests.gpu.waiting import NoWaiting, cuda_waits_are_errors
 

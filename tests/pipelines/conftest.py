@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from pipelines import shards
 from pipelines.build import BuildConfig, build
 from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import dequantise
+from epropnp.data.schema import dequantise
 from epropnp.errors import UserError
 from pipelines.bop import BopFolder
 from pipelines.camera_views import LINEMOD_K, project

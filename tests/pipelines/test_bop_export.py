@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import SPLITS, ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError
 from pipelines.bop import BopFolder
 from pipelines.bop_export import export_bop, source_of

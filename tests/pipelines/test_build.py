@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset, dequantise, verify
+from epropnp.data.manifest import verify
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import dequantise
 from epropnp.errors import UserError
 from pipelines import plan as plan_module
 from pipelines.build import BuildConfig, build, dataset_path

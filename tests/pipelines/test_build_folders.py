@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epropnp.data.format import SPLITS, ArrowDataset, verify
+from epropnp.data.manifest import verify
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError
 from pipelines.build import BuildConfig, build
 from pipelines.prepare import main

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from epropnp.data.format import verify
+from epropnp.data.manifest import verify
 from pipelines.build import BuildConfig, build
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epropnp.data.format import Record, dequantise
+from epropnp.data.schema import Record, dequantise
 from epropnp.errors import UserError
 from pipelines.camera_views import LINEMOD_K, project
 from pipelines.cdpn import CdpnFolder

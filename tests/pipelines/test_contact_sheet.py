@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from pipelines.contact_sheet import write_contact_sheet
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
 from pipelines.mesh import Mesh
 from pipelines.occluders import COVER_MAX, COVER_MIN, PROBABILITY, hide, place_occluder

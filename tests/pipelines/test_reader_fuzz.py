@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from epropnp.data.format import ObjectModel, Record, dequantise
+from epropnp.data.schema import ObjectModel, Record, dequantise
 from epropnp.errors import UserError
 from pipelines.camera_views import project
 from pipelines.frames import Frame, frame_record

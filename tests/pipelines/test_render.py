@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from epropnp.data.format import ObjectModel, Record, dequantise
+from epropnp.data.schema import ObjectModel, Record, dequantise
 from pipelines.camera_views import LINEMOD_K, LINEMOD_SIZE, project, sample_view
 from pipelines.mesh import Mesh
 from pipelines.render import Renderer

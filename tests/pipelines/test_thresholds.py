@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ObjectModel, Record, write_records
+from epropnp.data.schema import ObjectModel, Record
+from epropnp.data.writer import write_records
 from epropnp.errors import UserError
 from pipelines import occluders as occluders_module
 from pipelines.bop import BopFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.predictions import Predictions
 from tests.evaluation import made
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.training.config import config_hash, to_dict
+from epropnp.plain import to_dict
+from epropnp.training.config import config_hash
 from epropnp.training.recipes import Recipe
 from sweeps.flags import SweepConfig
 from sweeps.folder import Sweep, create_folders, find_sweep, started_with

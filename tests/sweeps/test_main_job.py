@@ -81,7 +81,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, write: Write, tmp_path:
 
     patches = {
         "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
-        "epropnp.data.format.ArrowDataset": Dataset,
+        "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.build.build": build,
         "sweeps.schedule.run_trials": run_trials,
         "sweeps.cluster.set_environment": world.environment.append,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from epropnp.models import network
-from epropnp.training.config import flatten
+from epropnp.plain import flatten
 from epropnp.training.recipes import RECIPES, Recipe
 from sweeps import backbones
 from sweeps.flags import SweepConfig

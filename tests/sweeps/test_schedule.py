@@ -9,7 +9,7 @@ import pytest
 from ray.tune import Tuner
 from rich.console import Console
 
-from epropnp.training.config import flatten
+from epropnp.plain import flatten
 from epropnp.training.recipes import Recipe
 from sweeps import schedule
 from sweeps.cluster import Share

@@ -14,9 +14,11 @@ import ray
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from epropnp.data.format import ArrowDataset, ObjectModel
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.predictions import Predictions
-from epropnp.training.config import TrialConfig, flatten, from_dict
+from epropnp.plain import flatten, from_dict
+from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.build import BuildConfig, build
 from sweeps import backbones

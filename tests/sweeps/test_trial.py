@@ -1,13 +1,19 @@
 """A trial's folder and its failures, as the driver reads them."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
-from sweeps.trial import one_line, prepare_folder, read_result
+from epropnp.training.record import Record
+from epropnp.training.result import TrialResult
+from sweeps.trial import one_line, prepare_folder, read, read_result
 
 RAY = (
     "\x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=30168, ip=127.0.0.1, actor_id=a1, repr=run_trial)\n"
@@ -39,3 +45,74 @@ def test_a_damaged_note_of_a_trial_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "trial.json").write_text(text)
     with pytest.raises(UserError, match=r"trial\.json is damaged"):
         prepare_folder(tmp_path, TrialConfig(), "0123456789ab")
+
+
+def a_folder(folder: Path, **record: Any) -> Path:
+    """Of a trial that was prepared, with a record if one is given."""
+    prepare_folder(folder, TrialConfig(seed=7), "0123456789ab")
+    if record:
+        Record(dataset_id="0123456789ab", test_id="fedcba987654", **record).write(folder)
+    return folder
+
+
+HISTORY = ({"val/add_area": 1.0}, {"val/add_area": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "reason"),
+    [
+        ({"status": "running", "history": HISTORY}, "waiting", "interrupted after epoch 1"),
+        ({"status": "stopped", "reason": "by hand"}, "stopped", "by hand"),
+        ({"status": "failed", "reason": "loss is NaN"}, "failed", "loss is NaN"),
+        (
+            {"status": "waiting", "reason": "interrupted after epoch 3"},
+            "waiting",
+            "interrupted after epoch 3",
+        ),
+        ({"status": "finished"}, "waiting", "its result.json was removed: only the test is left to do"),
+    ],
+)
+def test_a_folder_gives_back_what_its_trial_said(
+    tmp_path: Path, record: dict[str, Any], status: str, reason: str
+) -> None:
+    trial = read(a_folder(tmp_path / "resnet-seed7", **record))
+    assert (trial.name, trial.status, trial.reason) == ("resnet-seed7", status, reason)
+    assert trial.config == TrialConfig(seed=7)
+    assert (trial.dataset_id, trial.test_id) == ("0123456789ab", "fedcba987654")
+    assert trial.history == record.get("history", ())
+    assert (trial.result, trial.missing) == (None, None)
+
+
+def test_a_trial_runs_while_a_process_holds_its_folder(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, status="running", history=HISTORY)
+    program = (
+        "import pathlib, sys; from epropnp.files import claimed\n"
+        "with claimed(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert (read(folder).status, read(folder).reason) == ("running", None)
+        holder.communicate("")
+    assert read(folder).status == "waiting"
+
+
+def test_folders_of_older_versions_are_read_and_what_they_lack_is_said_in_one_line(
+    tmp_path: Path, result: TrialResult
+) -> None:
+    folder = a_folder(tmp_path / "old")
+    lacking = r"old: no status.json, as in older versions; its status is inferred, and history, .* unknown"
+    for state in ((), ("checkpoint.pt",)):
+        for name in state:
+            (folder / name).touch()
+        trial = read(folder)
+        assert (trial.status, trial.reason) == ("waiting", "interrupted" if state else None)
+        assert re.fullmatch(lacking, trial.missing or "")
+    (folder / "result.json").write_text(result.to_json())
+    assert (read(folder).status, read(folder).result) == ("finished", result)
+
+
+def test_another_folder_is_no_trial(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no folder of a trial: it has no trial.json"):
+        read(tmp_path)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.training.config import TrialConfig, to_dict
+from epropnp.plain import to_dict
+from epropnp.training.config import TrialConfig
 from epropnp.training.result import TrialResult
 from sweeps import trial as module
 from sweeps.space import PlannedTrial

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from tests.training.mixed import mixed_dataset
 
 

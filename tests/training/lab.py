@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
 from epropnp.evaluation.predictions import Predictions
+from epropnp.inference.poses import as_image
 from epropnp.losses.algebra import LossValue
 from epropnp.models.network import Prediction
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
-from epropnp.training.evaluator import as_image
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.terms import Scene
 from epropnp.training.trainer import Trainer

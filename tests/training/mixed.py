@@ -8,18 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from epropnp.data.format import (
-    BACKGROUNDS_FILE,
-    MANIFEST,
-    OBJECTS_FILE,
-    SCHEMA_VERSION,
-    ArrowDataset,
-    Record,
-    file_digest,
-    write_backgrounds,
-    write_objects,
-    write_records,
-)
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import BACKGROUNDS_FILE, MANIFEST, OBJECTS_FILE, SCHEMA_VERSION, Record
+from epropnp.data.writer import file_digest, write_backgrounds, write_objects, write_records
 
 SIZES = {"train": 12, "validation": 3, "test": 3}  # records per split; every other one of them a photograph
 DETECTED = np.array([5.0, -4.0, 8.0, 6.0], np.float32)  # detected minus true box (x, y, w, h), px

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from epropnp.data.dataset import CropDataset
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference.poses import Inference
+from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.training import checkpoint as checkpoint_module
 from epropnp.training import trainer as trainer_module
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig
 from epropnp.training.result import Metrics
 from epropnp.training.trainer import Trainer
 
@@ -73,14 +73,12 @@ def script(patch: pytest.MonkeyPatch, scores: Scores) -> list[Asked]:
     """Put the scores in place of all evaluation; returns what is asked of it from now on."""
     asked: list[Asked] = []
 
-    def predict(
-        net: nn.Module, layer: nn.Module, data: CropDataset, config: TrialConfig, given: Temperatures | None
-    ) -> Shown:
-        asked.append(Asked("poses", data.records.name, number_in(net.state_dict()), given))
+    def predict(inference: Inference, data: CropDataset, given: Temperatures | None) -> Shown:
+        asked.append(Asked("poses", data.records.name, number_in(inference.net.state_dict()), given))
         return Shown(asked[-1])
 
-    def fit(net: nn.Module, layer: nn.Module, data: CropDataset, config: TrialConfig) -> Temperatures:
-        number = number_in(net.state_dict())
+    def fit(inference: Inference, data: CropDataset) -> Temperatures:
+        number = number_in(inference.net.state_dict())
         asked.append(Asked("temperatures", data.records.name, number))
         return Temperatures(covariance=Temperature(scale=number + 10, tail=0.125))
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from epropnp.data.config import AugmentConfig
+from epropnp.inference.config import EvaluationConfig
 from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
-from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
+from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 
 BASE = TrialConfig(
     model=ModelConfig(backbone="test_resnet", input_px=64, deconv_stride=16, head_width=8, weight_norm="v2"),

@@ -3,8 +3,9 @@
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.plain import flatten, from_dict, to_dict
 from epropnp.pnp import PnPConfig
-from epropnp.training.config import TrialConfig, config_hash, flatten, from_dict, to_dict
+from epropnp.training.config import TrialConfig, config_hash
 from epropnp.training.optim import learning_rate
 from epropnp.training.recipes import RECIPES
 

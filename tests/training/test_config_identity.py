@@ -11,9 +11,10 @@ from typing import Any, Literal
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.plain import differing, flatten, from_dict, to_dict
 from epropnp.training import config as config_module
 from epropnp.training.checkpoint import Checkpoints
-from epropnp.training.config import TrialConfig, config_hash, differing, flatten, from_dict, identity, to_dict
+from epropnp.training.config import TrialConfig, config_hash, identity
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import tiny
 

@@ -7,18 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.plain import differing, flatten, from_dict, to_dict, without_none
 from epropnp.settings import settings_of
-from epropnp.training.config import (
-    LossConfig,
-    TrialConfig,
-    config_hash,
-    differing,
-    flatten,
-    from_dict,
-    identity,
-    to_dict,
-    without_none,
-)
+from epropnp.training.config import LossConfig, TrialConfig, config_hash, identity
 from epropnp.training.overrides import override
 from tests.training.settings import BASE, SETTINGS
 

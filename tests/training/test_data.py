@@ -12,7 +12,7 @@ import torch
 
 from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.dataset import Batch, EpochSampler
-from epropnp.data.format import ArrowDataset, Split
+from epropnp.data.reader import ArrowDataset, Split
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData

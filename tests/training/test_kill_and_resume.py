@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from epropnp.training.checkpoint import load_checkpoint
+from epropnp.inference.model import load_checkpoint
 from epropnp.training.result import TrialResult
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from epropnp.training.config import TrialConfig, from_dict
+from epropnp.training.config import TrialConfig
+from epropnp.plain import from_dict
 from epropnp.training.trainer import Trainer
 import json
 config = from_dict(TrialConfig, json.loads(sys.argv[1]))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.files import replaced

@@ -14,11 +14,12 @@ import torch
 
 from epropnp.data.config import AugmentConfig
 from epropnp.data.dataset import Batch, CropDataset
-from epropnp.data.format import ArrowDataset, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import Record
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
+from epropnp.inference.maps import correspondences
 from epropnp.models.network import Prediction
-from epropnp.training.correspondences import correspondences
 from epropnp.training.data import TrialData
 from epropnp.training.objective import Objective
 from epropnp.training.trainer import Trainer

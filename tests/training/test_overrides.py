@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.plain import flatten
 from epropnp.settings import settings_of
-from epropnp.training.config import TrialConfig, flatten
+from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override, read_settings, typed
 from epropnp.training.recipes import RECIPES
 

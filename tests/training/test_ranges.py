@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.plain import flatten, from_dict
 from epropnp.settings import Range, Setting, settings_of
-from epropnp.training.config import TrialConfig, flatten, from_dict
+from epropnp.training.config import TrialConfig
 
 SETTINGS = {setting.key: setting for setting in settings_of(TrialConfig)}
 

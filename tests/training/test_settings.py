@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from epropnp.training.config import flatten
+from epropnp.plain import flatten
 from epropnp.training.overrides import override
 from epropnp.training.terms import TERMS, Scene, loss_term
 from tests.training.lab import Lab, same

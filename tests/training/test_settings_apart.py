@@ -11,7 +11,7 @@ import timm
 import torch
 
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.temperature import Temperature
+from epropnp.inference.temperature import Temperature
 from epropnp.models import network
 from epropnp.models.released import Released
 from epropnp.pnp import compiled

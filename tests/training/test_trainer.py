@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.training.callbacks import Callback

@@ -161,7 +161,7 @@ def test_the_samples_of_a_posterior_differ_by_themselves(
     sampler: str, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same images, cells, weights and modes in every update: only the pose samples are left to differ."""
-    monkeypatch.setattr(terms, "random_cells", lambda batch, *_: torch.arange(16).expand(len(batch.side), -1))
+    monkeypatch.setattr(terms, "random_cells", lambda maps, *_: torch.arange(16).expand(len(maps.coords), -1))
     still = config(lr=0.0, weight_decay=0.0)
     still = dataclasses.replace(still, pnp=dataclasses.replace(still.pnp, rslm_proposals=0, sampler=sampler))
     trainer = Trainer(still, tiny_dataset, tmp_path, "cpu")

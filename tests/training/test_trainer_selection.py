@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from epropnp.inference.model import load_checkpoint
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.callbacks import Callback
-from epropnp.training.checkpoint import load_checkpoint
 from epropnp.training.config import TrialConfig, config_hash
 from epropnp.training.result import EpochReport, Metrics, TrialResult
 from epropnp.training.trainer import Trainer

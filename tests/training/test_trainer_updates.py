@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp.evaluation.temperature import Temperatures
+from epropnp.inference.temperature import Temperatures
 from epropnp.models.released import Released
 from epropnp.pnp import PnPConfig
 from epropnp.training import trainer as trainer_module
@@ -99,12 +99,14 @@ class Recorder(Callback):
         self.averages.append(copy.deepcopy(self.trainer.updates.evaluated.state_dict()))
         self.objectives.append(copy.deepcopy(self.trainer.objective.state_dict()))
 
-    def predict(self, net: Any, layer: Any, crops: Any, *_: Any) -> SimpleNamespace:
+    def predict(self, inference: Any, crops: Any, *_: Any) -> SimpleNamespace:
         """In place of `evaluator.predict`, which leaves evaluation mode behind."""
         self.trainer.net.eval()
         self.trainer.objective.eval()
         split = crops.records.name
-        self.tested.append((split, copy.deepcopy(net.state_dict()), layer.log_delta.item()))
+        self.tested.append(
+            (split, copy.deepcopy(inference.net.state_dict()), inference.layer.log_delta.item())
+        )
         return SimpleNamespace(
             sample_id=[], temperatures=Temperatures(), write=lambda file: file.write_bytes(b"")
         )

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from epropnp.data.dataset import CropDataset
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.evaluation import evaluator
+from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
+from epropnp.inference.model import load_checkpoint
 from epropnp.models.network import CorrespondenceNet
 from epropnp.pnp import EProPnP
-from epropnp.training import evaluator
 from epropnp.training import trainer as trainer_module
+from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
-from epropnp.training.checkpoint import load_checkpoint
 from epropnp.training.config import TrialConfig
-from epropnp.training.evaluator import fit_temperatures, predict
 from epropnp.training.result import EpochReport, StepReport, TrialResult
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny
@@ -178,9 +179,9 @@ def test_the_test_scores_are_those_of_the_best_weights(watched: Watched, tiny_da
     net = CorrespondenceNet(settings.model)
     net.load_state_dict(load_checkpoint(watched.folder / "best.pt")["net"])
     size = {"input_px": settings.model.input_px, "map_px": settings.model.map_px}
-    layer = EProPnP(settings.pnp)
-    found = fit_temperatures(net, layer, CropDataset(dataset, "validation", **size), settings)
-    predictions = predict(net, layer, CropDataset(dataset, "test", **size), settings, found)
+    inference = inference_of(net, EProPnP(settings.pnp), settings)
+    found = fit_temperatures(inference, CropDataset(dataset, "validation", **size))
+    predictions = predict(inference, CropDataset(dataset, "test", **size), found)
     saved = Predictions.read(watched.folder / "predictions.parquet")
     np.testing.assert_allclose(saved.T_pred, predictions.T_pred, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(saved.covariance, predictions.covariance, rtol=1e-3)

@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 from epropnp.data.config import AugmentConfig
+from epropnp.inference.config import EvaluationConfig
 from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import DataConfig, EvaluationConfig, LossConfig, OptimConfig, TrialConfig
+from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 from epropnp.training.result import EpochReport, StepReport
 
 

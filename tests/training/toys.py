@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
-from epropnp.data.format import ObjectModel
+from epropnp.data.schema import ObjectModel
 from epropnp.models.network import Prediction
 from epropnp.pnp import Camera
 

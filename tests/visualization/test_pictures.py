@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import compare
 from epropnp.evaluation.predictions import Predictions

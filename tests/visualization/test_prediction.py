@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epropnp.data.format import ArrowDataset, ObjectModel, Record
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.schema import ObjectModel, Record
 from epropnp.visualization import prediction
 from epropnp.visualization.prediction import (
     PREDICTED_RGB,

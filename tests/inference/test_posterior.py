@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from epropnp.evaluation.posterior import PosteriorSampler
-from epropnp.evaluation.temperature import Draws, Temperature, Temperatures
+from epropnp.inference.posterior import PosteriorSampler
+from epropnp.inference.temperature import Draws, Temperature, Temperatures
 from epropnp.pnp import EProPnP, MonteCarlo, PnPConfig, pose
 from tests.evaluation.drawn import draw, solve, squared_distance
 

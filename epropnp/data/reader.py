@@ -1,4 +1,4 @@
-"""The dataset format in one import: schema, writers, and the memory-mapped reader defined here.
+"""The memory-mapped reader of a dataset.
 
 A dataset is a folder of uncompressed Arrow IPC files beside a manifest; `epropnp.data.schema`
 describes its columns, `docs/data-format.md` the whole.
@@ -17,55 +17,19 @@ from typing import Any, overload
 import numpy as np
 import pyarrow as pa
 
-from epropnp.data.manifest import REBUILD, check_sizes, read_manifest, verify, verify_once
+from epropnp.data.manifest import REBUILD, check_sizes, read_manifest, verify_once
 from epropnp.data.remote import local_copy
 from epropnp.data.schema import (
     BACKGROUND_SCHEMA,
     BACKGROUND_SIDE,
     BACKGROUNDS_FILE,
-    MANIFEST,
     OBJECT_SCHEMA,
     OBJECTS_FILE,
     RECORD_SCHEMA,
-    ROWS_PER_BATCH,
-    SCHEMA_VERSION,
-    SPLITS,
     ObjectModel,
     Record,
-    dequantise,
-    quantise,
 )
-from epropnp.data.writer import file_digest, write_backgrounds, write_objects, write_records
 from epropnp.errors import UserError
-
-__all__ = [
-    "BACKGROUNDS_FILE",
-    "BACKGROUND_SCHEMA",
-    "BACKGROUND_SIDE",
-    "MANIFEST",
-    "OBJECTS_FILE",
-    "OBJECT_SCHEMA",
-    "RECORD_SCHEMA",
-    "ROWS_PER_BATCH",
-    "SCHEMA_VERSION",
-    "SPLITS",
-    "ArrowDataset",
-    "Backgrounds",
-    "ObjectModel",
-    "Record",
-    "Split",
-    "dequantise",
-    "file_digest",
-    "quantise",
-    "read_manifest",
-    "read_objects",
-    "verify",
-    "verify_once",
-    "write_backgrounds",
-    "write_objects",
-    "write_records",
-]
-
 
 Column = Sequence[Any] | np.ndarray  # one element per row
 _NUMBERS = {pa.int32(): "<i4", pa.float32(): "<f4", pa.float64(): "<f8"}

@@ -11,15 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epropnp.data.format import (
-    BACKGROUNDS_FILE,
-    ArrowDataset,
-    Split,
-    dequantise,
-    quantise,
-    read_objects,
-    write_records,
-)
+from epropnp.data.reader import ArrowDataset, Split, read_objects
+from epropnp.data.schema import BACKGROUNDS_FILE, dequantise, quantise
+from epropnp.data.writer import write_records
 from epropnp.errors import UserError
 from tests.data.sets import DATASET_ID, ROWS, make_model, make_record, write_dataset
 
@@ -136,7 +130,7 @@ def test_a_shard_with_too_few_rows_is_refused(dataset_dir: Path) -> None:
 def test_reading_imports_neither_pandas_nor_torch(dataset_dir: Path) -> None:
     """Each would cost a second in every process that reads."""
     code = (
-        "import sys; from epropnp.data.format import ArrowDataset; data = ArrowDataset(sys.argv[1]);"
+        "import sys; from epropnp.data.reader import ArrowDataset; data = ArrowDataset(sys.argv[1]);"
         "split = data.split('train'); split[0]; data.backgrounds[0]; split.column('synthetic');"
         "print(*{'pandas', 'torch'} & set(sys.modules))"
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from epropnp.evaluation.temperature import Draws, Temperatures
+from epropnp.inference.temperature import Draws, Temperatures
 from epropnp.pnp import Camera, EProPnP
 from epropnp.pnp.amis import effective_sample_size
 

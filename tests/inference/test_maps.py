@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.data.dataset import Batch
+from epropnp.inference.maps import correspondences, random_cells
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import Prediction
-from epropnp.training.correspondences import correspondences, random_cells
 from tests.training.toys import CELLS, looking, made_batch
 
 BATCH = made_batch([looking(20.0, (0.05, -0.03, 0.8)), looking(-70.0, (-0.1, 0.06, 1.1))], [1, 2])
@@ -68,14 +67,13 @@ def test_projections_may_leave_the_crop_by_thirty_cells_on_each_side() -> None:
     assert torch.equal(camera.K, batch.K)
 
 
-def of_cells(count: int, side: int) -> Batch:
-    """A batch of which nothing but the maps' size matters; nothing is visible in it."""
-    mask = torch.zeros(count, side, side, dtype=torch.bool)
-    return dataclasses.replace(BATCH, mask=mask)
+def of_cells(count: int, side: int) -> Prediction:
+    """Maps of which nothing but the size matters."""
+    return dataclasses.replace(prediction(), coords=torch.zeros(count, 3, side, side))
 
 
-def draw(batch: Batch, points: int, seed: int = 0) -> torch.Tensor:
-    return random_cells(batch, points, torch.Generator().manual_seed(seed))
+def draw(maps: Prediction, points: int, seed: int = 0) -> torch.Tensor:
+    return random_cells(maps, points, torch.Generator().manual_seed(seed))
 
 
 def test_random_cells_are_different_ones_and_every_cell_has_the_same_chance() -> None:

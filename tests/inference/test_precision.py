@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from epropnp.training.evaluator import predict
-from epropnp.training.precision import autocast
+from epropnp.evaluation.evaluator import predict
+from epropnp.inference.precision import autocast
+from epropnp.training.best import inference_of
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import with_optim
 
@@ -77,5 +78,8 @@ def test_training_and_evaluation_run_the_network_in_the_configs_precision_and_no
     assert {value.dtype for value in (loss.total, *loss.raw.values())} == {torch.float32}
     assert {p.grad.dtype for p in trainer.net.parameters() if p.grad is not None} == {torch.float32}
     seen.clear()
-    predict(trainer.net, trainer.objective.layer, trainer.data.evaluation("validation"), trainer.config)
+    predict(
+        inference_of(trainer.net, trainer.objective.layer, trainer.config),
+        trainer.data.evaluation("validation"),
+    )
     assert {name: set(dtypes) for name, dtypes in seen.items()} == expected

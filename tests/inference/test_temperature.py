@@ -9,8 +9,8 @@ import torch
 from scipy import optimize
 from scipy.stats import multivariate_t
 
-from epropnp.evaluation.posterior import PosteriorSampler
-from epropnp.evaluation.temperature import (
+from epropnp.inference.posterior import PosteriorSampler
+from epropnp.inference.temperature import (
     Draws,
     Temperature,
     Temperatures,

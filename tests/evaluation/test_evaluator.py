@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from epropnp.data.dataset import Batch, CropDataset
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.temperature import Temperature, Temperatures
+from epropnp.inference import poses
+from epropnp.inference.config import EvaluationConfig
+from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import Prediction
 from epropnp.pnp import EProPnP
-from epropnp.training import evaluator
-from epropnp.training.config import DataConfig, EvaluationConfig, TrialConfig
-from epropnp.training.evaluator import fit_temperatures, predict
+from epropnp.training.best import inference_of
+from epropnp.training.config import DataConfig, TrialConfig
 
 CONFIG = TrialConfig(
     model=ModelConfig(input_px=64, weight_norm="v2"),
@@ -55,7 +57,7 @@ def predicted(
     data = crops(dataset, split)
     evaluation = dataclasses.replace(CONFIG.evaluation, **changes)  # type: ignore[arg-type]
     config = dataclasses.replace(CONFIG, evaluation=evaluation)
-    return predict(Oracle(data), EProPnP(), data, config, temperatures)  # type: ignore[arg-type]
+    return predict(inference_of(Oracle(data), EProPnP(), config), data, temperatures)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_the_cost_is_that_of_as_many_cells_as_training_sees(
     sampled: Predictions, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The maps have 256 cells and training sees 64: variances are a quarter of the plain ones."""
-    monkeypatch.setattr(evaluator, "_as_trained", lambda found, points: found)
+    monkeypatch.setattr(poses, "_as_trained", lambda found, points: found)
     plain = predicted(tiny_dataset, samples=0)
     np.testing.assert_allclose(plain.T_pred, sampled.T_pred, atol=1e-3)
     np.testing.assert_allclose(sampled.cost, 4 * plain.cost, rtol=1e-2)
@@ -136,18 +138,18 @@ def test_temperatures_change_the_uncertainty_alone(sampled: Predictions, tiny_da
 def test_temperatures_undo_wrong_weights(tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that are three times too large for one fit are found to be so beside the other."""
     data = crops(tiny_dataset, "validation")
-    right = fit_temperatures(Oracle(data), EProPnP(), data, CONFIG)  # type: ignore[arg-type]
-    as_trained = evaluator._as_trained
+    right = fit_temperatures(inference_of(Oracle(data), EProPnP(), CONFIG), data)  # type: ignore[arg-type]
+    as_trained = poses._as_trained
 
-    def threefold(found: evaluator.Correspondences, points: int) -> evaluator.Correspondences:
+    def threefold(found: poses.Correspondences, points: int) -> poses.Correspondences:
         found = as_trained(found, points)
         return dataclasses.replace(found, weights=3 * found.weights)
 
-    monkeypatch.setattr(evaluator, "_as_trained", threefold)
-    wrong = fit_temperatures(Oracle(data), EProPnP(), data, CONFIG)  # type: ignore[arg-type]
+    monkeypatch.setattr(poses, "_as_trained", threefold)
+    wrong = fit_temperatures(inference_of(Oracle(data), EProPnP(), CONFIG), data)  # type: ignore[arg-type]
     assert wrong.posterior.scale < 0.6 * right.posterior.scale
     assert wrong.covariance.scale < 0.6 * right.covariance.scale
     evaluation = dataclasses.replace(CONFIG.evaluation, samples=0)
     unsampled = dataclasses.replace(CONFIG, evaluation=evaluation)
-    plain = fit_temperatures(Oracle(data), EProPnP(), data, unsampled)  # type: ignore[arg-type]
+    plain = fit_temperatures(inference_of(Oracle(data), EProPnP(), unsampled), data)  # type: ignore[arg-type]
     assert (plain.posterior, plain.covariance) == (Temperature(), wrong.covariance)

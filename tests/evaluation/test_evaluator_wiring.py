@@ -13,18 +13,21 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import CropDataset
-from epropnp.data.format import ArrowDataset
+from epropnp.data.reader import ArrowDataset
+from epropnp.evaluation import evaluator
 from epropnp.evaluation.calibration import squared_distances
+from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.temperature import Draws, Temperature, Temperatures, covariance_temperature
+from epropnp.inference import poses
+from epropnp.inference.maps import Correspondences
+from epropnp.inference.poses import as_image
+from epropnp.inference.temperature import Draws, Temperature, Temperatures, covariance_temperature
 from epropnp.models.network import Prediction
 from epropnp.pnp import Camera, EProPnP
-from epropnp.training import evaluator
+from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig
-from epropnp.training.correspondences import Correspondences
-from epropnp.training.evaluator import as_image, fit_temperatures, predict
 from tests.evaluation.made import model, pose, turn
-from tests.training.test_evaluator import CONFIG, Oracle, crops
+from tests.evaluation.test_evaluator import CONFIG, Oracle, crops
 
 SEED = 20220331  # of the random starts; that of the samples is the next
 
@@ -62,7 +65,7 @@ def data(tiny_dataset: Path) -> CropDataset:
 
 
 def predicted(net: Watched, settings: TrialConfig, temperatures: Temperatures | None = None) -> Predictions:
-    return predict(net, EProPnP(), net.data, settings, temperatures)  # type: ignore[arg-type]
+    return predict(inference_of(net, EProPnP(), settings), net.data, temperatures)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
@@ -187,7 +190,7 @@ def test_weights_grow_by_the_root_of_the_cells_that_training_does_not_see(points
     weights = torch.rand(2, 256, 2)
     zero = torch.zeros(2, 2)
     given = Correspondences(weights, weights, weights, Camera(torch.eye(3).expand(2, 3, 3), zero, zero))
-    found = evaluator._as_trained(given, points)
+    found = poses._as_trained(given, points)
     torch.testing.assert_close(found.weights, factor * weights)
     assert torch.equal(found.points_img, given.points_img)
 
@@ -227,7 +230,7 @@ def test_temperatures_are_fitted_to_valid_images_first_the_covariance_then_the_s
         evaluator, "posterior_temperature", lambda draws: given.append(draws) or Temperature(scale=7.0)
     )
     net = Watched(data, broken={3: torch.nan})
-    found = fit_temperatures(net, EProPnP(), data, settings)  # type: ignore[arg-type]
+    found = fit_temperatures(inference_of(net, EProPnP(), settings), data)  # type: ignore[arg-type]
     plain = predicted(Watched(data, {3: torch.nan}), config(samples=0, proposals=8))
     expected = covariance_temperature(squared_distances(plain, data.objects))
     assert found.covariance.scale == pytest.approx(expected.scale, rel=1e-6)

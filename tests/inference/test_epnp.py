@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.evaluation.epnp import epnp_poses
+from epropnp.inference.epnp import epnp_poses
 from epropnp.pnp import pose
 
 

@@ -1,0 +1,127 @@
+"""A trained network in a file, with all that prediction needs: objects, settings, temperatures.
+
+`best.pt` of a trial is such a file. It holds tensors and plain containers, and is read without running code
+from it. `dataset_id` says what it was trained on; the dataset itself is not needed any more.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from epropnp.data.augment import CROP_PER_BOX
+from epropnp.data.schema import ObjectModel
+from epropnp.errors import UserError
+from epropnp.files import replaced
+from epropnp.inference.config import EvaluationConfig
+from epropnp.inference.poses import Inference
+from epropnp.inference.temperature import Temperature, Temperatures
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
+from epropnp.plain import from_dict
+from epropnp.pnp import EProPnP, PnPConfig
+
+LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """What such a file holds, ready for use.
+
+    Attributes:
+        inference: the network and how its maps become poses.
+        objects: that it was trained on, by id.
+        temperatures: that correct how sure it says it is; of an unfinished training, none.
+        config: of the trial, as in `trial.json`.
+        dataset_id: of the dataset that it was trained on.
+    """
+
+    inference: Inference
+    objects: Mapping[int, ObjectModel]
+    temperatures: Temperatures
+    config: dict[str, Any]
+    dataset_id: str
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain containers to a file, atomically.
+
+    Raises:
+        UserError: the file cannot be written, such as on a full disk. An earlier one stays whole.
+    """
+    with replaced(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, advice: str = "delete it to start over") -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote, onto the CPU. UserError with an advice where it is damaged."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        reason = type(error).__name__
+        raise UserError(f"checkpoint {path} cannot be read ({reason}): {advice}") from error
+    return state
+
+
+def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
+    """What a checkpoint needs beside weights and settings to be used without its dataset."""
+    table = [
+        {name: torch.tensor(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}
+        for row in ({f.name: getattr(o, f.name) for f in dataclasses.fields(o)} for o in objects.values())
+    ]
+    return {"objects": table, "crop_per_box": CROP_PER_BOX}
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
+    """Read a network and what prediction needs.
+
+    Raises:
+        UserError: the file is missing or damaged, or older than the table of objects in such files.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there: give the best.pt of a trial")
+    saved = load_checkpoint(path, "take another one, such as the best.pt of a finished trial")
+    missing = {"config", "net", "objective", "objects"} - saved.keys()
+    if missing:
+        raise UserError(
+            f"{path} does not hold {', '.join(sorted(missing))}: it is no best.pt, or one of an older "
+            "version, whose networks cannot be used without their dataset; train again to get one that can"
+        )
+    config = saved["config"]
+    model = from_dict(ModelConfig, config["model"] | _NOT_AGAIN, "config.model")
+    net = CorrespondenceNet(model)
+    net.load_state_dict(saved["net"])
+    layer = EProPnP(from_dict(PnPConfig, config["pnp"], "config.pnp"))
+    state = saved["objective"].items()
+    layer.load_state_dict({k.removeprefix(LAYER): v for k, v in state if k.startswith(LAYER)})
+    inference = Inference(
+        net=net.to(device).to(memory_format=torch.channels_last).eval(),
+        layer=layer.to(device),
+        model=model,
+        settings=from_dict(EvaluationConfig, config["evaluation"], "config.evaluation"),
+        points=config["data"]["points"],
+        precision=config["optim"]["precision"],
+    )
+    objects = [_object(row) for row in saved["objects"]]
+    fitted = {name: Temperature(**values) for name, values in saved.get("temperatures", {}).items()}
+    return TrainedModel(
+        inference=inference,
+        objects={model.object_id: model for model in objects},
+        temperatures=Temperatures(**fitted),
+        config=config,
+        dataset_id=saved["dataset_id"],
+    )
+
+
+def _object(row: Mapping[str, Any]) -> ObjectModel:
+    values: dict[str, Any] = {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in row.items()}
+    return ObjectModel(**values)
+
+
+_NOT_AGAIN = {"pretrained": False, "weights_file": None, "released": None}  # the file has the weights

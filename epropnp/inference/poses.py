@@ -1,0 +1,126 @@
+"""From crops to poses: network, initial pose, solver over all cells of the maps.
+
+Training sees some cells of a map, inference all of them. Both weight normalisations divide by the number of
+cells, so that the cost of n cells is the training's divided by n / points; weights are multiplied by the root
+of that here. The most likely pose stays where it is; cost, covariance and samples are then those of the
+distribution that the Monte Carlo loss has trained, which `temperature` corrects by what held-out images say.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from epropnp.data.dataset import Crops
+from epropnp.inference.config import EvaluationConfig
+from epropnp.inference.epnp import epnp_poses
+from epropnp.inference.maps import Correspondences, correspondences
+from epropnp.inference.precision import autocast
+from epropnp.inference.temperature import Temperatures
+from epropnp.models.config import ModelConfig
+from epropnp.models.network import CorrespondenceNet
+from epropnp.pnp import EProPnP, Hypotheses, Solution, pose
+
+STARTS_SEED = 20220331  # of the solver's random starts, which no trial's seed changes
+
+
+class Inferred(NamedTuple):
+    """What B crops show."""
+
+    found: Correspondences  # as training weighs them
+    solution: Solution
+    hypotheses: Hypotheses | None  # where several are asked for; `solution` is the first one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """A network, and how its maps become poses.
+
+    Attributes:
+        net: left in evaluation mode.
+        layer: the pose layer.
+        model: config of the network.
+        settings: of initial poses and solver.
+        points: cells of a map that training sees.
+        precision: of the network; the layer computes in float32.
+    """
+
+    net: CorrespondenceNet
+    layer: EProPnP
+    model: ModelConfig
+    settings: EvaluationConfig
+    points: int
+    precision: str = "float32"
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.net.parameters()).device
+
+    def random(self, stream: int = 0) -> torch.Generator:
+        """Random numbers that are the same for all networks; those of stream 0 are the solver's."""
+        return torch.Generator(self.device).manual_seed(STARTS_SEED + stream)
+
+    @torch.no_grad()
+    def __call__(self, crops: Crops, generator: torch.Generator) -> Inferred:
+        """Poses of crops on the device; the generator gives the random starts."""
+        self.net.eval()
+        with autocast(self.device, self.precision):
+            prediction = self.net(as_image(crops.image))
+        found = _as_trained(correspondences(prediction, crops, self.model), self.points)
+        return Inferred(found, *self._solve(found, generator))
+
+    def _solve(
+        self, found: Correspondences, generator: torch.Generator
+    ) -> tuple[Solution, Hypotheses | None]:
+        settings, layer = self.settings, self.layer
+        if settings.hypotheses > 1:
+            several = layer.hypotheses(
+                *found.given,
+                count=settings.hypotheses,
+                proposals=settings.proposals,
+                iterations=settings.iterations,
+                generator=generator,
+            )
+            return Solution(**{name: values[0] for name, values in vars(several.solution).items()}), several
+        if settings.initial == "epnp":
+            start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
+            solution = layer.solve(
+                *found.given, init_pose=start, proposals=0, iterations=settings.iterations, fast=True
+            )
+        else:
+            solution = layer.solve(
+                *found.given,
+                proposals=settings.proposals,
+                iterations=settings.iterations,
+                generator=generator,
+            )
+        return solution, None
+
+
+def described(inferred: Inferred, temperatures: Temperatures) -> dict[str, Tensor]:
+    """Poses and how sure they are, by the names of `predictions.Predictions`, B rows each."""
+    _, solution, hypotheses = inferred
+    rows = {
+        "T_pred": pose.to_matrix(solution.pose.double()),
+        "covariance": temperatures.covariance.covariance_factor * solution.covariance,
+        "cost": temperatures.posterior.scale**2 * solution.cost,
+        "valid": solution.valid & solution.pose.isfinite().all(-1),
+    }
+    if hypotheses is not None:
+        rows["T_hypotheses"] = pose.to_matrix(hypotheses.solution.pose.double()).transpose(0, 1)
+        shares = temperatures.posterior.shares(hypotheses.solution.cost, hypotheses.log_mass)
+        rows["probability"] = shares.T  # (B, K)
+    return rows
+
+
+def _as_trained(found: Correspondences, points: int) -> Correspondences:
+    cells = found.weights.shape[1]
+    return replace(found, weights=found.weights * math.sqrt(cells / min(points, cells)))
+
+
+def as_image(image: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) -> float (B, 3, H, W) in [0, 1], channels last in memory."""
+    return image.permute(0, 3, 1, 2).float().div(255)
