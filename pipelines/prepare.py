@@ -1,7 +1,5 @@
 """Command line: build a dataset, verify it, look at it."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time
@@ -59,14 +57,14 @@ class Build:
 
     def run(self) -> None:
         """Build and report what came of it."""
-        from epropnp.data.manifest import read_manifest
-        from pipelines.build import build_planned
-        from pipelines.plan import plan_dataset
-
         if self.ray is not None and self.workers is not None:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}, it must be at least 1")
+        from epropnp.data.manifest import read_manifest
+        from pipelines.build import build_planned
+        from pipelines.plan import plan_dataset
+
         start = time.monotonic()
         with _console.status("reading and hashing the sources"):
             plan = plan_dataset(self.config, self.root)
@@ -160,7 +158,7 @@ def _report(path: Path, seconds: float) -> None:
     print(f"look at it: python pipelines/prepare.py inspect {path}")
 
 
-def _describe(dataset: ArrowDataset) -> None:
+def _describe(dataset: "ArrowDataset") -> None:
     """Prints the settings, and the samples of every object and split."""
     import numpy as np
 
