@@ -10,7 +10,6 @@ import tyro
 from rich.console import Console
 
 from epropnp.command_line import parse
-from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.thresholds import Thresholds
 
@@ -56,6 +55,7 @@ class Arguments:
 
 def evaluate(arguments: Arguments, console: Console) -> None:
     """Score, print, and write the files. UserError where something is missing or cannot be written."""
+    from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.bop_results import write_bop_results
     from epropnp.evaluation.calibration import calibrate
     from epropnp.evaluation.pose_errors import pose_errors

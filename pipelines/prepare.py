@@ -59,14 +59,14 @@ class Build:
 
     def run(self) -> None:
         """Build and report what came of it."""
-        from epropnp.data.manifest import read_manifest
-        from pipelines.building.build import build_planned
-        from pipelines.building.plan import plan_dataset
-
         if self.ray is not None and self.workers is not None:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}, it must be at least 1")
+        from epropnp.data.manifest import read_manifest
+        from pipelines.building.build import build_planned
+        from pipelines.building.plan import plan_dataset
+
         start = time.monotonic()
         with _console.status("reading and hashing the sources"):
             plan = plan_dataset(self.config, self.root)
