@@ -1,6 +1,7 @@
 """The project's own rules: who may import whom, what is declared and pinned, how long a file may be."""
 
 import ast
+import graphlib
 import importlib
 import re
 import subprocess
@@ -86,6 +87,22 @@ def test_rooms_import_only_what_the_design_allows(room: str) -> None:
         ours = [name for name in imports(file) if name.partition(".")[0] in PACKAGES]
         wrong = [name for name in ours if not any(lies_in(name, part) for part in allowed)]
         assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
+
+
+def test_no_import_leads_back_even_for_type_checkers() -> None:
+    """The rooms as a whole may not form a circle either, for their modules would."""
+    modules = {module_name(file) for file in SOURCES}
+
+    def module_of(name: str) -> str | None:
+        return (
+            name if name in modules else next((m for m in (name.rpartition(".")[0],) if m in modules), None)
+        )
+
+    graph = {
+        module_name(file): {m for m in map(module_of, imports(file)) if m not in (None, module_name(file))}
+        for file in SOURCES
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "tests" / "bench").glob("*.py")), ids=lambda file: file.stem)

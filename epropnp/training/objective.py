@@ -1,27 +1,23 @@
-"""The training objective: what its terms need that outlives a batch, and their weighted sum."""
+"""The training objective: the weighted sum of its terms."""
 
 import dataclasses
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from epropnp.data.dataset import Batch
 from epropnp.data.schema import ObjectModel
 from epropnp.losses.algebra import LossValue
-from epropnp.losses.derivative import DerivativeLoss
-from epropnp.losses.monte_carlo import MonteCarloPoseLoss
 from epropnp.losses.symmetry import closest_symmetry
 from epropnp.models.network import Prediction
-from epropnp.pnp import EProPnP
 from epropnp.training.config import TrialConfig
+from epropnp.training.parts import Parts
 from epropnp.training.terms import Scene, training_loss
 
-NORM_MOMENTUM = 0.01  # of the running scale of the Monte Carlo loss, per update
 
-
-class Objective(nn.Module):
-    """Computes the loss of a batch. Holds the pose layer and the running scale of the Monte Carlo loss.
+class Objective(Parts):
+    """Computes the loss of a batch.
 
     Args:
         config: of the trial.
@@ -37,12 +33,7 @@ class Objective(nn.Module):
     def __init__(
         self, config: TrialConfig, objects: Mapping[int, ObjectModel], norm_factor: float = 1.0
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.layer = EProPnP(config.pnp)
-        per_part = 1 - (1 - NORM_MOMENTUM) ** (1 / config.optim.accumulate)
-        self.monte_carlo = MonteCarloPoseLoss(per_part, initial_norm_factor=norm_factor)
-        self.derivative = DerivativeLoss()
+        super().__init__(config, norm_factor)
         self.loss = training_loss(config.loss)
         self.register_buffer("symmetries", _symmetry_table(objects), persistent=False)
 

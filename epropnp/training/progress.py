@@ -4,16 +4,13 @@ import math
 import time
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.result import EpochReport, Metrics, StepReport
-
-if TYPE_CHECKING:
-    from epropnp.training.trainer import Trainer
 
 READ_EVERY_S = 0.5  # reading a loss waits for the device
 NEWEST = 0.2  # its share in the running loss
@@ -59,7 +56,7 @@ class TrialProgress(Callback):
     ) -> None:
         self._bar.stop()
 
-    def on_start(self, trainer: "Trainer") -> None:
+    def on_start(self, trainer: Training) -> None:
         """Say where it goes on, if it does."""
         self._epochs = trainer.config.optim.epochs
         state, steps = trainer.state, trainer.data.steps

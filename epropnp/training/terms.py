@@ -12,7 +12,6 @@ and `--set loss.own=my_losses.sharp:0.01`, with the file's folder on the PYTHONP
 import importlib
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -26,9 +25,7 @@ from epropnp.losses.derivative import DerivativeTerms
 from epropnp.models.network import Prediction
 from epropnp.pnp import MonteCarlo, pose
 from epropnp.training.config import LossConfig
-
-if TYPE_CHECKING:
-    from epropnp.training.objective import Objective
+from epropnp.training.parts import Parts
 
 
 class Scene:
@@ -42,7 +39,7 @@ class Scene:
     """
 
     def __init__(
-        self, objective: "Objective", prediction: Prediction, batch: Batch, generator: torch.Generator
+        self, objective: Parts, prediction: Prediction, batch: Batch, generator: torch.Generator
     ) -> None:
         self.objective, self.prediction, self.batch, self.generator = objective, prediction, batch, generator
 
