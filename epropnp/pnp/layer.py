@@ -8,10 +8,9 @@ posterior over poses `y` with a flat prior (EPro-PnP, CVPR 2022, equations 1 to 
     p(y | X) = exp(-sum_i rho(|f_i(y)|)) / Z                rho: Huber kernel, s^2 / 2 up to delta
     L_KL = sum_i rho(|f_i(y_gt)|) + log Z                   -log p(y_gt | X), the loss
 
-`solve` finds the most likely pose and its covariance (Levenberg-Marquardt), `hypotheses` the several ones of
-an ambiguous view, `monte_carlo` estimates `log Z` by adaptive importance sampling, `gauss_newton_step` gives
-the solution a derivative. The measure in Z is `dt` (m^3) times the area on the WHOLE sphere of unit
-quaternions (2 pi^2), or `d yaw` with 4 degrees of freedom. The derivations are in `docs/maths.md`.
+`solve` finds the most likely pose and its covariance, `hypotheses` the several ones of an ambiguous view,
+`monte_carlo` estimates `log Z`, `gauss_newton_step` gives the solution a derivative. The measure in Z is `dt`
+(m^3) times the area on the WHOLE sphere of unit quaternions (2 pi^2), or `d yaw` with 4 degrees of freedom.
 
     import torch
     from epropnp.pnp import Camera, EProPnP
@@ -82,10 +81,10 @@ class EProPnP(nn.Module):
     def delta(self, points_img: Tensor, weights: Tensor, mask: Tensor | None = None) -> Tensor:
         """Huber threshold (B,) of the configured kernel, with gradient."""
         with _full_precision(weights):
-            img, weight = widened(points_img, weights)
+            given = widened(points_img, weights)
             if mask is not None:
-                img, weight = (torch.where(mask[..., None], x, 0.0) for x in (img, weight))
-            return self._threshold(img, weight, mask)
+                given = [torch.where(mask[..., None], x, 0.0) for x in given]
+            return self._threshold(given[0], given[1], mask)
 
     def cost(
         self,
@@ -101,9 +100,7 @@ class EProPnP(nn.Module):
         with _full_precision(weights):
             given = Correspondences(points_obj, points_img, weights, camera, mask).cleaned()
             problem = self._problem(given, delta, None)
-            flat = (
-                pose.to(problem.weights).flatten(0, -3) if pose.ndim > 2 else pose.to(problem.weights)[None]
-            )
+            flat = pose.to(problem.weights)[None].flatten(0, -3)
             return sample_cost(problem, flat).reshape(pose.shape[:-1])
 
     @torch.no_grad()

@@ -24,6 +24,7 @@ from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig, config_hash
+from epropnp.training.data import TrialData
 from epropnp.training.result import Metrics
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed"]
@@ -100,14 +101,12 @@ class Recorder:
         folder: of the trial, claimed by this process.
         config: what is trained.
         device: where.
-        dataset_id, test_id: on what.
+        data: on what.
     """
 
-    def __init__(
-        self, folder: Path, config: TrialConfig, device: torch.device, dataset_id: str, test_id: str | None
-    ) -> None:
+    def __init__(self, folder: Path, config: TrialConfig, device: torch.device, data: TrialData) -> None:
         self.folder = folder
-        self._note = config_note(config, dataset_id)
+        self._note = config_note(config, data.dataset.dataset_id)
         self._record = Record(
             status="running",
             started=_now(),
@@ -115,8 +114,8 @@ class Recorder:
             device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
             commit=_commit(),
             versions=_versions(),
-            dataset_id=dataset_id,
-            test_id=test_id,
+            dataset_id=data.dataset.dataset_id,
+            test_id=data.test_id,
         )
 
     @contextlib.contextmanager

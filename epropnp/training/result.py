@@ -12,6 +12,11 @@ from epropnp.errors import UserError
 Metrics = dict[str, float]
 
 
+def validation_scores(metrics: Metrics) -> Metrics:
+    """Those of an epoch's metrics, by the names of the scores."""
+    return {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
     """State of a trial after an epoch.

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +38,8 @@ from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.record import Recorder
-from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
+from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult, validation_scores
+from epropnp.training.seeds import mixed_seed
 
 # The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
 # that the earlier ones are 0, and of equal ones the longest trained is taken.
@@ -81,9 +81,7 @@ class Trainer:
         self.data = TrialData(config, dataset, self.device)
         header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
-        self.recorder = Recorder(
-            work_dir, config, self.device, self.data.dataset.dataset_id, self.data.test_id
-        )
+        self.recorder = Recorder(work_dir, config, self.device, self.data)
         start = self._start()
         self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
         self.state = TrialState()
@@ -253,8 +251,8 @@ class Trainer:
             config_hash=config_hash(self.config),
             dataset_id=self.data.dataset.dataset_id,
             test_images=len(predictions.sample_id),
-            val_before=_validation(history[0]),
-            val_after=_validation(history[self.state.best_epoch]),
+            val_before=validation_scores(history[0]),
+            val_after=validation_scores(history[self.state.best_epoch]),
             test=test,
             temperatures=dataclasses.asdict(predictions.temperatures),
             train_loss=[metrics["train/loss"] for metrics in history[1:]],
@@ -298,12 +296,3 @@ class Trainer:
         self.updates.load_state_dict(saved["updates"])
         self.state = TrialState(**saved["state"])
         self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
-
-
-def mixed_seed(seed: int, *draw: int) -> int:
-    """A seed for each of a trial's draws; torch's CPU generator reads the low 32 bits, which differ, too."""
-    return int(np.random.SeedSequence(seed, spawn_key=draw).generate_state(1, np.uint64)[0])
-
-
-def _validation(metrics: Metrics) -> Metrics:
-    return {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}

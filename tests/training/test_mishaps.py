@@ -18,7 +18,8 @@ from epropnp.training import trainer as trainer_module
 from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.objective import Objective
-from epropnp.training.trainer import Trainer, mixed_seed
+from epropnp.training.seeds import mixed_seed
+from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny, with_optim
 
 
