@@ -37,7 +37,7 @@ def test_a_trial_is_read_and_scored_again(folder: Path, tmp_path: Path) -> None:
 
 def test_the_database_lists_the_sweep_and_its_trials(tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
-    database.write_bytes(lzma.decompress((BEFORE / "mlflow.db.xz").read_bytes()))
+    database.write_bytes(lzma.decompress((BEFORE / "tracking.db.xz").read_bytes()))
     client = MlflowClient(f"sqlite:///{database}")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
