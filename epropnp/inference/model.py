@@ -73,7 +73,7 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
     """What a checkpoint needs beside weights and settings to be used without its dataset."""
     table = [
         {name: torch.tensor(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}
-        for row in ({f.name: getattr(o, f.name) for f in dataclasses.fields(o)} for o in objects.values())
+        for row in map(dataclasses.asdict, objects.values())
     ]
     return {"objects": table, "crop_per_box": CROP_PER_BOX}
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from epropnp.errors import first_line
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _log = logging.getLogger(__name__)
@@ -47,9 +49,8 @@ def compiled_or_plain(function: Function, **options: Any) -> Function:
             try:
                 return fast(*args)
             except Exception as error:  # the compilers below raise anything
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 name = getattr(function, "__name__", type(function).__name__)
-                _log.warning("%s runs without torch.compile: %s", name, reason)
+                _log.warning("%s runs without torch.compile: %s", name, first_line(error))
                 fast = None
         return function(*args)
 

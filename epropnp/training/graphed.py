@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from epropnp.data.dataset import Batch
+from epropnp.errors import first_line
 from epropnp.losses.algebra import LossValue
 from epropnp.models.network import Prediction
 from epropnp.training.objective import Objective
@@ -48,8 +49,8 @@ class _Graphed:
             try:
                 self._recordings[shapes] = _Recording(self.objective, prediction, batch)
             except Exception as error:  # CUDA and the libraries above raise anything
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                _log.warning("the losses run kernel by kernel, for no graph of them can be made: %s", reason)
+                why = first_line(error)
+                _log.warning("the losses run kernel by kernel, for no graph of them can be made: %s", why)
                 self._refused = True
         if self._refused:
             value: LossValue = self.objective(prediction, batch, generator)

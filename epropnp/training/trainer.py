@@ -20,7 +20,7 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
 from epropnp.files import claimed, replaced
 from epropnp.inference.model import portable
-from epropnp.inference.poses import as_image
+from epropnp.inference.poses import Inference, as_image
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
 from epropnp.losses.algebra import LossValue
@@ -195,9 +195,12 @@ class Trainer:
                 values[name] = values.get(name, 0) + value.detach() / len(losses)
         self._sums = {name: value + self._sums.get(name, 0) for name, value in values.items()}
 
+    @property
+    def _inference(self) -> Inference:
+        return inference_of(self.updates.evaluated, self.objective.layer, self.config)
+
     def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
-        inference = inference_of(self.updates.evaluated, self.objective.layer, self.config)
-        predictions = predict(inference, self.data.evaluation(split), temperatures)
+        predictions = predict(self._inference, self.data.evaluation(split), temperatures)
         return predictions, score(predictions, self.data.dataset.objects)
 
     def _finish_epoch(self, epoch: int, metrics: Metrics) -> EpochReport:
@@ -228,8 +231,7 @@ class Trainer:
         self.objective.load_state_dict(saved["objective"])
         temperatures = None
         if self.config.evaluation.temperature == "validation":
-            inference = inference_of(best, self.objective.layer, self.config)
-            temperatures = fit_temperatures(inference, self.data.evaluation("validation"))
+            temperatures = fit_temperatures(self._inference, self.data.evaluation("validation"))
             self.checkpoints.complete(saved, {"temperatures": dataclasses.asdict(temperatures)})
         predictions, test = self._score("test", temperatures)
         with replaced(self.work_dir / "predictions.parquet") as file:
