@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,16 +23,25 @@ def _arg(metavar: str) -> Any:
 
 Names = Annotated[tuple[str, ...] | None, _arg("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, _arg("WEIGHT ...")]
-Seeds = Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")]
+Seeds = Annotated[tuple[int, ...] | None, _arg("SEED ...")]
 Folder = Annotated[Path | None, _arg("FOLDER")]
 Text = Annotated[str | None, _arg("TEXT")]
 Count = Annotated[int | None, _arg("N")]
 Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY=VALUE ...")]]
+Vary = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY VALUE ...")]]
+Cases = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("NAME KEY=VALUE ...")]]
 Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPES)}}} ...")]
 
+SHORT = {  # flags that are short for `--vary KEY`
+    "recipe": "recipe",
+    "backbones": "model.backbone",
+    "heads": "model.head",
+    "loss_weights": "loss.mc",
+    "seeds": "seed",
+}
 
 DESCRIPTION = """Compare backbones on 6DoF object pose: build the data once, train one trial per
-recipe x backbone x head x loss weight x seed, print one table, and say which setting is best.
+recipe x backbone x head x loss weight x whatever else is varied x seed, print one table, and say which setting is best.
 
 Examples:
   python sweeps/backbones.py
@@ -41,8 +51,10 @@ Examples:
   python sweeps/backbones.py --recipe official_v1b official_v2 best --small --backbones resnet10t \\
       --seeds 0 1 2
       three ways to train one network, at the size of `quick`, three seeds each
-  python sweeps/backbones.py --set optim.lr=1e-3 data.points=512
-      any setting of the recipe, for every trial
+  python sweeps/backbones.py --vary optim.lr 1e-3 3e-3 --vary data.points 128 512 --set optim.ema=0.99
+      any setting of the recipe: four trials of each backbone, and one setting for all of them
+  python sweeps/backbones.py --case plain --case v2 model.weight_norm=v2 loss.mc=0.2
+      settings that belong together, under a name
   python sweeps/backbones.py --data data/lm --objects cat --backgrounds photographs
       the real LineMOD cat (BOP folder), rendered training images on photographs
   python sweeps/backbones.py --recipe paper --ray-address auto --out /shared/runs \\
@@ -52,6 +64,10 @@ Examples:
       the four networks of the study with parameters and GFLOPs; nothing is trained
   python sweeps/backbones.py --resume
       go on with the newest sweep: finished trials are kept, the others continue
+  python sweeps/backbones.py --resume --seeds 1 2 --vary optim.lr 1e-2
+      the same, wider: only what is new is trained
+  python sweeps/backbones.py --dry-run ...
+      what would be trained, how long it may take and how much disk it needs
 
 Results: OUT/NAME/summary.md (the answer) and table.md (every trial), both as CSV too; the runs: `make ui`.
 """
@@ -68,14 +84,20 @@ class SweepConfig:
     """The method of the recipe at the size of `quick`: small networks and images, one object, few epochs."""
     set: Settings = ()
     """Change settings of every trial, by the dotted names that MLflow shows: `optim.lr=1e-3`."""
+    vary: Vary = ()
+    """Compare values of any setting: `--vary optim.lr 1e-3 3e-3`; several times for several settings."""
+    case: Cases = ()
+    """Compare settings that belong together, under a name: `--case lc loss.mc=0 loss.deriv_t=1`; several
+    times."""
     backbones: Names = None
     """timm models. Default: those of the recipe."""
-    heads: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HEAD ...")] = ("study",)
-    """`deconv`, `direct`, `fpn`, `upsample`, or `study`: the one that the study gave each backbone."""
+    heads: Annotated[tuple[str, ...] | None, _arg("HEAD ...")] = None
+    """`deconv`, `direct`, `fpn`, `upsample`, or `study`: the one that the study gave each backbone. Default:
+    that."""
     loss_weights: Weights = None
     """Weights of the Monte Carlo pose loss. Default: the recipe's."""
-    seeds: Seeds = (0,)
-    """One trial per seed and setting."""
+    seeds: Seeds = None
+    """One trial per seed and setting. Default: the recipe's, 0."""
     epochs: Count = None
     """Length of the training. Default: the recipe's."""
     pretrained: YesNo = None
@@ -95,11 +117,18 @@ class SweepConfig:
     """Name of the sweep. Default: recipe and time."""
     resume: bool = False
     """Go on with the sweep NAME (default: the newest) instead of starting one, with the flags that it was
-    started with; others can be added, such as more --seeds."""
+    started with; values can be added to any axis, such as more --seeds."""
+    resume_or_start: bool = False
+    """The same, and start one where there is nothing to go on with: for jobs that are started again."""
     trials_at_once: Count = None
     """Default: one per core, or one per GPU."""
     ray_address: Text = None
     """A running Ray cluster, such as `auto` or `HOST:PORT`. Default: Ray on this machine only."""
+    dry_run: bool = False
+    """Only print the trials, which of them are done, how long they may take and how much disk they need."""
+    check: YesNo = None
+    """Before the long trials, each setting does two updates, an evaluation, a checkpoint and a record.
+    Default: with more than four trials."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, _arg("PATTERN")] = None
@@ -114,7 +143,7 @@ class SweepConfig:
         return [setting for given in self.set for setting in given]
 
 
-def check(config: SweepConfig) -> None:
+def check_flags(config: SweepConfig) -> None:
     """Check all that can be checked without loading anything heavy.
 
     Raises:
@@ -126,6 +155,7 @@ def check(config: SweepConfig) -> None:
             listed = ", ".join(RECIPES)
             raise UserError(f"--recipe: unknown recipe '{name}'{nearest(name, RECIPES)}; recipes: {listed}")
     read_settings(config.settings)
+    _check_set(config)
     if config.objects is not None and (config.data is None or not any(config.objects)):
         resolve_objects([name for name in config.objects if name.strip()])  # else the folder has its own
     for flag in ("recipe", "backbones", "heads", "loss_weights", "seeds"):
@@ -138,9 +168,16 @@ def check(config: SweepConfig) -> None:
     for weight in config.loss_weights or ():
         if not (math.isfinite(weight) and weight >= 0):
             raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")
-    for seed in config.seeds:
+    for seed in config.seeds or ():
         if seed < 0:
             raise UserError(f"--seeds: {seed} is negative")
+    for key, *texts in config.vary:
+        if not texts:
+            raise UserError(f"--vary {key}: give the values to compare, such as --vary optim.lr 1e-3 3e-3")
+    for name, *settings in config.case:
+        if "=" in name or not name:
+            raise UserError(f"--case: begin with a name for {' '.join([name, *settings])}")
+        _check_twice(f"--case {name}", settings)
     from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
 
     for flag in ("data", "backgrounds"):
@@ -149,3 +186,23 @@ def check(config: SweepConfig) -> None:
             raise UserError(f"--{flag}: no folder {folder}; check the path, or leave the flag out")
     if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
         raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+
+
+def _check_set(config: SweepConfig) -> None:
+    """UserError for a setting that tells trials apart, and for one that is set in two ways."""
+    for setting in config.settings:
+        key = setting.partition("=")[0].strip()
+        if key in SHORT.values():
+            flag = next(name for name, short in SHORT.items() if short == key)
+            raise UserError(f"--set: {key} tells the trials of a sweep apart; use --{flag.replace('_', '-')}")
+    _check_twice("--set", config.settings)
+
+
+def _check_twice(where: str, settings: Sequence[str]) -> None:
+    found: dict[str, str] = {}
+    for setting in settings:
+        key, _, text = (part.strip() for part in setting.partition("="))
+        if found.setdefault(key, text) != text:
+            raise UserError(
+                f"{where}: {key} is given twice; to compare the values: --vary {key} {found[key]} {text}"
+            )

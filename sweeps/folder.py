@@ -1,103 +1,135 @@
-"""A sweep's name, identity and folder: made anew, or found again to be resumed."""
+"""A sweep's folder: its identity, the command lines that it grew by, and the folders of its trials."""
 
+import dataclasses
 import json
-import time
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epropnp.errors import UserError
 from epropnp.files import replaced
-from sweeps.flags import SweepConfig
-
-if TYPE_CHECKING:
-    from sweeps.space import PlannedTrial
+from epropnp.training.config import TrialConfig
+from epropnp.training.halt import STOP_FILE
+from epropnp.training.identity import trial_hash
+from epropnp.training.record import CONFIG_FILE, config_note, write_config
+from sweeps.search.search import Planned
+from sweeps.space import Cell
+from sweeps.trial import Trial, read, read_note
 
 SWEEP_FILE = "sweep.json"
+NAME_CHARACTERS = 100  # of a trial's folder, at most
+HASH_DIGITS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A sweep's identity and its folder."""
+    """A sweep's identity and its folder.
 
-    name: str
-    sweep_id: str
+    Attributes:
+        folder: named after the sweep.
+        sweep_id: never used by another sweep.
+        commands: the words of the command lines that it was started, and gone on, with.
+    """
+
     folder: Path
+    sweep_id: str
+    commands: Sequence[Sequence[str]] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the sweep."""
+        return self.folder.name
+
+    @property
+    def stop_file(self) -> Path:
+        """While there is such a file, trials are interrupted after the running update."""
+        return self.folder / STOP_FILE
 
     def trial_folder(self, trial: str) -> Path:
         """Where one trial keeps its checkpoint, result and predictions."""
         return self.folder / "trials" / trial
 
+    def trials(self) -> Iterator[Trial]:
+        """All that were begun, as their folders tell. UserError where one is damaged."""
+        return (read(folder) for folder in self._folders())
 
-def find_sweep(config: SweepConfig, recipe: str) -> Sweep:
-    """Name a new sweep, or find the one to resume; nothing is written yet.
+    def planned(self, cells: Iterable[Cell], dataset_id: str) -> list[Planned]:
+        """The cells as trials of this sweep: one that was begun before keeps its name.
 
-    Raises:
-        UserError: the name is taken, or there is nothing to resume.
-    """
-    out = config.out.resolve()
-    if not config.resume:
-        name = config.name or f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-        if (out / name).exists():
-            raise UserError(
-                f"--name: {out / name} exists; add --resume to go on with it, or choose another name"
-            )
-        return Sweep(name=name, sweep_id=uuid.uuid4().hex, folder=out / name)
-    folder, note = _newest(config)
-    return Sweep(name=folder.name, sweep_id=note["sweep_id"], folder=folder)
+        Raises:
+            UserError: a trial was begun on another dataset, or its note is damaged.
+        """
+        known = {}
+        for folder in self._folders():
+            note = read_note(folder)
+            if note["dataset_id"] != dataset_id:
+                raise UserError(
+                    f"{folder}: this trial was started with dataset {note['dataset_id']}, and now it is "
+                    f"{dataset_id}; give the same flags to resume it, or start a new sweep with another --name"
+                )
+            known[note["hash"]] = folder.name
+        hashed = [(cell, trial_hash(cell.config, dataset_id)) for cell in cells]
+        return [
+            Planned(name=known.get(digits) or _name(cell.config, digits), config=cell.config, case=cell.case)
+            for cell, digits in hashed
+        ]
 
+    def prepare(self, trial: Planned, dataset_id: str) -> Path:
+        """Make a trial's folder, which says what is trained in it. UserError where it cannot be written."""
+        folder = self.trial_folder(trial.name)
+        if not (folder / CONFIG_FILE).is_file():
+            write_config(folder, config_note(trial.config, dataset_id))
+        return folder
 
-def started_with(config: SweepConfig) -> list[str]:
-    """The words of the command line that started the sweep to resume. UserError where there is none."""
-    return [str(word) for word in _newest(config)[1]["arguments"] if word != "--resume"]
-
-
-def create_folders(
-    sweep: Sweep, trials: Sequence["PlannedTrial"], dataset_id: str, words: Sequence[str]
-) -> None:
-    """Create the folders of a sweep and its trials; a resumed one becomes the newest.
-
-    Args:
-        sweep: its name and place.
-        trials: that it consists of.
-        dataset_id: that they are trained on.
-        words: of the command line, for `started_with`.
-
-    Raises:
-        UserError: they cannot be written, or hold trials of other settings.
-    """
-    from sweeps.trial import prepare_folder
-
-    note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "arguments": list(words)}
-    try:
-        for trial in trials:
-            prepare_folder(sweep.trial_folder(trial.name), trial.config, dataset_id)
-        with replaced(sweep.folder / SWEEP_FILE) as file:
+    def write(self) -> None:
+        """Note identity and command lines; the sweep is the newest now. UserError where that fails."""
+        note = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
+        with replaced(self.folder / SWEEP_FILE) as file:
             file.write_text(json.dumps(note, indent=1))
-    except OSError as error:
-        raise UserError(f"--out: {sweep.folder} cannot be written ({error.strerror})") from error
+
+    def with_command(self, words: Sequence[str]) -> "Sweep":
+        """The same, grown by one command line."""
+        return dataclasses.replace(self, commands=(*self.commands, tuple(words)))
+
+    def _folders(self) -> list[Path]:
+        return sorted(file.parent for file in (self.folder / "trials").glob(f"*/{CONFIG_FILE}"))
 
 
-def _newest(config: SweepConfig) -> tuple[Path, dict[str, Any]]:
-    """Folder and note of the sweep to resume. UserError where there is none, or its note is damaged."""
-    out = config.out.resolve()
-    found = sorted(out.glob(f"{config.name or '*'}/{SWEEP_FILE}"), key=_modified)
-    if not found:
-        what = f"sweep '{config.name}'" if config.name else "sweep"
-        raise UserError(f"--resume: no {what} in {out}; start one without --resume")
-    file = found[-1]
+def open_sweep(folder: Path) -> Sweep:
+    """The sweep of a folder, or a new one, of which nothing is written yet.
+
+    Raises:
+        UserError: its note is damaged.
+    """
+    file = folder / SWEEP_FILE
+    if not file.is_file():
+        return Sweep(folder=folder, sweep_id=uuid.uuid4().hex)
     try:
-        note = json.loads(file.read_text())
-        if not (isinstance(note["sweep_id"], str) and isinstance(note["arguments"], list)):
+        note: dict[str, Any] = json.loads(file.read_text())
+        # One line of words alone is how the version before noted them.
+        commands = note["commands"] if "commands" in note else [note["arguments"]]
+        if not (isinstance(note["sweep_id"], str) and all(isinstance(each, list) for each in commands)):
             raise TypeError("its entries are of other kinds")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"--resume: {file} is damaged ({error}); resume another sweep with --name, or remove this one"
         ) from error
-    return file.parent, note
+    told = tuple(tuple(word for word in map(str, each) if word != "--resume") for each in commands)
+    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
 
 
-def _modified(file: Path) -> float:
-    return file.stat().st_mtime
+def find_sweeps(out: Path, name: str | None = None) -> list[Path]:
+    """Folders of the sweeps in a working folder, of that name if one is given, the newest last."""
+    files = out.resolve().glob(f"{name or '*'}/{SWEEP_FILE}")
+    return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+
+def _name(config: TrialConfig, digits: str) -> str:
+    """A new trial's: for people what is most telling, for certainty some digits of its hash."""
+    model = config.model
+    keys = (config.recipe, model.backbone, model.head, f"mc{config.loss.mc:g}", f"seed{config.seed}")
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(keys))
+    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits[:HASH_DIGITS]}"

@@ -1,83 +1,110 @@
-"""Which trials a sweep runs: recipe x backbone x head x loss weight x seed, each a named config.
+"""What a sweep compares: axes, each a list of named overrides, and the cells that they make of its recipes.
 
-Every name and every pair of backbone and head is checked here, before anything is built or started.
+A cell is the config of one trial. Every name and every pair of backbone and head is checked here, before
+anything is built or started.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 
 from epropnp.errors import UserError, nearest
-from epropnp.models.config import HEAD_NAMES
+from epropnp.models.config import HEAD_NAMES, checked_head
 from epropnp.training.config import TrialConfig
-from epropnp.training.overrides import override
+from epropnp.training.overrides import override, read_settings, typed
 from epropnp.training.recipes import Recipe, study_head
 
 STUDY = "study"  # in the place of a head: the one that the study gave the backbone
 HEAD_CHOICES = (STUDY, *HEAD_NAMES)
-AXES = {  # settings that have a flag of their own, by which the trials are told apart
-    "recipe": "--recipe",
-    "model.backbone": "--backbones",
-    "model.head": "--heads",
-    "loss.mc": "--loss-weights",
-    "seed": "--seeds",
-}
+RECIPE, BACKBONE, HEAD, WEIGHT, SEED = "recipe", "model.backbone", "model.head", "loss.mc", "seed"
+CASE = "case"
+OUTER, INNER = (BACKBONE, HEAD, WEIGHT), (CASE, SEED)  # axes in the order of the cells; others lie between
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedTrial:
-    """One trial of a sweep; the name is unique in the sweep and names its folder."""
+class Choice:
+    """One value of an axis: settings that go over those of the recipe, `KEY=VALUE` each."""
 
     name: str
+    settings: tuple[str, ...]
+
+
+OWN = Choice(name="", settings=())  # what each recipe has: of some settings several values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What is varied: a setting by its dotted name, or `case`."""
+
+    name: str
+    choices: tuple[Choice, ...]
+
+    @classmethod
+    def of(cls, key: str, values: Sequence[object]) -> "Axis":
+        """The axis of one setting."""
+        return cls(name=key, choices=tuple(choice(key, typed(value)) for value in values))
+
+
+def choice(key: str, text: str) -> Choice:
+    """A setting's value, as it stands on a command line."""
+    return Choice(name=text, settings=(f"{key}={text}",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """All that a sweep could try.
+
+    Attributes:
+        recipes: what the cells start from; an axis of its own, the outermost.
+        axes: one per setting, and one of cases; what a recipe compares by default needs none.
+        settings: `KEY=VALUE` that hold for every cell, under its axes.
+    """
+
+    recipes: Sequence[Recipe]
+    axes: Sequence[Axis] = ()
+    settings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One trial to be: its config, seed included, and the case that it is of, if there are cases."""
+
     config: TrialConfig
+    case: str | None = None
 
 
-def plan_trials(
-    recipes: Sequence[Recipe],
-    *,
-    backbones: Sequence[str] | None = None,
-    heads: Sequence[str] = (STUDY,),
-    loss_weights: Sequence[float] | None = None,
-    seeds: Sequence[int] = (0,),
-    epochs: int | None = None,
-    pretrained: bool | None = None,
-    settings: Sequence[str] = (),
-) -> tuple[PlannedTrial, ...]:
-    """Expand the axes of a sweep into trials; None means each recipe's own choice.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells of a space, each once, and in words those that turned out to be another one's double."""
 
-    Args:
-        recipes, backbones, heads, loss_weights, seeds: the axes.
-        epochs, pretrained: for all trials.
-        settings: `KEY=VALUE`, applied to every trial last.
+    cells: Sequence[Cell]
+    merged: Sequence[str] = field(default_factory=tuple)
+
+
+def plan(space: Space) -> Plan:
+    """Multiply the axes of a space.
 
     Raises:
-        UserError: an unknown backbone or head (naming the nearest), a pair that does not fit, a setting
-            that does not exist or has a flag of its own.
+        UserError: an unknown setting, backbone or head (naming the nearest), a value that does not fit, a
+            pair of backbone and head that does not, a setting that is given in two ways.
     """
-    for setting in settings:
-        key = setting.partition("=")[0].strip()
-        if key in AXES:
-            raise UserError(f"--set: {key} tells the trials of a sweep apart; use {AXES[key]}")
-    for head in heads:
-        if head not in HEAD_CHOICES:
-            listed = ", ".join(HEAD_CHOICES)
-            raise UserError(f"unknown head '{head}'{nearest(head, HEAD_CHOICES)}; heads: {listed}")
-    trials: dict[str, PlannedTrial] = {}
-    for recipe in recipes:
-        prefix = f"{recipe.name}-" if len(recipes) > 1 else ""
-        names = recipe.backbones if backbones is None else backbones
-        weights = recipe.loss_weights if loss_weights is None else loss_weights
-        for backbone, head, weight, seed in product(names, heads, weights, seeds):
-            actual = study_head(backbone) if head == STUDY else head
-            config = recipe.trial(backbone, actual, weight, seed, epochs=epochs, pretrained=pretrained)
-            name = f"{prefix}{backbone}-{actual}-mc{weight:g}-seed{seed}"
-            trials[name] = PlannedTrial(name=name, config=override(config, settings))
-    _check_networks([trial.config for trial in trials.values()])
-    return tuple(trials.values())
+    _check_axes(space)
+    cells: dict[TrialConfig, Cell] = {}
+    told: dict[TrialConfig, dict[str, str]] = {}
+    merged: list[str] = []
+    for recipe in space.recipes:
+        for settings, case in _combinations(recipe, space.axes):
+            config = _config(recipe, space.settings, settings)
+            if config not in cells:
+                cells[config], told[config] = Cell(config=config, case=case), settings
+            elif settings != told[config]:
+                merged.append(_double(settings, told[config]))
+    _check_networks(list(cells))
+    return Plan(cells=tuple(cells.values()), merged=merged)
 
 
-def fetch_weights(trials: Sequence[PlannedTrial]) -> None:
+def fetch_weights(cells: Sequence[Cell]) -> None:
     """Bring the weights that trials start from into the cache that all of them read.
 
     Raises:
@@ -85,9 +112,79 @@ def fetch_weights(trials: Sequence[PlannedTrial]) -> None:
     """
     from epropnp.models.network import CorrespondenceNet
 
-    for model in dict.fromkeys(trial.config.model for trial in trials):
+    for model in dict.fromkeys(cell.config.model for cell in cells):
         if model.pretrained or model.released is not None:
             CorrespondenceNet(model)
+
+
+def by_key(settings: Sequence[str]) -> dict[str, str]:
+    """The texts of `KEY=VALUE` settings by key."""
+    pairs = (setting.partition("=") for setting in settings)
+    return {key.strip(): text.strip() for key, _, text in pairs}
+
+
+def _combinations(recipe: Recipe, axes: Sequence[Axis]) -> list[tuple[dict[str, str], str | None]]:
+    """Settings of each cell by key, and its case; a case goes over what the recipe compares by default."""
+    given = {axis.name: axis.choices for axis in axes}
+    middle = [name for name in given if name not in (*OUTER, *INNER)]
+    names = [*OUTER, *middle, *INNER]
+    choices = [_choices(recipe, name, given.get(name, (OWN,))) for name in names]
+    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, str], str | None]] = {}
+    for combination in product(*choices):
+        settings: dict[str, str] = {}
+        for part in combination:
+            settings |= by_key(part.settings)
+        case = combination[names.index(CASE)].name or None
+        found.setdefault(tuple(sorted(settings.items())), (settings, case))
+    return list(found.values())
+
+
+def _choices(recipe: Recipe, name: str, choices: Sequence[Choice]) -> list[Choice]:
+    """The choices of an axis, with the recipe's own in the place of OWN."""
+    own = {BACKBONE: recipe.backbones, WEIGHT: recipe.loss_weights, HEAD: (STUDY,)}.get(name)
+    own_choices = [OWN] if own is None else [choice(name, typed(value)) for value in own]
+    expanded = [each for given in choices for each in (own_choices if given == OWN else [given])]
+    return list(dict.fromkeys(expanded))
+
+
+def _config(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str]) -> TrialConfig:
+    head = settings[HEAD]
+    others = [f"{key}={text}" for key, text in settings.items() if key != HEAD]
+    config = override(recipe.base, [*common, *others])
+    model = config.model
+    head = checked_head(study_head(model.backbone) if head == STUDY else head)
+    return dataclasses.replace(config, model=dataclasses.replace(model, head=head))
+
+
+def _double(settings: Mapping[str, str], kept: Mapping[str, str]) -> str:
+    """Which cell is the same as which other, in words."""
+    differing = [key for key in settings if settings.get(key) != kept.get(key)]
+    texts = (", ".join(f"{key} {cell.get(key, '-')}" for key in differing) for cell in (settings, kept))
+    return " is the same as ".join(texts)
+
+
+def _check_axes(space: Space) -> None:
+    """UserError where a setting is not known, or varied and fixed at the same time."""
+    common = by_key(space.settings)
+    read_settings(space.settings)
+    varied = {axis.name for axis in space.axes if axis.name != CASE}
+    for axis in space.axes:
+        for each in axis.choices:
+            found = by_key(each.settings)
+            where = f"case '{each.name}'" if axis.name == CASE else axis.name
+            for key in found:
+                if axis.name != CASE and key in common:
+                    raise UserError(f"{key} is varied, and set to {common[key]} for all trials: do one")
+                if axis.name == CASE and key in varied | {RECIPE, SEED}:
+                    raise UserError(f"{where} sets {key}, an axis of its own: leave it out of the case")
+            head = found.pop(HEAD, STUDY)
+            if head not in HEAD_CHOICES:
+                listed = ", ".join(HEAD_CHOICES)
+                raise UserError(f"unknown head '{head}'{nearest(head, HEAD_CHOICES)}; heads: {listed}")
+            try:
+                read_settings([f"{key}={text}" for key, text in found.items()])
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from None
 
 
 def _check_networks(configs: Sequence[TrialConfig]) -> None:

@@ -9,33 +9,16 @@ from typing import Any
 
 from epropnp.errors import UserError
 from epropnp.files import is_claimed
-from epropnp.plain import differing, from_dict, to_dict
+from epropnp.plain import from_dict
 from epropnp.training.config import TrialConfig
-from epropnp.training.record import CONFIG_FILE, Record, Status, config_note, write_config
+from epropnp.training.halt import STOP_FILE, stop_reason
+from epropnp.training.identity import trial_hash
+from epropnp.training.record import CONFIG_FILE, Record, Status
 from epropnp.training.result import Metrics, TrialResult
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
-
-
-def prepare_folder(folder: Path, config: TrialConfig, dataset_id: str) -> None:
-    """Create a trial's folder and note what is trained in it.
-
-    Raises:
-        UserError: the folder belongs to a trial of other settings or other data.
-    """
-    file = folder / CONFIG_FILE
-    wanted = config_note(config, dataset_id)
-    if file.is_file():
-        difference = _difference(_noted(file), wanted, config)
-        if difference:
-            raise UserError(
-                f"{folder}: this trial was started with {difference}; "
-                "give the same flags to resume it, or start a new sweep with another --name"
-            )
-        return
-    write_config(folder, wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +53,12 @@ def read(folder: Path) -> Trial:
     """Read a trial's folder, of an older version, too. UserError where there is none, or it is damaged."""
     if not (folder / CONFIG_FILE).is_file():
         raise UserError(f"{folder} is no folder of a trial: it has no {CONFIG_FILE}")
-    note = _noted(folder / CONFIG_FILE)
+    note = read_note(folder)
     record, result = Record.read(folder), read_result(folder)
     status, reason = _status(folder, record, result)
     return Trial(
         name=folder.name,
-        config=from_dict(TrialConfig, note["config"]),
+        config=note["config"],
         dataset_id=note["dataset_id"],
         test_id=record.test_id if record else None,
         status=status,
@@ -96,12 +79,17 @@ def _status(folder: Path, record: Record | None, result: TrialResult | None) -> 
         return "finished", None
     if is_claimed(folder):
         return "running", None
+    decided = stop_reason(folder)
+    if decided is not None:
+        return "stopped", decided
     if record is None:
         return "waiting", "interrupted" if (folder / CHECKPOINT_FILE).exists() else None
     if record.status == "running":
         return "waiting", f"interrupted after epoch {len(record.history) - 1}"
     if record.status == "finished":
         return "waiting", f"its {RESULT_FILE} was removed: only the test is left to do"
+    if record.status == "stopped":
+        return "waiting", f"its file `{STOP_FILE}` was removed: it may go on"
     return record.status, record.reason
 
 
@@ -123,22 +111,18 @@ def one_line(error: BaseException | str) -> str:
     return lines[-1 if traced else 0]
 
 
-def _noted(file: Path) -> dict[str, Any]:
+def read_note(folder: Path) -> dict[str, Any]:
+    """What `trial.json` says: `hash` and `dataset_id`, and the settings as `config`.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    file = folder / CONFIG_FILE
     try:
         note = json.loads(file.read_text())
-        return {key: note[key] for key in ("hash", "dataset_id", "config")}
+        config, dataset_id = from_dict(TrialConfig, note["config"]), note["dataset_id"]
+        # The version before had no `settings`, and counted all of the config in its hash.
+        digits = note["hash"] if "settings" in note else trial_hash(config, dataset_id)
+        return {"hash": digits, "dataset_id": dataset_id, "config": config}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}); remove {file.parent} to run its trial again"
-        ) from error
-
-
-def _difference(found: dict[str, Any], wanted: dict[str, Any], config: TrialConfig) -> str:
-    """Say how the trial in a folder differs from the one wanted, or nothing."""
-    if found["dataset_id"] != wanted["dataset_id"]:
-        return f"dataset {found['dataset_id']}, and now it is {wanted['dataset_id']}"
-    if found["hash"] == wanted["hash"]:
-        return ""
-    before = to_dict(from_dict(TrialConfig, found["config"]))
-    changes = [f"{key}={then} (now {now})" for key, then, now in differing(before, to_dict(config))]
-    return ", ".join(changes[:3])
+        raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint, save_checkpoint
-from epropnp.plain import differing
+from epropnp.plain import differing, from_dict
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import identity
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
 
@@ -77,12 +80,23 @@ class Checkpoints:
             return None
         saved = load_checkpoint(self.last)
         for name, mine in self.header.items():
-            if saved.get(name) != mine:
+            if not _alike(name, saved.get(name), mine):
                 raise ForeignError(
                     f"{self.last} is of another {name}{_difference(saved.get(name), mine)}: use another "
                     "folder, or delete it to start over"
                 )
         return saved
+
+
+def _alike(name: str, saved: Any, mine: Any) -> bool:
+    """Whether two values of the header stand for the same trial; settings may have been added since."""
+    if name != "config" or not isinstance(saved, dict):
+        return bool(saved == mine)
+    try:
+        before = from_dict(TrialConfig, saved)
+    except UserError:
+        return False
+    return identity(before) == identity(from_dict(TrialConfig, mine))
 
 
 def _difference(saved: Any, mine: Any) -> str:

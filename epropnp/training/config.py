@@ -3,16 +3,13 @@
 One tree serves the command line, the sweep's search space, the MLflow parameters and the checkpoint's header.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from epropnp.data.config import AugmentConfig
 from epropnp.errors import UserError
 from epropnp.inference.config import EvaluationConfig
 from epropnp.models.config import ModelConfig
-from epropnp.plain import to_dict
 from epropnp.pnp.config import PnPConfig
 from epropnp.settings import Range, check_ranges
 
@@ -141,16 +138,3 @@ class TrialConfig:
                 f"optim.accumulate: {self.optim.accumulate} does not divide the batch of "
                 f"{self.optim.batch_size} into equal parts"
             )
-
-
-def identity(config: TrialConfig) -> dict[str, Any]:
-    """The settings that numbers depend on: all but the number of loader processes."""
-    values = to_dict(config)
-    del values["data"]["workers"]
-    return values
-
-
-def config_hash(config: TrialConfig) -> str:
-    """Twelve hex digits that change whenever a setting of `identity` does."""
-    text = json.dumps(identity(config), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

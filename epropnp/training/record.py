@@ -23,8 +23,10 @@ import torch
 from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
-from epropnp.training.config import TrialConfig, config_hash
+from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
+from epropnp.training.halt import InterruptionError, StopError
+from epropnp.training.identity import identity, trial_hash
 from epropnp.training.result import Metrics
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed"]
@@ -80,8 +82,13 @@ class Record:
 
 
 def config_note(config: TrialConfig, dataset_id: str) -> dict[str, Any]:
-    """The content of `trial.json`."""
-    return {"hash": config_hash(config), "dataset_id": dataset_id, "config": to_dict(config)}
+    """The content of `trial.json`; `settings` are those that are not the defaults."""
+    return {
+        "hash": trial_hash(config, dataset_id),
+        "dataset_id": dataset_id,
+        "settings": identity(config),
+        "config": to_dict(config),
+    }
 
 
 def write_config(folder: Path, note: dict[str, Any]) -> None:
@@ -125,6 +132,12 @@ class Recorder:
             yield
         except ForeignError:
             raise  # the folder is another trial's
+        except StopError as stop:
+            self._end("stopped", str(stop))
+            raise
+        except InterruptionError as halt:
+            self._end("waiting", f"interrupted after epoch {len(self._record.history) - 1}: {halt}")
+            raise
         except UserError as error:
             self._end("failed", str(error))
             raise
@@ -148,6 +161,12 @@ class Recorder:
         ended = dataclasses.replace(self._record, status=status, reason=reason, traceback=trace, ended=_now())
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
+
+
+def note_failure(folder: Path, reason: str) -> None:
+    """Write that a trial failed for which no process can say so any more. UserError where that fails."""
+    record = Record.read(folder) or Record(status="failed")
+    dataclasses.replace(record, status="failed", reason=reason, ended=_now()).write(folder)
 
 
 def _now() -> str:

@@ -27,14 +27,18 @@ from epropnp.losses.algebra import LossValue
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
+from epropnp.plain import to_dict
 from epropnp.pnp.compiled import compiled_or_plain
+from epropnp.training.averages import counted, means
 from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import Checkpoints, TrialState
-from epropnp.training.config import TrialConfig, config_hash, identity
+from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
 from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
+from epropnp.training.halt import HaltError, heed_stop
+from epropnp.training.identity import trial_hash
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.record import Recorder
@@ -79,7 +83,7 @@ class Trainer:
         torch.set_num_threads(config.threads)
         torch.manual_seed(mixed_seed(config.seed))
         self.data = TrialData(config, dataset, self.device)
-        header = {"config": identity(config), "dataset_id": self.data.dataset.dataset_id}
+        header = {"config": to_dict(config), "dataset_id": self.data.dataset.dataset_id}
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
         self.recorder = Recorder(work_dir, config, self.device, self.data)
         start = self._start()
@@ -107,6 +111,7 @@ class Trainer:
 
         Raises:
             NonFiniteError: losses or gradients are not finite more often than the config allows.
+            HaltError: there is a file `stop` in the folder, or a callback said so; a checkpoint is written.
             UserError: a checkpoint cannot be read or written; another process trains in the same folder.
         """
         with claimed(self.work_dir), self.recorder.recording():
@@ -118,12 +123,14 @@ class Trainer:
         for callback in callbacks:
             callback.on_start(self)
         self._since = time.monotonic()
+        heed_stop(self.work_dir)
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
             metrics = self._train_epoch(epoch, callbacks) if epoch else {}
             metrics |= {f"val/{k}": v for k, v in self._score("validation")[1].items()}
             report = self._finish_epoch(epoch, metrics)
             for callback in callbacks:
                 callback.on_epoch(report)
+            heed_stop(self.work_dir)
         return self._finish()
 
     def _train_epoch(self, epoch: int, callbacks: Sequence[Callback]) -> Metrics:
@@ -133,24 +140,26 @@ class Trainer:
         for parts in self.data.batches(epoch, self.state.step):
             loss = self._update(parts, (epoch - 1) * self.data.steps + self.state.step)
             self.state.step += 1
-            report = StepReport(
-                epoch=epoch,
-                step=self.state.step,
-                steps=self.data.steps,
-                loss=loss,
-                skipped=self.state.skipped,
-            )
-            for callback in callbacks:
-                callback.on_step(report)
+            self._tell_step(epoch, loss, callbacks)
             if self.checkpoints.due and self.state.step < self.data.steps:
                 self._save()
         if not self._sums:
             raise NonFiniteError(
                 f"none of the {self.data.steps} updates of epoch {epoch} was finite; lower the learning rate"
             )
-        updates = float(self._sums.pop("updates"))
-        means = {f"train/{name}": float(total) / updates for name, total in self._sums.items()}
-        return means | {"train/skipped": float(self.state.skipped)}
+        return means(self._sums) | {"train/skipped": float(self.state.skipped)}
+
+    def _tell_step(self, epoch: int, loss: Tensor, callbacks: Sequence[Callback]) -> None:
+        """Tell of an update, and end the training after it where that is wanted."""
+        state, steps = self.state, self.data.steps
+        report = StepReport(epoch=epoch, step=state.step, steps=steps, loss=loss, skipped=state.skipped)
+        try:
+            for callback in callbacks:
+                callback.on_step(report)
+            heed_stop(self.work_dir)
+        except HaltError:
+            self._save()
+            raise
 
     def _update(self, parts: Sequence[Batch], step: int) -> Tensor:
         """One update, counted from 0 over the whole training; returns its loss."""
@@ -164,7 +173,7 @@ class Trainer:
         self.state.overflows = self.state.overflows + 1 if overflow else 0
         if finite_loss and finite_norm:
             self.updates.apply(step)
-            self._count(losses, norm, rate)
+            self._sums = counted(self._sums, losses, norm, rate)
         else:
             self.updates.leave_out()
             if not 0 < self.state.overflows < OVERFLOWS:  # else a smaller scale mends it
@@ -183,17 +192,6 @@ class Trainer:
         loss = self._loss(prediction, batch, generator)
         self.updates.backward(loss.total)
         return loss
-
-    def _count(self, losses: Sequence[LossValue], norm: Tensor, rate: float) -> None:
-        """Add an update's metrics to those of the epoch."""
-        values = {"updates": torch.ones(()), "lr": torch.tensor(rate), "grad_norm": norm}
-        for loss in losses:
-            named = {"loss": loss.total}
-            named |= {f"loss_{name}": value for name, value in loss.raw.items()}
-            named |= {f"weighted_{name}": value for name, value in loss.weighted.items()}
-            for name, value in named.items():
-                values[name] = values.get(name, 0) + value.detach() / len(losses)
-        self._sums = {name: value + self._sums.get(name, 0) for name, value in values.items()}
 
     @property
     def _inference(self) -> Inference:
@@ -250,7 +248,7 @@ class Trainer:
             best_epoch=self.state.best_epoch,
             skipped=self.state.skipped,
             seed=self.config.seed,
-            config_hash=config_hash(self.config),
+            config_hash=trial_hash(self.config, self.data.dataset.dataset_id),
             dataset_id=self.data.dataset.dataset_id,
             test_images=len(predictions.sample_id),
             val_before=validation_scores(history[0]),

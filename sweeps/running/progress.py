@@ -2,17 +2,19 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from ray.tune.progress_reporter import TrialProgressCallback
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from epropnp.training.record import Status
+from sweeps.trial import Trial
 
 LOSS_KEY = "train/loss"
 ADD_KEY = "val/add_0.10d"
@@ -49,7 +51,7 @@ class TrialState:
 
     def seconds_left(self, now_s: float, usual: float | None) -> float | None:
         """Estimate for this trial; `usual` seconds per epoch serve where it has no own figure."""
-        if self.status in ("finished", "failed", "kept"):
+        if self.status in ENDED:
             return 0.0
         pace = self.seconds_per_epoch or usual
         if pace is None:
@@ -58,31 +60,26 @@ class TrialState:
         return max(0.0, (self.epochs - self.epoch) * pace - since)
 
 
-class SweepProgress(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
-    """Ray Tune callback and context manager that shows where each trial is.
-
-    It is of the kind that takes the place of Tune's own reporter, which stays silent then.
+class SweepProgress:
+    """Listener and context manager that shows where each trial is.
 
     Args:
         epochs: trial name -> epochs that it will train.
-        kept: names of trials whose earlier result is used.
+        kept: by name, trials that came to their end before, as they did.
         at_once: how many run at a time, for the estimate of the whole.
         console: where to show it; a terminal gets a live table, anything else plain lines.
     """
 
-    def __init__(self, epochs: dict[str, int], kept: Sequence[str], at_once: int, console: Console) -> None:
+    def __init__(self, epochs: Mapping[str, int], kept: Mapping[str, Status], at_once: int, console: Console) -> None:
         self.trials = {name: TrialState(name, count) for name, count in epochs.items()}
-        for name in kept:
-            self.trials[name].status = "kept"
-            self.trials[name].epoch = self.trials[name].epochs
+        for name, status in kept.items():
+            state = self.trials[name]
+            state.status = "kept" if status == "finished" else status
+            state.epoch = state.epochs if status == "finished" else state.epoch
         self.at_once = at_once
         self._console = console
         self._live = console.is_terminal
         self._display: Live | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray stores its callbacks; a terminal cannot be stored."""
-        return {k: v for k, v in vars(self).items() if k not in ("_console", "_display")}
 
     def __enter__(self) -> Self:
         if self._live:
@@ -99,40 +96,30 @@ class SweepProgress(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
         if self._display:
             self._display.stop()
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def started(self, trial: str) -> None:
         """A trial's process begins, for the first time or after a failure."""
-        state = self._state(trial)
+        state = self.trials[trial]
         state.status, state.started_s, state.reported_s = "running", time.time(), None
         self._line(state, "started")
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """An epoch ended, or the trial says why it cannot go on."""
-        state = self._state(trial)
-        if "failed" in result:
-            state.status = "failed"
-            self._line(state, f"failed: {result['failed']}")
-        elif "metrics" in result:
-            state.report(result, time.time())
-            self._line(state, self._epoch_text(state))
+    def reported(self, trial: str, report: dict[str, Any]) -> None:
+        """An epoch ended."""
+        state = self.trials[trial]
+        state.report(report, time.time())
+        self._line(state, self._epoch_text(state))
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's process ended by itself."""
-        state = self._state(trial)
-        if state.status != "failed":
-            state.status, state.epoch = "finished", state.epochs
-            self._line(state, "finished")
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def retried(self, trial: str) -> None:
         """A trial broke and will be tried again."""
-        self._state(trial).status = "retrying"
-        self._line(self._state(trial), "broke off; trying again from its checkpoint")
+        self.trials[trial].status = "retrying"
+        self._line(self.trials[trial], "broke off; trying again from its checkpoint")
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial broke for good."""
-        self._state(trial).status = "failed"
-        self._line(self._state(trial), "failed")
+    def ended(self, trial: Trial) -> None:
+        """A trial finished, failed, was stopped, or was interrupted and waits."""
+        state = self.trials[trial.name]
+        state.status = trial.status
+        if trial.status == "finished":
+            state.epoch = state.epochs
+        self._line(state, trial.status + (f": {trial.reason}" if trial.reason else ""))
 
     def seconds_left(self, now_s: float) -> float | None:
         """Estimate for the whole sweep; None before any trial has ended an epoch."""
@@ -162,9 +149,6 @@ class SweepProgress(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
             )
         return Group(table, Text(f"sweep: {_duration(self.seconds_left(now_s))} left"))
 
-    def _state(self, trial: Any) -> TrialState:
-        return self.trials[trial.config["trial"]["name"]]
-
     def _epoch_text(self, state: TrialState) -> str:
         parts = [f"epoch {state.epoch}/{state.epochs}"]
         if state.loss is not None:
@@ -190,8 +174,10 @@ _STYLES = {
     "retrying": "yellow",
     "finished": "green",
     "kept": "green",
+    "stopped": "yellow",
     "failed": "bold red",
 }
+ENDED = ("finished", "kept", "stopped", "failed")
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,81 +1,62 @@
-"""Runs planned trials on Ray Tune and says which of them failed, and why."""
+"""Runs the trials that a search asks for on Ray Tune, one process each, and tells how they end."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import tune
-from rich.console import Console
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.search import Searcher
 
-from epropnp.plain import flatten
-from sweeps.running.cluster import Share, ray_session, share_of_cluster
-from sweeps.running.progress import SweepProgress
+from epropnp.errors import UserError
+from epropnp.files import is_claimed
+from epropnp.training.record import note_failure
+from sweeps.running.cluster import Share
+from sweeps.running.listener import Listener
 from sweeps.running.worker import run_trial, trial_spec
-from sweeps.space import PlannedTrial
-from sweeps.tracking.tracker import Tracker, TrackingCallback
-from sweeps.trial import RESULT_FILE, one_line
+from sweeps.search.search import Planned, Search
+from sweeps.trial import one_line, read
 
 
 def run_trials(
-    trials: Sequence[PlannedTrial],
-    pending: Sequence[PlannedTrial],
-    folders: Mapping[str, Path],
+    search: Search,
+    prepare: Callable[[Planned], Path],
     dataset: str,
     *,
+    stop_file: Path,
     storage: Path,
-    at_once: int | None,
-    address: str | None,
+    share: Share,
     retries: int,
-    tracker: Tracker,
-    console: Console,
-) -> dict[str, str]:
-    """Run the pending trials of a sweep, with live progress and MLflow records.
+    listeners: Sequence[Listener],
+    updates: int | None = None,
+) -> None:
+    """Run trials until the search is done; how each ended stands in its folder. Ray is started already.
 
     A failed trial does not stop the others.
 
     Args:
-        trials: all of the sweep, for the display.
-        pending: those to run.
-        folders: trial name -> folder, which exists.
+        search: says which; it is told of each that ended.
+        prepare: makes the folder of a trial.
         dataset: its folder or URI.
+        stop_file: while it is there, running trials are interrupted and no other one starts.
         storage: folder for Ray Tune's own records.
-        at_once: trials that run at the same time; None: as many as cores, or GPUs.
-        address: of a Ray cluster; None: this machine.
+        share: how many run at once, and what each may use.
         retries: of a trial whose process broke.
-
-    Returns:
-        The failed trials, each with its reason in one line.
+        listeners: told in their order, before the search.
+        updates: after which each trial is interrupted; None: train to the end.
     """
-    with ray_session(address):
-        share = share_of_cluster(len(pending), at_once, max(t.config.threads for t in pending))
-        console.print(
-            f"trials at once: {share.at_once}; each has cores: {share.cpus}"
-            + (f", GPUs: {share.gpus:g}" if share.gpus else "")
-        )
-        names = {trial.name for trial in pending}
-        progress = SweepProgress(
-            epochs={trial.name: trial.config.optim.epochs for trial in trials},
-            kept=[trial.name for trial in trials if trial.name not in names],
-            at_once=share.at_once,
-            console=console,
-        )
-        tracking = TrackingCallback(tracker, {t.name: flatten(t.config) for t in pending})
-        specs = [trial_spec(t.name, t.config, dataset, folders[t.name]) for t in pending]
-        with progress:
-            tuner = _tuner(specs, share, storage, retries, [progress, tracking])
-            results = tuner.fit()
-    return _failures(results, folders)
 
+    def spec(planned: Planned) -> dict[str, Any]:
+        folder = prepare(planned)
+        return trial_spec(planned.name, planned.config, dataset, folder, stop_file, updates)
 
-def _tuner(
-    specs: list[dict[str, Any]], share: Share, storage: Path, retries: int, callbacks: list[Any]
-) -> tune.Tuner:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the table
-    return tune.Tuner(
+    tuner = tune.Tuner(
         tune.with_resources(run_trial, {"cpu": share.cpus, "gpu": share.gpus}),
-        param_space={"trial": tune.grid_search(specs)},
         tune_config=tune.TuneConfig(
+            search_alg=_Asking(search, spec, stop_file),
+            num_samples=-1,  # as many as are asked for
             max_concurrent_trials=share.at_once,
             reuse_actors=True,  # a fresh process imports torch and timm again: 6 s
             trial_name_creator=_trial_name,
@@ -85,25 +66,97 @@ def _tuner(
             name="tune",
             storage_path=str(storage),
             failure_config=tune.FailureConfig(max_failures=retries),
-            callbacks=callbacks,
+            callbacks=[_Relay([*listeners, _Told(search)])],
             verbose=0,
             log_to_file=True,
         ),
     )
+    tuner.fit()
+
+
+class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
+    """The search, as Ray Tune asks for trials; Tune remembers nothing of it, folders do."""
+
+    def __init__(
+        self, search: Search, spec: Callable[[Planned], dict[str, Any]], stop_file: Path
+    ) -> None:
+        super().__init__()
+        self._search, self._spec, self._stop_file = search, spec, stop_file
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._search.done or self._stop_file.exists():
+            return str(Searcher.FINISHED)
+        planned = self._search.ask()
+        return None if planned is None else {"trial": self._spec(planned)}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """The search is told with the other listeners."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: see the class."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see the class."""
+
+
+class _Told:
+    """The search as a listener."""
+
+    def __init__(self, search: Search) -> None:
+        self.ended = search.tell
+
+    def started(self, trial: str) -> None: ...
+
+    def reported(self, trial: str, report: dict[str, Any]) -> None: ...
+
+    def retried(self, trial: str) -> None: ...
+
+
+class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
+    """From Ray Tune's events to those of listeners; of the kind that takes the place of Tune's own reporter."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray stores its callbacks; listeners, which hold terminals and connections, cannot be stored."""
+        return {"_listeners": ()}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        for listener in self._listeners:
+            listener.started(_trial_name(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "metrics" in result:
+            for listener in self._listeners:
+                listener.reported(_trial_name(trial), result)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        for listener in self._listeners:
+            listener.retried(_trial_name(trial))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._ended(trial, (trial.last_result or {}).get("failed"))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = trial.get_pickled_error() or trial.get_error() or "its process ended"
+        self._ended(trial, one_line(error))
+
+    def _ended(self, trial: Any, failure: str | None) -> None:
+        """Tell how it ended; where its process could not say so itself, note it first."""
+        folder = Path(trial.config["trial"]["folder"])
+        ended = read(folder)
+        if failure is not None and ended.status == "waiting" and not is_claimed(folder):
+            try:
+                note_failure(folder, failure)
+            except UserError as error:
+                logging.getLogger(__name__).warning("%s", error)
+            ended = read(folder)
+        for listener in self._listeners:
+            listener.ended(ended)
 
 
 def _trial_name(trial: Any) -> str:
     return str(trial.config["trial"]["name"])
-
-
-def _failures(results: Any, folders: Mapping[str, Path]) -> dict[str, str]:
-    reasons = {}
-    for result in results:
-        name = result.config["trial"]["name"]
-        if result.error is not None:
-            reasons[name] = one_line(result.error)
-        elif "failed" in (result.metrics or {}):
-            reasons[name] = result.metrics["failed"]
-        elif not (folders[name] / RESULT_FILE).is_file():
-            reasons[name] = "ended without a result"
-    return reasons

@@ -1,9 +1,10 @@
 """One trial under Ray Tune: a Trainer in a folder of its own, reporting every epoch.
 
-The folder, not Ray, keeps the checkpoint: a trial that is retried, or continued by a later call,
-finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that all nodes share.
+The folder, not Ray, keeps the checkpoint and says how the trial ended: a trial that is retried, or continued
+by a later call, finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that all nodes share.
 """
 
+import contextlib
 import gc
 import socket
 from pathlib import Path
@@ -13,21 +14,41 @@ from ray import tune
 
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
+from epropnp.files import is_claimed
 from epropnp.plain import from_dict, to_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
-from epropnp.training.result import EpochReport
+from epropnp.training.halt import HaltError, InterruptionError
+from epropnp.training.record import note_failure
+from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
+from sweeps.results.pictures import draw
 from sweeps.trial import one_line
 
 
-def trial_spec(name: str, config: TrialConfig, dataset: Path | str, folder: Path) -> dict[str, Any]:
-    """What `run_trial` needs, as plain values that Ray can send and store."""
+def trial_spec(
+    name: str,
+    config: TrialConfig,
+    dataset: Path | str,
+    folder: Path,
+    stop_file: Path,
+    updates: int | None = None,
+) -> dict[str, Any]:
+    """What `run_trial` needs, as plain values that Ray can send and store.
+
+    Args:
+        name: of the trial.
+        config, dataset, folder: of the trial.
+        stop_file: while it is there, trials are interrupted.
+        updates: after which to interrupt; None: train to the end.
+    """
     return {
         "name": name,
         "config": to_dict(config),
         "dataset": str(dataset),
         "folder": str(folder),
+        "stop_file": str(stop_file),
+        "updates": updates,
     }
 
 
@@ -37,16 +58,24 @@ def run_trial(space: dict[str, Any]) -> None:
     The first report of a process carries the epochs before it as `earlier`: a driver that was
     killed may have missed the last of them.
 
-    What the user can mend, a diverged loss included, is reported as `failed` with its reason and
-    not raised: running it again would end the same way. Anything else is raised; Ray may retry it.
+    What the user can mend, a diverged loss included, is noted in the trial's folder, reported as `failed`
+    with its reason, and not raised: running it again would end the same way. Anything else is raised; Ray may
+    retry it.
     """
     import torch
 
     spec = space["trial"]
+    folder = Path(spec["folder"])
     try:
-        _train(from_dict(TrialConfig, spec["config"]), spec["dataset"], Path(spec["folder"]))
+        _train(spec, folder)
+    except HaltError:
+        pass  # the folder says why
     except UserError as error:
-        tune.report({"failed": one_line(error)})
+        reason = one_line(error)
+        if folder.is_dir() and not is_claimed(folder):  # else by another process, whose trial it is
+            with contextlib.suppress(UserError):
+                note_failure(folder, reason)
+        tune.report({"failed": reason})
     finally:
         # The process may serve the next trial: leave it no memory to inherit.
         gc.collect()
@@ -54,13 +83,14 @@ def run_trial(space: dict[str, Any]) -> None:
             torch.cuda.empty_cache()
 
 
-def _train(config: TrialConfig, dataset: str, folder: Path) -> None:
-    _check_storage(dataset, folder)
-    trainer = Trainer(config, dataset, folder)
+def _train(spec: dict[str, Any], folder: Path) -> None:
+    _check_storage(spec["dataset"], folder)
+    trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
     reporter = _TuneReporter(trainer)
-    trainer.fit([reporter])
+    trainer.fit([reporter, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
     if not reporter.reports:  # resumed after its last epoch: only the test was left to do
         reporter.tell()
+    draw(folder, trainer.data.dataset)
 
 
 class _TuneReporter(Callback):
@@ -83,6 +113,27 @@ class _TuneReporter(Callback):
             }
         )
         self.reports += 1
+
+
+class _Interrupter(Callback):
+    """Interrupts a trial when its sweep is to end, or when it has done its share of updates."""
+
+    def __init__(self, stop_file: Path, updates: int | None) -> None:
+        self.stop_file, self.left = stop_file, updates
+
+    def on_step(self, report: StepReport) -> None:
+        if self.left is not None:
+            self.left -= 1
+        if self.left == 0:
+            raise InterruptionError("its first updates were checked")
+        self._heed()
+
+    def on_epoch(self, report: EpochReport) -> None:
+        self._heed()
+
+    def _heed(self) -> None:
+        if self.stop_file.exists():
+            raise InterruptionError("the sweep was")
 
 
 def _check_storage(dataset: str, folder: Path) -> None:

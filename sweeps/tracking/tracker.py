@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ray.tune import Callback
-
 EXPERIMENT = "epropnp"
 SWEEP_TAG = "epropnp.sweep_id"
 TRIAL_TAG = "epropnp.trial"
 PARENT_TAG = "mlflow.parentRunId"
+REASON_TAG = "epropnp.reason"  # why a run failed, or was stopped or interrupted
 PARENT = ""  # in the place of a trial's name
 
 PARAMS_PER_BATCH = 100  # MLflow's limits
@@ -81,17 +80,26 @@ class Tracker:
         """Log an epoch's metrics as one batch; an epoch that MLflow has is not logged again."""
         self._record("epoch", trial, epoch=epoch, metrics=dict(metrics))
 
-    def log_scores(self, trial: str, step: int, metrics: Mapping[str, float]) -> None:
-        """Log final numbers."""
-        self._record("scores", trial, step=step, metrics=dict(metrics))
-
     def log_files(self, trial: str, files: Sequence[Path]) -> None:
         """Store files as artifacts of the run."""
         self._record("files", trial, files=[str(file.resolve()) for file in files])
 
-    def finish(self, trial: str, status: str, reason: str = "") -> None:
-        """Close a run as FINISHED, FAILED or KILLED."""
-        self._record("finish", trial, status=status, reason=reason[:TAG_CHARACTERS])
+    def finish(
+        self,
+        trial: str,
+        status: str,
+        reason: str = "",
+        *,
+        step: int = 0,
+        scores: Mapping[str, float] | None = None,
+        files: Sequence[Path] = (),
+    ) -> None:
+        """Close a run as FINISHED, FAILED or KILLED, with its final numbers and its files.
+
+        What a run has that was closed in the same way before is not stored again.
+        """
+        content = {"step": step, "scores": dict(scores or {}), "files": [str(f.resolve()) for f in files]}
+        self._record("finish", trial, status=status, reason=reason[:TAG_CHARACTERS], **content)
 
     def flush(self) -> bool:
         """Send what is spooled, in order; True when nothing is left."""
@@ -144,6 +152,8 @@ class Tracker:
         run_id = self._run(event["trial"])
         known = self._client.get_run(run_id).data.params
         self._client.update_run(run_id, status="RUNNING")
+        if REASON_TAG in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, REASON_TAG)  # of an earlier end, which was none
         from mlflow.entities import Param
 
         params = [
@@ -162,21 +172,27 @@ class Tracker:
             self._log_metrics(run_id, event["metrics"] | {"epoch": epoch}, epoch, event["time_ms"])
             self.logged[trial] = epoch
 
-    def _on_scores(self, event: Event) -> None:
-        run_id = self._run(event["trial"])
-        self._log_metrics(run_id, event["metrics"], event["step"], event["time_ms"])
-
     def _on_files(self, event: Event) -> None:
         run_id = self._run(event["trial"])
         for file in event["files"]:
             if Path(file).is_file():
                 self._client.log_artifact(run_id, file)
 
+    def _on_scores(self, event: Event) -> None:
+        """Of a spool that the version before left."""
+        self._log_metrics(self._run(event["trial"]), event["metrics"], event["step"], event["time_ms"])
+
     def _on_finish(self, event: Event) -> None:
         run_id = self._run(event["trial"])
+        run = self._client.get_run(run_id)
+        scores, files = event.get("scores", {}), event.get("files", [])
+        known = run.info.status == event["status"] and scores.items() <= run.data.metrics.items()
+        if not (known and all(_changed_ms(file) <= run.info.end_time for file in files)):
+            self._log_metrics(run_id, scores, event.get("step", 0), event["time_ms"])
+            self._on_files({"trial": event["trial"], "files": files})
         if event["reason"]:
-            self._client.set_tag(run_id, "epropnp.failure", event["reason"])
-        if self._client.get_run(run_id).info.status != event["status"]:
+            self._client.set_tag(run_id, REASON_TAG, event["reason"])
+        if not known or files:
             self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
 
     def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
@@ -219,54 +235,8 @@ class Tracker:
         self._client = client
 
 
-class TrackingCallback(Callback):  # type: ignore[misc, unused-ignore]
-    """Tells a Tracker what Ray Tune's trials do; runs in the driver.
-
-    Args:
-        tracker: where to.
-        params: trial name -> its config, flattened.
-    """
-
-    def __init__(self, tracker: Tracker, params: Mapping[str, Mapping[str, Any]]) -> None:
-        self._tracker = tracker
-        self._params = params
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Open the child run."""
-        name = _name(trial)
-        self._tracker.start(name, self._params[name])
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Log the metrics of an epoch, or close the run of a trial that gave up."""
-        if "failed" in result:
-            self._tracker.finish(_name(trial), "FAILED", result["failed"])
-        elif "metrics" in result:
-            for epoch, metrics in enumerate(result["earlier"]):
-                self._tracker.log_epoch(_name(trial), epoch, metrics)
-            self._tracker.log_epoch(_name(trial), result["epoch"], result["metrics"])
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Close the child run."""
-        if "failed" not in trial.last_result:
-            self._tracker.finish(_name(trial), "FINISHED")
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Close the child run of a trial that broke for good."""
-        self._tracker.finish(_name(trial), "FAILED")
-
-    def get_state(self) -> dict[str, Any]:
-        """What a restored Tuner must know: the epochs that are logged."""
-        return {"logged": dict(self._tracker.logged)}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take up where the state was saved."""
-        self._tracker.logged.update(state["logged"])
-
-
-def _name(trial: Any) -> str:
-    return str(trial.config["trial"]["name"])
+def _changed_ms(file: str) -> float:
+    return os.stat(file).st_mtime * 1000 if Path(file).is_file() else 0.0
 
 
 def _quiet() -> None:

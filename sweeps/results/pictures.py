@@ -1,0 +1,29 @@
+"""The pictures of one trial: predicted poses on test images, and how sure it was beside how right it was."""
+
+from pathlib import Path
+
+from epropnp.data.reader import ArrowDataset
+from epropnp.errors import UserError
+from epropnp.evaluation.calibration import calibrate
+from epropnp.evaluation.predictions import Predictions
+from epropnp.visualization.calibration import save_calibration
+from epropnp.visualization.prediction import prediction_sheet, save_png
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
+
+PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
+
+
+def draw(folder: Path, dataset: ArrowDataset) -> None:
+    """Draw the pictures of a finished trial into its folder. UserError where its predictions cannot be read."""
+    predictions = read_predictions(folder)
+    save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
+    save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Those of a finished trial. UserError, with an advice, where they cannot be read."""
+    try:
+        return Predictions.read(folder / PREDICTIONS_FILE)
+    except UserError as error:
+        advice = f"delete {folder / RESULT_FILE} and --resume, which only repeats the trial's test"
+        raise UserError(f"{error}; {advice}") from error

@@ -1,0 +1,21 @@
+"""What happens to the trials of a sweep, told by name: the display, the records and the search listen."""
+
+from typing import Any, Protocol
+
+from sweeps.trial import Trial
+
+
+class Listener(Protocol):
+    """Hears of trials in the driver."""
+
+    def started(self, trial: str) -> None:
+        """A trial's process begins, for the first time or after a failure."""
+
+    def reported(self, trial: str, report: dict[str, Any]) -> None:
+        """An epoch ended: `epoch`, `epochs`, its `metrics`, and those of `earlier` epochs."""
+
+    def retried(self, trial: str) -> None:
+        """A trial's process broke, and another one will go on from its checkpoint."""
+
+    def ended(self, trial: Trial) -> None:
+        """A trial ended, as its folder tells."""

@@ -1,0 +1,30 @@
+"""The seam between what decides which trials are run and what runs them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from epropnp.training.config import TrialConfig
+from sweeps.trial import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A trial to be: the name of its folder, its config, and the case that it is of, if there are cases."""
+
+    name: str
+    config: TrialConfig
+    case: str | None = None
+
+
+class Search(Protocol):
+    """Decides from what it is told, and from nothing else: trial folders are all that is remembered."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing will be asked any more."""
+
+    def ask(self) -> Planned | None:
+        """The next trial to run; None while others must end first."""
+
+    def tell(self, trial: Trial) -> None:
+        """A trial ended, however it did; when a sweep is gone on with, once for every folder."""

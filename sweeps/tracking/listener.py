@@ -1,0 +1,55 @@
+"""The records of the trials of a sweep, made while they run: params, epochs, and all of it when one ends."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
+from sweeps.tracking.tracker import Tracker
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, Trial
+
+FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a finished trial
+# MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
+STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
+
+
+class Tracking:
+    """Tells a Tracker what trials do.
+
+    Args:
+        tracker: where to.
+        params: trial name -> its config, flattened.
+        folder: of a trial, by its name.
+    """
+
+    def __init__(
+        self, tracker: Tracker, params: Mapping[str, Mapping[str, Any]], folder: Callable[[str], Path]
+    ) -> None:
+        self._tracker, self._params, self._folder = tracker, params, folder
+
+    def started(self, trial: str) -> None:
+        """Open the run."""
+        self._tracker.start(trial, self._params[trial])
+
+    def reported(self, trial: str, report: dict[str, Any]) -> None:
+        """Log the metrics of an epoch, and those of earlier ones that a killed driver may have missed."""
+        for epoch, metrics in enumerate(report["earlier"]):
+            self._tracker.log_epoch(trial, epoch, metrics)
+        self._tracker.log_epoch(trial, report["epoch"], report["metrics"])
+
+    def retried(self, trial: str) -> None:
+        """The run stays open."""
+
+    def ended(self, trial: Trial) -> None:
+        """Close the run; a finished trial's scores and files go with it."""
+        if trial.status == "running":
+            return  # another process has it
+        scores = {} if trial.result is None else trial.result.test
+        self._tracker.finish(
+            trial.name,
+            STATUSES[trial.status],
+            trial.reason or "",
+            step=0 if trial.result is None else trial.result.epochs,
+            scores={f"test/{key}": value for key, value in scores.items()},
+            files=[] if trial.result is None else [self._folder(trial.name) / file for file in FILES],
+        )
