@@ -10,7 +10,7 @@ from typing import Any
 from epropnp.errors import UserError
 from epropnp.files import is_claimed
 from epropnp.plain import differing, from_dict, to_dict
-from epropnp.training.config import TrialConfig
+from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.record import CONFIG_FILE, Record, Status, config_note, write_config
 from epropnp.training.result import Metrics, TrialResult
 
@@ -75,7 +75,7 @@ def read(folder: Path) -> Trial:
     status, reason = _status(folder, record, result)
     return Trial(
         name=folder.name,
-        config=from_dict(TrialConfig, note["config"]),
+        config=from_dict(TrialConfig, upgraded(note["config"])),
         dataset_id=note["dataset_id"],
         test_id=record.test_id if record else None,
         status=status,
@@ -139,6 +139,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], config: TrialConf
         return f"dataset {found['dataset_id']}, and now it is {wanted['dataset_id']}"
     if found["hash"] == wanted["hash"]:
         return ""
-    before = to_dict(from_dict(TrialConfig, found["config"]))
-    changes = [f"{key}={then} (now {now})" for key, then, now in differing(before, to_dict(config))]
+    mine = to_dict(config)
+    before = to_dict(from_dict(TrialConfig, upgraded(found["config"], mine)))
+    changes = [f"{key}={then} (now {now})" for key, then, now in differing(before, mine)]
     return ", ".join(changes[:3])

@@ -7,6 +7,7 @@ from typing import Any
 
 from epropnp.inference.model import load_checkpoint, save_checkpoint
 from epropnp.plain import differing
+from epropnp.training.config import upgraded
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
 
@@ -76,6 +77,8 @@ class Checkpoints:
         if not self.last.exists():
             return None
         saved = load_checkpoint(self.last)
+        if isinstance(saved.get("config"), dict):
+            saved["config"] = upgraded(saved["config"], self.header["config"])
         for name, mine in self.header.items():
             if saved.get(name) != mine:
                 raise ForeignError(
