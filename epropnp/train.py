@@ -34,7 +34,7 @@ Examples:
       --backbone hrnet_w32 --keep-every 20
       a network of the published study, with the head that the study gave it
   python -m epropnp.train --data data/0123456789ab --out runs/warm --backbone resnet18 \\
-      --head fpn --set optim.lr=1e-3 loss.mc=0.1 optim.clip_norm=none optim.milestones=10,20
+      --head fpn --set optim.lr=1e-3 loss.mc=0.1 optim.clip_norm=none optim.milestones=0.5,0.8
       any setting of the config, over what the recipe says
   python -m epropnp.train --data data/0123456789ab --out runs/check --overfit 8
       a sanity check: can it learn 8 images by heart? Exit code 1 if it cannot

@@ -11,7 +11,10 @@ from epropnp.training.recipes import Recipe, small
 from sweeps.flags import SHORT, SweepConfig
 from sweeps.space import CASE, OWN, RECIPE, Axis, Choice, Space, by_key, choice
 
-FOR_ALL = {"epochs": "optim.epochs", "pretrained": "model.pretrained"}  # flags that are settings of all trials
+FOR_ALL = {
+    "epochs": "optim.epochs",
+    "pretrained": "model.pretrained",
+}  # flags that are settings of all trials
 FIXED = ("small", "set", *FOR_ALL)  # what the trials of a sweep have in common
 
 

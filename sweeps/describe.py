@@ -166,7 +166,7 @@ def _channels(levels: Sequence[tuple[int, int]]) -> str:
 
 
 def _schedule(optim: OptimConfig) -> str:
-    steps = f", /10 after {', '.join(map(str, optim.milestones))}" if optim.schedule == "step" else ""
+    steps = f", /10 after {', '.join(map(str, optim.milestone_epochs))}" if optim.schedule == "step" else ""
     return (
         f"{optim.epochs} epochs of {optim.batch_size}, {optim.optimiser}, {optim.schedule} "
         f"from {optim.lr:g}{steps}"

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from epropnp.training.identity import trial_hash
 from epropnp.training.record import CONFIG_FILE, config_note, write_config
 from sweeps.search.search import Planned
 from sweeps.space import Cell
-from sweeps.trial import Trial, read, read_note
+from sweeps.trial import Note, Trial, read, read_note
 
 SWEEP_FILE = "sweep.json"
 NAME_CHARACTERS = 100  # of a trial's folder, at most
@@ -62,19 +62,17 @@ class Sweep:
         Raises:
             UserError: a trial was begun on another dataset, or its note is damaged.
         """
-        known = {}
-        for folder in self._folders():
-            note = read_note(folder)
-            if note["dataset_id"] != dataset_id:
+        notes = {folder.name: read_note(folder) for folder in self._folders()}
+        for name, note in notes.items():
+            if note.dataset_id != dataset_id:
                 raise UserError(
-                    f"{folder}: this trial was started with dataset {note['dataset_id']}, and now it is "
-                    f"{dataset_id}; give the same flags to resume it, or start a new sweep with another --name"
+                    f"{self.trial_folder(name)}: this trial was started with dataset {note.dataset_id}, and "
+                    f"now it is {dataset_id}; give the same flags to resume it, or start a new sweep with "
+                    "another --name"
                 )
-            known[note["hash"]] = folder.name
-        hashed = [(cell, trial_hash(cell.config, dataset_id)) for cell in cells]
         return [
-            Planned(name=known.get(digits) or _name(cell.config, digits), config=cell.config, case=cell.case)
-            for cell, digits in hashed
+            Planned(name=_named(notes, cell.config, dataset_id), config=cell.config, case=cell.case)
+            for cell in cells
         ]
 
     def prepare(self, trial: Planned, dataset_id: str) -> Path:
@@ -127,9 +125,16 @@ def find_sweeps(out: Path, name: str | None = None) -> list[Path]:
     return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
 
 
-def _name(config: TrialConfig, digits: str) -> str:
-    """A new trial's: for people what is most telling, for certainty some digits of its hash."""
+def _named(notes: Mapping[str, Note], config: TrialConfig, dataset_id: str) -> str:
+    """What the trial is called that was begun, else a new name.
+
+    For people it holds what is most telling, for certainty some digits of the trial's hash.
+    """
+    known = next((name for name, note in notes.items() if note.is_of(config, dataset_id)), None)
+    if known is not None:
+        return known
     model = config.model
     keys = (config.recipe, model.backbone, model.head, f"mc{config.loss.mc:g}", f"seed{config.seed}")
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(keys))
-    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits[:HASH_DIGITS]}"
+    digits = trial_hash(config, dataset_id)[:HASH_DIGITS]
+    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits}"

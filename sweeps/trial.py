@@ -9,10 +9,10 @@ from typing import Any
 
 from epropnp.errors import UserError
 from epropnp.files import is_claimed
-from epropnp.plain import from_dict
-from epropnp.training.config import TrialConfig
+from epropnp.plain import from_dict, to_dict
+from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.halt import STOP_FILE, stop_reason
-from epropnp.training.identity import trial_hash
+from epropnp.training.identity import identity, trial_hash
 from epropnp.training.record import CONFIG_FILE, Record, Status
 from epropnp.training.result import Metrics, TrialResult
 
@@ -58,8 +58,8 @@ def read(folder: Path) -> Trial:
     status, reason = _status(folder, record, result)
     return Trial(
         name=folder.name,
-        config=note["config"],
-        dataset_id=note["dataset_id"],
+        config=note.config(),
+        dataset_id=note.dataset_id,
         test_id=record.test_id if record else None,
         status=status,
         reason=reason,
@@ -111,18 +111,34 @@ def one_line(error: BaseException | str) -> str:
     return lines[-1 if traced else 0]
 
 
-def read_note(folder: Path) -> dict[str, Any]:
-    """What `trial.json` says: `hash` and `dataset_id`, and the settings as `config`.
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What `trial.json` says: settings as they were stored, dataset and, but for older versions, the hash."""
 
-    Raises:
-        UserError: it is damaged.
-    """
+    stored: dict[str, Any]
+    dataset_id: str
+    hash: str | None
+
+    def config(self, wanted: TrialConfig | None = None) -> TrialConfig:
+        """The settings; where an older version stored them, in the terms of a config that may be the same."""
+        return from_dict(TrialConfig, upgraded(self.stored, None if wanted is None else to_dict(wanted)))
+
+    def is_of(self, config: TrialConfig, dataset_id: str) -> bool:
+        """Whether the folder is that of a trial."""
+        if self.hash is not None:
+            return self.hash == trial_hash(config, dataset_id)
+        return self.dataset_id == dataset_id and identity(self.config(config)) == identity(config)
+
+
+def read_note(folder: Path) -> Note:
+    """UserError where `trial.json` is damaged."""
     file = folder / CONFIG_FILE
     try:
-        note = json.loads(file.read_text())
-        config, dataset_id = from_dict(TrialConfig, note["config"]), note["dataset_id"]
+        values = json.loads(file.read_text())
         # The version before had no `settings`, and counted all of the config in its hash.
-        digits = note["hash"] if "settings" in note else trial_hash(config, dataset_id)
-        return {"hash": digits, "dataset_id": dataset_id, "config": config}
-    except (ValueError, KeyError, TypeError) as error:
+        digits = values["hash"] if "settings" in values else None
+        note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits)
+        note.config()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error
+    return note

@@ -8,7 +8,7 @@ from typing import Any
 from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint, save_checkpoint
 from epropnp.plain import differing, from_dict
-from epropnp.training.config import TrialConfig
+from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.identity import identity
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
@@ -79,6 +79,8 @@ class Checkpoints:
         if not self.last.exists():
             return None
         saved = load_checkpoint(self.last)
+        if isinstance(saved.get("config"), dict):
+            saved["config"] = upgraded(saved["config"], self.header["config"])
         for name, mine in self.header.items():
             if not _alike(name, saved.get(name), mine):
                 raise ForeignError(

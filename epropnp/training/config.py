@@ -3,8 +3,9 @@
 One tree serves the command line, the sweep's search space, the MLflow parameters and the checkpoint's header.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from epropnp.data.config import AugmentConfig
 from epropnp.errors import UserError
@@ -62,8 +63,8 @@ class OptimConfig:
     """Decay of the weights; with `adamw`, biases and norms are left out."""
     schedule: Literal["step", "onecycle"] = "step"
     """How the learning rate goes: down in steps, or one cycle of warm-up and cosine."""
-    milestones: Annotated[tuple[int, ...], Range(least=0)] = (50, 100, 150)
-    """Epochs after which `step` divides the rate by 10."""
+    milestones: Annotated[tuple[float, ...], Range(least=0, most=1)] = (0.3125, 0.625, 0.9375)
+    """Shares of the training, in whole epochs, after which `step` divides the rate by 10."""
     epochs: Annotated[int, Range(least=0)] = 160
     """Length of the training; 0: only the untrained network is tested."""
     batch_size: Annotated[int, Range(least=1)] = 32
@@ -80,6 +81,12 @@ class OptimConfig:
     """Updates that may be left out because a loss or gradient was not finite."""
     compile: bool = False
     """Whether the network runs through torch.compile."""
+
+    @property
+    def milestone_epochs(self) -> tuple[int, ...]:
+        """Epochs after which `step` divides the rate: the milestones' shares of them, rounded down."""
+        rounding = 1e-9  # a share is a quotient, whose product may fall short of the whole number
+        return tuple(math.floor(share * self.epochs + rounding) for share in self.milestones)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +145,23 @@ class TrialConfig:
                 f"optim.accumulate: {self.optim.accumulate} does not divide the batch of "
                 f"{self.optim.batch_size} into equal parts"
             )
+
+
+def upgraded(stored: dict[str, Any], wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A trial's config as any version stored it, in the terms of this one.
+
+    Milestones used to be whole epochs. Many shares of a training come down to the same epochs; where those of
+    `wanted`, a config in the terms of this version, do, the milestones are its.
+    """
+    optim = stored.get("optim", {})
+    before = optim.get("milestones", ())
+    if not any(isinstance(milestone, int) for milestone in before):
+        return stored
+    epochs = optim["epochs"]
+    passed = tuple(min(epoch, epochs) for epoch in before)  # later ones were never reached
+    shares = [epoch / max(epochs, 1) for epoch in passed]
+    if wanted is not None:
+        now = OptimConfig(epochs=epochs, milestones=tuple(wanted["optim"]["milestones"]))
+        if now.milestone_epochs == passed or optim["schedule"] != "step":
+            shares = list(now.milestones)
+    return stored | {"optim": optim | {"milestones": shares}}

@@ -35,7 +35,7 @@ def make_optimiser(modules: Iterable[nn.Module], config: OptimConfig) -> torch.o
 def learning_rate(config: OptimConfig, step: int, steps_per_epoch: int) -> float:
     """The rate of one step, counted from 0 over the whole training."""
     if config.schedule == "step":
-        passed = sum(step >= milestone * steps_per_epoch for milestone in config.milestones)
+        passed = sum(step >= milestone * steps_per_epoch for milestone in config.milestone_epochs)
         return config.lr * 0.1**passed
     progress = (step + 1) / (config.epochs * steps_per_epoch)
     if progress < WARMUP:

@@ -72,10 +72,7 @@ class Recipe:
         epochs: int | None = None,
         pretrained: bool | None = None,
     ) -> TrialConfig:
-        """The config of one cell of the sweep; None keeps what the recipe says.
-
-        Milestones of the learning rate keep their share of other `epochs`.
-        """
+        """The config of one cell of the sweep; None keeps what the recipe says."""
         base = self.base
         model = dataclasses.replace(base.model, backbone=backbone, head=checked_head(head))
         if pretrained is not None:
@@ -84,7 +81,7 @@ class Recipe:
             base,
             model=model,
             loss=dataclasses.replace(base.loss, mc=loss_weight),
-            optim=_of_length(base.optim, epochs or base.optim.epochs),
+            optim=dataclasses.replace(base.optim, epochs=epochs or base.optim.epochs),
             seed=seed,
         )
 
@@ -192,9 +189,12 @@ def quick() -> Recipe:
 def small(recipe: Recipe) -> Recipe:
     """The same method at the size of `quick`: small networks from scratch, 128 px, one object, 8 epochs.
 
-    Loss, optimiser, learning rate and augmentation stay; milestones of the schedule keep their share of it.
+    Loss, optimiser, learning rate and augmentation stay; milestones of the schedule keep their share of it,
+    in whole epochs of the 8.
     """
     base = recipe.base
+    optim = dataclasses.replace(base.optim, epochs=8, batch_size=16, precision="bf16")
+    milestones = tuple(epoch / optim.epochs for epoch in optim.milestone_epochs)
     return dataclasses.replace(
         recipe,
         base=dataclasses.replace(
@@ -203,7 +203,7 @@ def small(recipe: Recipe) -> Recipe:
                 base.model, pretrained=False, input_px=128, deconv_stride=16, head_width=64
             ),
             pnp=dataclasses.replace(base.pnp, amis_samples=32),
-            optim=dataclasses.replace(_of_length(base.optim, 8), batch_size=16, precision="bf16"),
+            optim=dataclasses.replace(optim, milestones=milestones),
             data=dataclasses.replace(base.data, points=256),
             evaluation=dataclasses.replace(base.evaluation, proposals=32),
         ),
@@ -213,12 +213,6 @@ def small(recipe: Recipe) -> Recipe:
         validation=100,
         test=300,
     )
-
-
-def _of_length(optim: OptimConfig, epochs: int) -> OptimConfig:
-    """The same schedule, stretched: milestones keep their share of it, rounded down to whole epochs."""
-    milestones = tuple(epochs * epoch // optim.epochs for epoch in optim.milestones)
-    return dataclasses.replace(optim, epochs=epochs, milestones=milestones)
 
 
 def _variant(recipe: Recipe, name: str, **changes: Any) -> Recipe:

@@ -70,7 +70,9 @@ class SweepProgress:
         console: where to show it; a terminal gets a live table, anything else plain lines.
     """
 
-    def __init__(self, epochs: Mapping[str, int], kept: Mapping[str, Status], at_once: int, console: Console) -> None:
+    def __init__(
+        self, epochs: Mapping[str, int], kept: Mapping[str, Status], at_once: int, console: Console
+    ) -> None:
         self.trials = {name: TrialState(name, count) for name, count in epochs.items()}
         for name, status in kept.items():
             state = self.trials[name]

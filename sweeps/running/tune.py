@@ -77,9 +77,7 @@ def run_trials(
 class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
     """The search, as Ray Tune asks for trials; Tune remembers nothing of it, folders do."""
 
-    def __init__(
-        self, search: Search, spec: Callable[[Planned], dict[str, Any]], stop_file: Path
-    ) -> None:
+    def __init__(self, search: Search, spec: Callable[[Planned], dict[str, Any]], stop_file: Path) -> None:
         super().__init__()
         self._search, self._spec, self._stop_file = search, spec, stop_file
 

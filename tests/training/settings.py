@@ -14,7 +14,7 @@ BASE = TrialConfig(
     model=ModelConfig(backbone="test_resnet", input_px=64, deconv_stride=16, head_width=8, weight_norm="v2"),
     pnp=PnPConfig(amis_iterations=2, amis_samples=8),
     loss=LossConfig(mc=0.02, deriv_t=0.1, deriv_r=0.1),
-    optim=OptimConfig(optimiser="adamw", lr=1e-3, milestones=(3,), epochs=4, batch_size=4),
+    optim=OptimConfig(optimiser="adamw", lr=1e-3, milestones=(0.75,), epochs=4, batch_size=4),
     data=DataConfig(points=64, augment=AugmentConfig(background_real=0.0)),
     evaluation=EvaluationConfig(proposals=4, iterations=2, samples=8),
 )
@@ -136,7 +136,7 @@ SETTINGS: dict[str, Setting] = {
     "optim.lr": Setting(other="2e-3", changes=("rates", "update.weights"), keeps=("loss.raw",)),
     "optim.weight_decay": Setting(other="0.1", changes=("update.weights",), keeps=("loss.raw", "rates")),
     "optim.schedule": Setting(other="onecycle", changes=("rates", "update.weights"), keeps=("loss.raw",)),
-    "optim.milestones": Setting(other="1,2", changes=("rates",), keeps=("update.weights",)),
+    "optim.milestones": Setting(other="0.25,0.5", changes=("rates",), keeps=("update.weights",)),
     "optim.epochs": Setting(other="6", changes=("rates",), keeps=("steps",)),
     "optim.batch_size": Setting(other="2", changes=("loss.raw",), now=(("parts", [2]), ("steps", 6))),
     "optim.clip_norm": Setting(

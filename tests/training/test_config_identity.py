@@ -41,7 +41,7 @@ def other(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) is Literal:
         return next(option for option in options if option != value)
     if typing.get_origin(hint) is tuple:
-        return (*value, 1000 if options[0] is int else ("own", 0.5))
+        return (*value, 0.5 if options[0] is float else ("own", 0.5))
     if value is None:
         kind = next(option for option in options if option is not type(None))
         return {str: "somewhere", int: 3, float: 0.25}[kind]

@@ -58,7 +58,7 @@ def test_every_config_has_a_column() -> None:
     assert rows["setting"] == ["one", "two", "range", "help"]
     assert rows["optim.lr"] == ["0.0001", "0.0015", "at least 0", "Peak learning rate."]
     assert rows["optim.ema"][:3] == ["none", "0.998", "from 0 to below 1, or none"]
-    assert rows["optim.milestones"][0] == "50,100,150"
+    assert rows["optim.milestones"][0] == "0.3125,0.625,0.9375"
 
 
 def test_a_training_lists_what_it_would_train_with(capsys: pytest.CaptureFixture[str]) -> None:

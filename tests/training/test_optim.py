@@ -34,8 +34,22 @@ def test_steps_divide_the_rate_by_ten_after_each_milestone(steps_per_epoch: int)
 
 
 def test_milestones_are_those_of_the_config() -> None:
-    config = OptimConfig(lr=0.3, milestones=(1, 3), epochs=4)
+    config = OptimConfig(lr=0.3, milestones=(0.25, 0.75), epochs=4)
     np.testing.assert_allclose(rates(config, 2), [0.3, 0.3, 0.03, 0.03, 0.03, 0.03, 0.003, 0.003], rtol=1e-9)
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 7, 160, 199])
+def test_a_share_that_is_no_whole_epoch_divides_the_rate_at_the_epoch_before(epochs: int) -> None:
+    """Integer arithmetic: after 150 * epochs // 160 epochs of 3 updates each."""
+    found = rates(OptimConfig(lr=1.0, milestones=(0.9375,), epochs=epochs), 3)
+    full = 3 * (150 * epochs // 160)
+    np.testing.assert_allclose(found, [1.0] * full + [0.1] * (3 * epochs - full), rtol=1e-9)
+
+
+def test_every_quotient_of_whole_epochs_is_a_share_that_means_them() -> None:
+    for epochs in range(1, 201):
+        config = OptimConfig(milestones=tuple(epoch / epochs for epoch in range(epochs + 1)), epochs=epochs)
+        assert config.milestone_epochs == tuple(range(epochs + 1))
 
 
 def cycle(lr: float, total: int) -> np.ndarray:
@@ -54,7 +68,7 @@ def test_one_cycle_over_a_whole_training(epochs: int, steps_per_epoch: int) -> N
 
 
 def test_one_cycle_at_points_worked_out_by_hand() -> None:
-    found = rates(OptimConfig(lr=2e-3, schedule="onecycle", epochs=4, milestones=(1,)), 10)
+    found = rates(OptimConfig(lr=2e-3, schedule="onecycle", epochs=4, milestones=(0.25,)), 10)
     assert found[0] == pytest.approx(2e-3 / 6)  # the first of the 6 updates that warm up
     assert found[2] == pytest.approx(2e-3 / 2)
     assert found[5] == max(found) == pytest.approx(2e-3, rel=2e-3)  # at 15 %

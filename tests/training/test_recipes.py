@@ -31,7 +31,7 @@ def test_published_variants(name: str) -> None:
     assert (found.model.backbone, found.model.pretrained, found.model.input_px) == ("resnet34", True, 256)
     optim = found.optim
     assert (optim.optimiser, optim.lr, optim.epochs, optim.batch_size) == ("rmsprop", 1e-4, 160, 32)
-    assert (optim.schedule, optim.milestones, optim.weight_decay) == ("step", (50, 100, 150), 0.0)
+    assert (optim.schedule, optim.milestone_epochs, optim.weight_decay) == ("step", (50, 100, 150), 0.0)
     assert (found.data.points, found.data.augment.scale_jitter, found.data.augment.rotation_deg) == (
         512,
         0.25,
@@ -51,13 +51,25 @@ def test_a_small_recipe_changes_sizes_and_not_the_method() -> None:
         assert scaled.data.augment == base.data.augment
         assert (scaled.optim.epochs, scaled.optim.batch_size, scaled.model.input_px) == (8, 16, 128)
         assert little.loss_weights == recipe.loss_weights
-    assert small(RECIPES["paper"]).base.optim.milestones == (2, 5, 7)
+    assert small(RECIPES["paper"]).base.optim.milestone_epochs == (2, 5, 7)
     assert small(RECIPES["quick"]) == RECIPES["quick"]
 
 
 def test_milestones_keep_their_share_of_another_length() -> None:
     config = RECIPES["paper"].trial("resnet34", "deconv", 0.02, 0, epochs=40)
-    assert (config.optim.epochs, config.optim.milestones) == (40, (12, 25, 37))
+    assert (config.optim.epochs, config.optim.milestone_epochs) == (40, (12, 25, 37))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_milestones_are_the_whole_epochs_of_integer_arithmetic(name: str) -> None:
+    """Of the report's 50, 100 and 150 of 160 epochs; a small recipe's of 8 are stretched from 2, 5 and 7."""
+    for length in range(1, 201):
+        steps = RECIPES[name].base.optim.schedule == "step"
+        wanted = tuple(length * epoch // 160 for epoch in (50, 100, 150)) if steps else ()
+        wanted_small = tuple(length * epoch // 8 for epoch in (2, 5, 7)) if steps else ()
+        found = RECIPES[name].trial("resnet34", "deconv", 0.02, 0, epochs=length).optim
+        found_small = small(RECIPES[name]).trial("resnet10t", "deconv", 0.02, 0, epochs=length).optim
+        assert (found.milestone_epochs, found_small.milestone_epochs) == (wanted, wanted_small)
 
 
 def test_the_reports_comparison() -> None:
@@ -113,9 +125,8 @@ def test_each_axis_of_a_sweep_reaches_its_setting_and_nothing_else(
     loss = dataclasses.replace(base.loss, mc=0.07)
     assert trial == dataclasses.replace(base, model=model, loss=loss, seed=13)
     longer = recipe.trial("convnext_tiny", "fpn", 0.07, 13, epochs=320, pretrained=pretrained)
-    milestones = {"paper": (100, 200, 300), "quick": ()}[name]
-    optim = dataclasses.replace(base.optim, epochs=320, milestones=milestones)
-    assert longer == dataclasses.replace(trial, optim=optim)
+    assert longer == dataclasses.replace(trial, optim=dataclasses.replace(base.optim, epochs=320))
+    assert longer.optim.milestone_epochs == {"paper": (100, 200, 300), "quick": ()}[name]
 
 
 def test_small_is_the_size_of_a_comparison_on_two_cores() -> None:
