@@ -16,153 +16,223 @@ from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, Recipe, small
-from sweeps.flags import DESCRIPTION, SweepConfig, check
+from sweeps.axes import doubles, merged, space_of
+from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
     from sweeps.folder import Sweep
-    from sweeps.results.tables import Row
-    from sweeps.space import PlannedTrial
-    from sweeps.tracking.tracker import Tracker
+    from sweeps.space import Cell
 
 PROG = "python sweeps/backbones.py"
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
-RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+CTRL_C = 130  # exit code, as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; exit code 0, 1 (a trial failed), 2 (bad input) or 130 (Ctrl-C)."""
+    """Run the command line.
+
+    Exit code 0 (all finished or stopped), 1 (a trial failed), 2 (bad input), 75 (interrupted by SIGTERM,
+    SIGHUP or a file `stop`: the same with --resume goes on) or 130 (Ctrl-C).
+    """
+    from sweeps.running.signals import INTERRUPTED, TerminatedError, handled, raise_terminated
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        config, words = _read_flags(sys.argv[1:] if arguments is None else arguments)
-        if config.list_settings is not None:
-            return list_settings(config)
-        if config.describe or config.list_backbones is not None:
-            return inform(config)
-        return run(config, words)
+        with handled(raise_terminated):
+            command = parse(SweepConfig, DESCRIPTION, words, PROG)
+            check_flags(command)
+            if command.list_backbones is not None:
+                return list_backbones(command.list_backbones)
+            called = _called(command, words)
+            if command.list_settings is not None:
+                return list_settings(called, command.list_settings)
+            return describe(called) if command.describe else run(called)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except TerminatedError as signal:
+        print(f"\ninterrupted by {signal}", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
-        return INTERRUPTED
+        return CTRL_C
 
 
-def run(config: SweepConfig, words: Sequence[str]) -> int:
-    """Run a sweep whose flags passed `check`, given as these `words`; see `main` for the exit code."""
-    from pipelines.objects import resolve_objects
-    from sweeps.folder import create_folders, find_sweep
-    from sweeps.running.cluster import set_environment
-    from sweeps.space import fetch_weights
+@dataclasses.dataclass(frozen=True)
+class Called:
+    """What a command line asks for.
 
-    set_environment(config.ray_address)
+    Attributes:
+        commands: the flags of all command lines of the sweep, this one the last.
+        words: of this one.
+        sweep: to go on with; None: a new one.
+    """
+
+    commands: Sequence[SweepConfig]
+    words: Sequence[str]
+    sweep: "Sweep | None" = None
+
+    @property
+    def config(self) -> SweepConfig:
+        """Where and how to run."""
+        return merged(self.commands)
+
+    def with_recipe(self, console: "Console") -> "Called":
+        """The same, with the recipe that fits this machine if the sweep was started without one."""
+        first, *others = self.commands
+        if first.recipe is not None:
+            return self
+        name = _recipe_of_this_machine(console)
+        first = dataclasses.replace(first, recipe=(name,))
+        words = self.words if others else [*self.words, "--recipe", name]
+        return dataclasses.replace(self, commands=(first, *others), words=words)
+
+
+def run(called: Called) -> int:
+    """Run a sweep, or only say what it would run; see `main` for the exit code."""
+    from sweeps.space import fetch_weights, plan
+
     console = console_or_file()
-    recipes = _choose_recipes(config, console)
-    recipe = recipes[0]  # whose objects and numbers of images all trials share
-    wanted = config.objects or recipe.objects
-    objects = list(wanted) if config.data else [info.name for info in resolve_objects(wanted)]
-    trials = _plan(config, recipes)
-    fetch_weights(trials)
-    sweep = find_sweep(config, "-".join(recipe.name for recipe in recipes))
-    console.print(f"sweep {sweep.name}: {len(trials)} trials on {', '.join(objects)}")
-
+    called = called.with_recipe(console)
+    config, space = called.config, space_of(called.commands, RECIPES)
+    recipe = space.recipes[0]  # whose objects and numbers of images all trials share
+    objects = _objects(config, recipe)
+    found = plan(space)
+    for double in (*doubles(called.commands[-1]), *found.merged):
+        console.print(f"merged: {double}", highlight=False, markup=False)
+    folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
+    if config.dry_run:
+        return dry_run(config, folder, found.cells, _place(config, recipe, objects, build_it=False))
+    fetch_weights(found.cells)
+    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(objects)}")
     started_s = time.perf_counter()
-    dataset, dataset_id = _dataset(config, recipe, objects)
+    place = _place(config, recipe, objects)
     data_s = time.perf_counter() - started_s
-    console.print(f"dataset {dataset_id}: {dataset}  ({data_s:.1f} s)")
+    console.print(f"dataset: {place}  ({data_s:.1f} s)")
+    return _run(called, config, folder, found.cells, place, console)
 
-    create_folders(sweep, trials, dataset_id, words)
-    tracker = _tracker(config, sweep)
-    tracker.connect()
-    flags = {f"flag.{key}": value for key, value in vars(config).items() if value not in (None, ())}
-    names = " ".join(recipe.name for recipe in recipes)
-    tracker.start("", flags | {"recipe": names, "dataset_id": dataset_id})
+
+def _run(
+    called: Called,
+    config: SweepConfig,
+    folder: Path,
+    cells: Sequence["Cell"],
+    place: str,
+    console: "Console",
+) -> int:
+    from sweeps import sweep
+    from sweeps.results.report import show
+
+    go_on = f"--resume --name {folder.name}"
     started_s = time.perf_counter()
     try:
-        rows = _train(config, sweep, trials, dataset, dataset_id, tracker, console)
-    except (KeyboardInterrupt, UserError) as stop:
-        tracker.finish("", "KILLED")
-        if isinstance(stop, KeyboardInterrupt):
-            console.print(f"\ngo on with: --resume --name {sweep.name}", highlight=False)
+        outcome = sweep.run(
+            cells,
+            place,
+            folder,
+            command=called.words,
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+            params={f"flag.{k}": v for k, v in vars(config).items() if v not in (None, (), False)},
+            at_once=config.trials_at_once,
+            address=config.ray_address,
+            check=config.check,
+            console=console,
+        )
+    except KeyboardInterrupt:
+        console.print(f"\ngo on with: {go_on}", highlight=False)
         raise
-    training_s = time.perf_counter() - started_s
-
-    from epropnp.data.reader import ArrowDataset
-    from sweeps.results.report import report, show
-
-    show(report(sweep, rows, ArrowDataset(dataset), tracker), console)
-    if not tracker.flush():
-        advice = f"later: --resume --name {sweep.name}"
-        console.print(f"MLflow at {tracker.uri} is out of reach; {advice}", soft_wrap=True)
-    console.print(f"data {data_s:.0f} s, training {training_s:.0f} s")
-    return 0 if all(row.result for row in rows) else 1
+    show(outcome.report, console)
+    if not outcome.recorded:
+        console.print(f"MLflow is out of reach; later: {go_on}", soft_wrap=True)
+    if outcome.interrupted is not None:
+        console.print(f"interrupted: {outcome.interrupted}; go on with: {go_on}", highlight=False)
+    console.print(f"training {time.perf_counter() - started_s:.0f} s")
+    return outcome.code
 
 
-def inform(config: SweepConfig) -> int:
-    """Answer `--list-backbones` or `--describe`: nothing is downloaded, built or trained."""
-    from sweeps.describe import describe, show_backbones, show_descriptions
+def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], place: str) -> int:
+    """Answer `--dry-run`: nothing is downloaded, built or trained."""
+    import torch
 
-    console = console_or_file()
-    if config.list_backbones is not None:
-        show_backbones(config.list_backbones, console)
-        return 0
-    recipes = _choose_recipes(config, console)
-    title = " ".join(("recipe" if len(recipes) == 1 else "recipes", *(recipe.name for recipe in recipes)))
-    if config.settings:
-        title += f" with {' '.join(config.settings)}"
-    show_descriptions(describe(_plan(config, recipes)), title, console)
+    from sweeps.forecast import forecast, show
+    from sweeps.running.cluster import local_cores, share_out
+
+    threads = max(cell.config.threads for cell in cells)
+    gpus = torch.cuda.device_count()
+    share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
+    show(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}", console_or_file())
     return 0
 
 
-def list_settings(config: SweepConfig) -> int:
+def describe(called: Called) -> int:
+    """Answer `--describe`: nothing is downloaded, built or trained."""
+    from sweeps.describe import describe, show_descriptions
+    from sweeps.space import plan
+
+    console = console_or_file()
+    space = space_of(called.with_recipe(console).commands, RECIPES)
+    names = [recipe.name for recipe in space.recipes]
+    title = " ".join(("recipe" if len(names) == 1 else "recipes", *names))
+    if space.settings:
+        title += f" with {' '.join(space.settings)}"
+    show_descriptions(describe([cell.config for cell in plan(space).cells]), title, console)
+    return 0
+
+
+def list_backbones(pattern: str) -> int:
+    """Answer `--list-backbones`: timm's models that match."""
+    from sweeps.describe import show_backbones
+
+    show_backbones(pattern, console_or_file())
+    return 0
+
+
+def list_settings(called: Called, pattern: str) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
     from epropnp.training.listing import show_settings
 
-    assert config.list_settings is not None
-    configs = {recipe.name: recipe.first for recipe in _chosen(config)} or {"default": TrialConfig()}
+    config = called.config
+    recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
+    configs = {each.name: (small(each) if config.small else each).first for each in recipes}
+    configs = configs or {"default": TrialConfig()}
     shown = {title: override(base, config.settings) for title, base in configs.items()}
-    show_settings(shown, config.list_settings, console_or_file())
+    show_settings(shown, pattern, console_or_file())
     return 0
 
 
-def _read_flags(words: Sequence[str]) -> tuple[SweepConfig, list[str]]:
-    """The flags, checked, and their words: when a sweep is resumed, after those that it was started with."""
-    config = parse(SweepConfig, DESCRIPTION, words, PROG)
-    if config.resume:
-        from sweeps.folder import started_with
+def _called(command: SweepConfig, words: Sequence[str]) -> Called:
+    """The command lines of the sweep to go on with, and this one; alone, if a sweep is to be started."""
+    if not (command.resume or command.resume_or_start):
+        return Called((command,), words)
+    from sweeps.folder import find_sweeps, open_sweep
 
-        words = [*started_with(config), *words]
-        config = parse(SweepConfig, DESCRIPTION, words, PROG)
-    check(config)
-    return config, list(words)
-
-
-def _plan(config: SweepConfig, recipes: Sequence[Recipe]) -> tuple["PlannedTrial", ...]:
-    from sweeps.space import plan_trials
-
-    return plan_trials(
-        recipes,
-        backbones=config.backbones,
-        heads=config.heads,
-        loss_weights=config.loss_weights,
-        seeds=config.seeds,
-        epochs=config.epochs,
-        pretrained=config.pretrained,
-        settings=config.settings,
-    )
+    found = find_sweeps(command.out, command.name)
+    if found:
+        sweep = open_sweep(found[-1])
+        earlier = [parse(SweepConfig, DESCRIPTION, told, PROG) for told in sweep.commands]
+        return Called((*earlier, command), words, sweep)
+    if command.resume_or_start:
+        return Called((command,), words)
+    what = f"sweep '{command.name}'" if command.name else "sweep"
+    raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
 
 
-def _choose_recipes(config: SweepConfig, console: "Console") -> list[Recipe]:
-    """The recipes of the command line in its order, or the one that fits this machine."""
-    if config.recipe is None:
-        config = dataclasses.replace(config, recipe=(_recipe_of_this_machine(console),))
-    return _chosen(config)
+def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
+    """Of a sweep to be started. UserError where there is one of its name."""
+    names = "-".join(recipe.name for recipe in recipes)
+    folder = config.out.resolve() / (config.name or f"{names}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if folder.exists() and not config.resume_or_start:
+        raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
+    return folder
 
 
-def _chosen(config: SweepConfig) -> list[Recipe]:
-    recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
-    return [small(recipe) for recipe in recipes] if config.small else recipes
+def _objects(config: SweepConfig, recipe: Recipe) -> list[str]:
+    from pipelines.objects import resolve_objects
+
+    wanted = config.objects or recipe.objects
+    return list(wanted) if config.data else [info.name for info in resolve_objects(wanted)]
 
 
 def _recipe_of_this_machine(console: "Console") -> str:
@@ -180,20 +250,20 @@ def _recipe_of_this_machine(console: "Console") -> str:
     return "quick"
 
 
-def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tuple[str, str]:
-    """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
+def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it: bool = True) -> str:
+    """Folder or URI of the dataset, which is built if it is not there and may be; else where it would be."""
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
     from epropnp.data.schema import MANIFEST
-    from pipelines.building.build import BuildConfig, build
+    from pipelines.building.build import BuildConfig, build, dataset_path
 
     if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
         place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
-        dataset = ArrowDataset.verified(place)
-        held = {model.name for model in dataset.objects.values()}
-        if config.objects is not None and held != set(objects):
-            raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
-        return place, dataset.dataset_id
+        if config.objects is not None:
+            held = {model.name for model in ArrowDataset(place).objects.values()}
+            if held != set(objects):
+                raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
+        return place
     build_config = BuildConfig(
         objects=tuple(objects),
         source=None if config.data is None else Path(config.data),
@@ -202,66 +272,8 @@ def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tup
         validation=recipe.validation,
         test=recipe.test,
     )
-    folder = str(Path(build(build_config, config.datasets)).resolve())
-    return folder, ArrowDataset.verified(folder).dataset_id
-
-
-def _tracker(config: SweepConfig, sweep: "Sweep") -> "Tracker":
-    from sweeps.tracking.tracker import Tracker
-
-    out = config.out.resolve()
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    return Tracker(
-        uri=given or f"sqlite:///{out / 'mlflow.db'}",
-        sweep_id=sweep.sweep_id,
-        sweep_name=sweep.name,
-        spool=sweep.folder / "mlflow-spool.jsonl",
-        artifacts=None if given else out / "mlartifacts",
-    )
-
-
-def _train(
-    config: SweepConfig,
-    sweep: "Sweep",
-    trials: Sequence["PlannedTrial"],
-    dataset: str,
-    dataset_id: str,
-    tracker: "Tracker",
-    console: "Console",
-) -> list["Row"]:
-    """Run the trials that have no result yet, and collect all results in the order of `trials`."""
-    from sweeps.results.tables import Row
-    from sweeps.running.tune import run_trials
-    from sweeps.trial import read_result
-
-    folders = {trial.name: sweep.trial_folder(trial.name) for trial in trials}
-    pending = [trial for trial in trials if read_result(folders[trial.name]) is None]
-    if len(pending) < len(trials):
-        console.print(f"{len(trials) - len(pending)} trials are finished already; kept")
-    failures: dict[str, str] = {}
-    if pending:
-        failures = run_trials(
-            trials,
-            pending,
-            folders,
-            dataset,
-            storage=sweep.folder / "ray",
-            at_once=config.trials_at_once,
-            address=config.ray_address,
-            retries=RETRIES,
-            tracker=tracker,
-            console=console,
-        )
-    return [
-        Row(
-            name=trial.name,
-            config=trial.config,
-            dataset_id=dataset_id,
-            result=read_result(folders[trial.name]),
-            failure=failures.get(trial.name),
-        )
-        for trial in trials
-    ]
+    found = build if build_it else dataset_path
+    return str(Path(found(build_config, config.datasets)).resolve())
 
 
 if __name__ == "__main__":

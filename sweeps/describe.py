@@ -20,7 +20,6 @@ from epropnp.models.heads import fitting_heads
 from epropnp.models.network import CorrespondenceNet
 from epropnp.plain import flatten
 from epropnp.training.config import LossConfig, OptimConfig, TrialConfig
-from sweeps.space import PlannedTrial
 
 MEASURED_AT_MOST = 25  # backbones listed with their strides and sizes; more are listed by name only
 LISTED_PX = 256
@@ -59,9 +58,9 @@ class Description:
     loss: str
 
 
-def describe(trials: Sequence[PlannedTrial]) -> list[Description]:
+def describe(configs: Sequence[TrialConfig]) -> list[Description]:
     """One description per setting; trials that differ in the seed only share one. No weights are fetched."""
-    settings = dict.fromkeys(dataclasses.replace(trial.config, seed=0) for trial in trials)
+    settings = dict.fromkeys(dataclasses.replace(config, seed=0) for config in configs)
     return [_describe(config) for config in settings]
 
 

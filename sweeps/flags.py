@@ -41,7 +41,8 @@ SHORT = {  # flags that are short for `--vary KEY`
 }
 
 DESCRIPTION = """Compare backbones on 6DoF object pose: build the data once, train one trial per
-recipe x backbone x head x loss weight x whatever else is varied x seed, print one table, and say which setting is best.
+recipe x backbone x head x loss weight x whatever else is varied x seed, print one table, and say which
+setting is best.
 
 Examples:
   python sweeps/backbones.py

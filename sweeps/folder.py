@@ -22,6 +22,7 @@ from sweeps.trial import Note, Trial, read, read_note
 SWEEP_FILE = "sweep.json"
 NAME_CHARACTERS = 100  # of a trial's folder, at most
 HASH_DIGITS = 6
+NOT_AGAIN = ("--resume", "--resume-or-start", "--dry-run")  # flags of one call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +90,10 @@ class Sweep:
             file.write_text(json.dumps(note, indent=1))
 
     def with_command(self, words: Sequence[str]) -> "Sweep":
-        """The same, grown by one command line."""
-        return dataclasses.replace(self, commands=(*self.commands, tuple(words)))
+        """The same, grown by one command line, if it is not one of those that are known."""
+        told = tuple(word for word in words if word not in NOT_AGAIN)
+        known = not told or told in map(tuple, self.commands)
+        return self if known else dataclasses.replace(self, commands=(*self.commands, told))
 
     def _folders(self) -> list[Path]:
         return sorted(file.parent for file in (self.folder / "trials").glob(f"*/{CONFIG_FILE}"))
@@ -115,7 +118,7 @@ def open_sweep(folder: Path) -> Sweep:
         raise UserError(
             f"--resume: {file} is damaged ({error}); resume another sweep with --name, or remove this one"
         ) from error
-    told = tuple(tuple(word for word in map(str, each) if word != "--resume") for each in commands)
+    told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
     return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
 
 

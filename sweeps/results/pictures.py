@@ -14,10 +14,18 @@ PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
 
 
 def draw(folder: Path, dataset: ArrowDataset) -> None:
-    """Draw the pictures of a finished trial into its folder. UserError where its predictions cannot be read."""
+    """Draw them into the folder of a finished trial. UserError where its predictions cannot be read."""
     predictions = read_predictions(folder)
     save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
     save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
+
+
+def draw_missing(folder: Path, dataset: ArrowDataset) -> None:
+    """The same, unless there are pictures of these predictions. UserError as above."""
+    predictions = (folder / PREDICTIONS_FILE).stat().st_mtime if (folder / PREDICTIONS_FILE).is_file() else 0
+    pictures = [folder / name for name in (PICTURE_FILE, CALIBRATION_FILE)]
+    if not all(file.is_file() and file.stat().st_mtime >= predictions for file in pictures):
+        draw(folder, dataset)
 
 
 def read_predictions(folder: Path) -> Predictions:

@@ -1,4 +1,4 @@
-"""What a sweep leaves behind, on disk and in MLflow: the answer, the table, the curves, the predictions."""
+"""What a sweep leaves behind: the answer, the table, the curves."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,15 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
-from epropnp.errors import UserError
-from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.pose_errors import pose_errors
-from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import estimates, image_scores
-from epropnp.visualization.calibration import save_calibration
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
-from epropnp.visualization.prediction import prediction_sheet, save_png
 from sweeps.folder import Sweep
+from sweeps.results.pictures import read_predictions
+from sweeps.results.read import read_rows
 from sweeps.results.summary import (
     SELECTION,
     ImageScores,
@@ -27,11 +24,7 @@ from sweeps.results.summary import (
     summary_rich,
 )
 from sweeps.results.tables import Row, table_csv, table_markdown, table_rich
-from sweeps.tracking.tracker import Tracker
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
-
-PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
-FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a trial, for MLflow
+from sweeps.search.search import Planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,31 +44,24 @@ class Report:
     files: Sequence[Path]
 
 
-def report(sweep: Sweep, rows: Sequence[Row], dataset: ArrowDataset, tracker: Tracker) -> Report:
-    """Score the trials, write the files of a sweep and hand them to MLflow.
+def report(sweep: Sweep, planned: Sequence[Planned], dataset: ArrowDataset) -> Report:
+    """Score the trials and write the files of a sweep.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
-        rows: one per trial, finished or failed, without scores.
+        planned: its trials in their order; others of its folder, of an earlier plan, come after them.
         dataset: that the trials were tested on.
-        tracker: connected to MLflow, or spooling.
 
     Raises:
         UserError: a trial's predictions cannot be read, or are of other images than the rest.
     """
-    images: dict[str, ImageScores] = {}
-    for row in rows:
-        if row.result is None:
-            tracker.finish(row.name, "FAILED", row.failure or "")
-        else:
-            images[row.name] = _report_trial(row, sweep.trial_folder(row.name), dataset, tracker)
+    rows = read_rows(sweep, planned, dataset.dataset_id)
+    finished = [row for row in rows if row.result is not None]
+    images = {row.name: _images(sweep.trial_folder(row.name), dataset) for row in finished}
     rows = [_scored(row, images[row.name]) if row.name in images else row for row in rows]
     summary = summarise(rows, images) if images else None
     title = f"Sweep {sweep.name}"
-    files = _write(sweep.folder, title, rows, summary)
-    tracker.log_files("", files)
-    tracker.finish("", "FINISHED" if len(images) == len(rows) else "FAILED")
-    return Report(title=title, rows=rows, summary=summary, files=files)
+    return Report(title=title, rows=rows, summary=summary, files=_write(sweep.folder, title, rows, summary))
 
 
 def show(report: Report, console: Console) -> None:
@@ -87,20 +73,9 @@ def show(report: Report, console: Console) -> None:
         console.print(f"{file.name}: {file}", soft_wrap=True)
 
 
-def _report_trial(row: Row, folder: Path, dataset: ArrowDataset, tracker: Tracker) -> ImageScores:
-    """Draw a finished trial's pictures, hand its files to MLflow, and score its images."""
-    assert row.result is not None
-    try:
-        predictions = Predictions.read(folder / PREDICTIONS_FILE)
-    except UserError as error:
-        advice = f"delete {folder / RESULT_FILE} and --resume, which only repeats the trial's test"
-        raise UserError(f"{error}; {advice}") from error
-    save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
-    save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
-    scores = {f"test/{key}": value for key, value in row.result.test.items()}
-    tracker.log_scores(row.name, row.result.epochs, scores)
-    tracker.log_files(row.name, [folder / file for file in FILES])
-    tracker.finish(row.name, "FINISHED")
+def _images(folder: Path, dataset: ArrowDataset) -> ImageScores:
+    """What each image of the test split scored in a finished trial."""
+    predictions = read_predictions(folder)
     values = image_scores(pose_errors(predictions, dataset.objects))
     return ImageScores(sample_id=predictions.sample_id, object_id=predictions.object_id, values=values)
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, compare
 from epropnp.evaluation.metrics import Array
-from epropnp.training.config import config_hash
+from epropnp.training.config import TrialConfig
 from sweeps.results.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
@@ -186,9 +186,9 @@ def _cells(row: Compared) -> list[str]:
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows that differ in the seed only, under a label of what tells them from the others."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[TrialConfig, list[Row]] = {}
     for row in rows:
-        groups.setdefault(config_hash(dataclasses.replace(row.config, seed=0)), []).append(row)
+        groups.setdefault(dataclasses.replace(row.config, seed=0), []).append(row)
     shared = shared_settings(rows, SETTINGS)
     varying = [column for column in SETTINGS if column.title not in shared]
     columns = [column for column in varying if column.title in BARE]

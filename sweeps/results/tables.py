@@ -18,7 +18,8 @@ from rich.table import Table
 
 from epropnp.evaluation.scores import Estimate
 from epropnp.training.config import TrialConfig
-from epropnp.training.result import TrialResult
+from epropnp.training.record import Status
+from epropnp.training.result import Metrics, TrialResult
 
 Value = str | int | float | bool | Estimate | None
 
@@ -42,14 +43,23 @@ WIDE = 150  # characters of a terminal that is shown whole intervals and the cos
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One trial in the table: its result and its scores, or the reason why it has none."""
+    """One trial in the table: its result and its scores, or the reason why it has none.
+
+    Attributes:
+        name, config, dataset_id, status, reason, history, result: of the trial.
+        case: that it is of, where a sweep compares cases.
+        scores: on the test split, of a finished one.
+    """
 
     name: str
     config: TrialConfig
     dataset_id: str
+    status: Status = "finished"
+    reason: str | None = None
+    history: Sequence[Metrics] = ()
     result: TrialResult | None = None
-    failure: str | None = None
-    scores: Mapping[str, Estimate] = field(default_factory=dict)  # on the test split
+    case: str | None = None
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,12 +151,15 @@ def notes(rows: Sequence[Row]) -> list[str]:
     found = []
     if len({row.config.model.starts_from_weights for row in rows}) > 1:
         found.append(MIXED_NOTE)
-    found += [f"FAILED: {row.name}: {row.failure}" for row in rows if row.result is None]
+    others = [row for row in rows if row.result is None]
+    found += [
+        f"{row.status.upper()}: {row.name}" + (f": {row.reason}" if row.reason else "") for row in others
+    ]
     return found
 
 
 def _status(row: Row) -> str:
-    return "finished" if row.result else f"failed: {row.failure}"
+    return f"{row.status}: {row.reason}" if row.reason else row.status
 
 
 def _plain(column: Column, row: Row) -> list[Value]:
@@ -160,7 +173,7 @@ def _plain(column: Column, row: Row) -> list[Value]:
 def _cell(column: Column, row: Row) -> str:
     value = column.value(row)
     if value is None:
-        return "failed" if column.title == "seconds" else "-"
+        return row.status if column.title == "seconds" else "-"
     return column.text(value)
 
 
@@ -179,8 +192,18 @@ def _checksum(row: Row) -> Value:
     return row.result.weights_sha256[:12] if row.result and row.result.weights_sha256 else None
 
 
-def _validation(field: str) -> Callable[[Row], Value]:
-    return lambda row: getattr(row.result, field)["add_0.10d"] if row.result else None
+def _before(row: Row) -> Value:
+    """ADD(-S) 0.10d on the validation split before training, in percent."""
+    if row.result is not None:
+        return row.result.val_before[ADD]
+    return row.history[0].get(f"val/{ADD}") if row.history else None
+
+
+def _after(row: Row) -> Value:
+    """The same of the weights that are tested, or of a trial that ended early, the best so far."""
+    if row.result is not None:
+        return row.result.val_after[ADD]
+    return max((past.get(f"val/{ADD}", 0.0) for past in row.history), default=None)
 
 
 def _percent(value: Value) -> str:
@@ -207,6 +230,7 @@ def _score(title: str, key: str, terminal: float = math.inf) -> Column:
     return Column(title, lambda row: row.scores.get(key), interval, terminal=terminal)
 
 
+ADD = "add_0.10d"
 NAME = "backbone"  # always shown
 SCORES = {  # title -> key of `image_scores`
     "ADD(-S) 0.02d": "add_0.02d",
@@ -233,8 +257,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("parameters", _result("parameters"), _millions, terminal=WIDE),
     Column("seconds", _result("seconds"), _whole, terminal=WIDE),
     Column("epochs", _result("epochs"), terminal=math.inf),
-    Column("val 0.10d before", _validation("val_before"), _percent, terminal=math.inf),
-    Column("val 0.10d after", _validation("val_after"), _percent, terminal=math.inf),
+    Column("val 0.10d before", _before, _percent, terminal=math.inf),
+    Column("val 0.10d after", _after, _percent, terminal=math.inf),
     *(_score(title, key, 0 if title in TELLING else math.inf) for title, key in SCORES.items()),
     Column("test images", _result("test_images"), of_setting=True),
     Column("dataset", lambda row: row.dataset_id, of_setting=True),

@@ -65,18 +65,18 @@ class SweepProgress:
 
     Args:
         epochs: trial name -> epochs that it will train.
-        kept: by name, trials that came to their end before, as they did.
+        before: by name, how trials stood that were begun before.
         at_once: how many run at a time, for the estimate of the whole.
         console: where to show it; a terminal gets a live table, anything else plain lines.
     """
 
     def __init__(
-        self, epochs: Mapping[str, int], kept: Mapping[str, Status], at_once: int, console: Console
+        self, epochs: Mapping[str, int], before: Mapping[str, Status], at_once: int, console: Console
     ) -> None:
         self.trials = {name: TrialState(name, count) for name, count in epochs.items()}
-        for name, status in kept.items():
+        for name, status in before.items():
             state = self.trials[name]
-            state.status = "kept" if status == "finished" else status
+            state.status = {"finished": "kept", "stopped": "stopped"}.get(status, "waiting")
             state.epoch = state.epochs if status == "finished" else state.epoch
         self.at_once = at_once
         self._console = console

@@ -111,7 +111,7 @@ class _Told:
 
 
 class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
-    """From Ray Tune's events to those of listeners; of the kind that takes the place of Tune's own reporter."""
+    """From Ray Tune's events to those of listeners; of the kind that replaces Tune's own reporter."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners

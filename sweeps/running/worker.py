@@ -1,7 +1,7 @@
 """One trial under Ray Tune: a Trainer in a folder of its own, reporting every epoch.
 
 The folder, not Ray, keeps the checkpoint and says how the trial ended: a trial that is retried, or continued
-by a later call, finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that all nodes share.
+by a later call, finds `checkpoint.pt` there and goes on. On a cluster it lies on storage that all share.
 """
 
 import contextlib

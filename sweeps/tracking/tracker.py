@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.folder import Sweep
+
 EXPERIMENT = "epropnp"
 SWEEP_TAG = "epropnp.sweep_id"
 TRIAL_TAG = "epropnp.trial"
@@ -79,10 +81,6 @@ class Tracker:
     def log_epoch(self, trial: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch's metrics as one batch; an epoch that MLflow has is not logged again."""
         self._record("epoch", trial, epoch=epoch, metrics=dict(metrics))
-
-    def log_files(self, trial: str, files: Sequence[Path]) -> None:
-        """Store files as artifacts of the run."""
-        self._record("files", trial, files=[str(file.resolve()) for file in files])
 
     def finish(
         self,
@@ -233,6 +231,18 @@ class Tracker:
         else:
             self._experiment = experiment.experiment_id
         self._client = client
+
+
+def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
+    """The tracker of a sweep: on a server, or in a database beside the sweep's folder."""
+    out = sweep.folder.parent
+    return Tracker(
+        uri=uri or f"sqlite:///{out / 'mlflow.db'}",
+        sweep_id=sweep.sweep_id,
+        sweep_name=sweep.name,
+        spool=sweep.folder / "mlflow-spool.jsonl",
+        artifacts=None if uri else out / "mlartifacts",
+    )
 
 
 def _changed_ms(file: str) -> float:

@@ -1,0 +1,161 @@
+"""What a sweep will cost: trials that are done already, epochs that are left, hours, disk.
+
+The speed is the recorded one of trials of the same network on the same dataset, in any sweep of the working
+folder; several trials at once are taken to share the machine as they did then.
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from epropnp.data.manifest import read_manifest
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.remote import is_uri
+from epropnp.data.schema import MANIFEST
+from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig
+from sweeps.describe import describe
+from sweeps.folder import SWEEP_FILE, open_sweep
+from sweeps.search.grid import FINAL
+from sweeps.space import Cell
+from sweeps.trial import Trial
+
+BYTES_PER_NUMBER = 4
+MOMENTS = {"rmsprop": 1, "adamw": 2}  # numbers that an optimiser keeps for each parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Of one trial.
+
+    Attributes:
+        name: of its folder.
+        status: as its folder tells; `waiting` if there is none.
+        epochs: that are left.
+        seconds: that they will take; None where no such network was trained before.
+        disk_bytes: of its checkpoints, if they are not there already.
+    """
+
+    name: str
+    status: str
+    epochs: int
+    seconds: float | None
+    disk_bytes: int
+
+
+def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
+    """Look ahead; nothing is built or trained.
+
+    Args:
+        cells: of the sweep.
+        folder: of the sweep, which may not be there yet.
+        place: folder or URI of the dataset, which may not be built yet.
+    """
+    dataset_id = _dataset_id(place)
+    sweep = open_sweep(folder)
+    known = {trial.name: trial for trial in sweep.trials()}
+    planned = sweep.planned(cells, dataset_id)
+    recorded = _recorded(folder.parent, dataset_id)
+    settings = list(dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells))
+    sizes = {setting: row.parameters for setting, row in zip(settings, describe(settings), strict=True)}
+    found = []
+    for trial in planned:
+        before, config = known.get(trial.name), trial.config
+        done = max(0, len(before.history) - 1) if before else 0
+        final = before is not None and before.status in FINAL
+        left = 0 if final else config.optim.epochs - done
+        speeds = [_seconds_per_epoch(each) for each in recorded if _alike(each.config, config)]
+        found.append(
+            Forecast(
+                name=trial.name,
+                status=before.status if before else "waiting",
+                epochs=left,
+                seconds=left * statistics.median(speeds) if speeds else None,
+                disk_bytes=0 if done else _disk(sizes[dataclasses.replace(config, seed=0)], config),
+            )
+        )
+    return found
+
+
+def show(rows: Sequence[Forecast], at_once: int, title: str, console: Console) -> None:
+    """Print the trials and the sums."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("trial", overflow="fold")
+    table.add_column("status")
+    for name in ("epochs left", "time", "disk"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        disk = f"{row.disk_bytes / 1e6:.0f} MB" if row.disk_bytes else "-"
+        table.add_row(row.name, row.status, str(row.epochs), _hours(row.seconds), disk)
+    console.print(table)
+    known = [row.seconds for row in rows if row.seconds is not None]
+    done = sum(row.status in FINAL for row in rows)
+    parts = [
+        f"{len(rows)} trials, {done} of them done",
+        f"{sum(row.epochs for row in rows)} epochs left",
+        f"{sum(row.disk_bytes for row in rows) / 1e9:.1f} GB of checkpoints",
+    ]
+    if known:
+        parts.append(f"{_hours(sum(known) / at_once)} with {at_once} at once")
+    console.print("; ".join(parts), highlight=False, soft_wrap=True)
+    if len(known) < len(rows):
+        console.print(
+            f"of {len(rows) - len(known)} trials the time is not known: no such network was trained on this "
+            "dataset in this folder",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _dataset_id(place: str) -> str:
+    """Of a dataset; one that is not built yet will lie in a folder of that name."""
+    if is_uri(place):
+        return ArrowDataset(place).dataset_id
+    built = (Path(place) / MANIFEST).is_file()
+    return str(read_manifest(Path(place))["dataset_id"]) if built else Path(place).name
+
+
+def _recorded(out: Path, dataset_id: str) -> list[Trial]:
+    """Trials on the dataset, of any sweep of a working folder, that have done an epoch; damaged are not."""
+    found = []
+    for file in out.glob(f"*/{SWEEP_FILE}"):
+        try:
+            trials = list(open_sweep(file.parent).trials())
+        except UserError:
+            continue
+        found += [each for each in trials if each.dataset_id == dataset_id and len(each.history) > 1]
+    return found
+
+
+def _alike(before: TrialConfig, now: TrialConfig) -> bool:
+    """Whether an epoch of both takes the same time, as far as settings tell."""
+    return (before.model, before.pnp, before.optim.batch_size, before.data.points, before.threads) == (
+        now.model,
+        now.pnp,
+        now.optim.batch_size,
+        now.data.points,
+        now.threads,
+    )
+
+
+def _seconds_per_epoch(trial: Trial) -> float:
+    first, last = (trial.history[k]["time/seconds"] for k in (0, -1))
+    return (last - first) / (len(trial.history) - 1)
+
+
+def _disk(parameters: int, config: TrialConfig) -> int:
+    """Of the last checkpoint, with all that training goes on from, and of the best one."""
+    numbers = 2 + MOMENTS[config.optim.optimiser] + (config.optim.ema is not None)
+    return parameters * numbers * BYTES_PER_NUMBER
+
+
+def _hours(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
