@@ -10,7 +10,8 @@ from epropnp.training.recipes import RECIPES, Recipe
 from epropnp.training.result import TrialResult
 from sweeps.results.tables import Row
 from sweeps.running.cluster import set_environment
-from sweeps.space import PlannedTrial, plan_trials
+from sweeps.search.search import Planned
+from tests.sweeps.cells import trials_of
 
 set_environment(None)  # before a test module imports Ray
 
@@ -59,13 +60,13 @@ def tiny() -> Recipe:
 
 
 @pytest.fixture
-def planned(tiny: Recipe) -> PlannedTrial:
+def planned(tiny: Recipe) -> Planned:
     """One trial of the tiny recipe."""
-    return plan_trials([tiny], backbones=["test_resnet"])[0]
+    return trials_of(tiny, backbones=["test_resnet"])[0]
 
 
 @pytest.fixture
-def result(planned: PlannedTrial) -> TrialResult:
+def result(planned: Planned) -> TrialResult:
     """A finished trial with scores that are easy to recognise."""
     return TrialResult(
         recipe=planned.config.recipe,
@@ -90,7 +91,7 @@ def result(planned: PlannedTrial) -> TrialResult:
 
 
 @pytest.fixture
-def made_row(planned: PlannedTrial, result: TrialResult) -> Callable[..., Row]:
+def made_row(planned: Planned, result: TrialResult) -> Callable[..., Row]:
     """A finished trial of another recipe, backbone or seed, with intervals of +-5.
 
     No two trials are alike: the k-th one that is made has k points more in every score, and so on.
