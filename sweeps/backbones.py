@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
+from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, Recipe, small
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(config: SweepConfig, words: Sequence[str]) -> int:
     """Run a sweep whose flags passed `check`, given as these `words`; see `main` for the exit code."""
+    require("a sweep", "sweeps", *(() if _is_built(config.data) else ("data",)))
     from pipelines.objects import resolve_objects
     from sweeps.folder import create_folders, find_sweep
     from sweeps.running.cluster import set_environment
@@ -184,16 +186,16 @@ def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tup
     """Folder or URI, and id, of the dataset: built now, before, or by others. Every byte of it is checked."""
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
-    from epropnp.data.schema import MANIFEST
-    from pipelines.building.build import BuildConfig, build
 
-    if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
+    if config.data is not None and _is_built(config.data):
         place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
         dataset = ArrowDataset.verified(place)
         held = {model.name for model in dataset.objects.values()}
         if config.objects is not None and held != set(objects):
             raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
         return place, dataset.dataset_id
+    from pipelines.building.build import BuildConfig, build
+
     build_config = BuildConfig(
         objects=tuple(objects),
         source=None if config.data is None else Path(config.data),
@@ -204,6 +206,14 @@ def _dataset(config: SweepConfig, recipe: Recipe, objects: Sequence[str]) -> tup
     )
     folder = str(Path(build(build_config, config.datasets)).resolve())
     return folder, ArrowDataset.verified(folder).dataset_id
+
+
+def _is_built(data: str | None) -> bool:
+    """Whether `--data` is a dataset, and no folder to build one from."""
+    from epropnp.data.remote import is_uri
+    from epropnp.data.schema import MANIFEST
+
+    return data is not None and (is_uri(data) or (Path(data) / MANIFEST).is_file())
 
 
 def _tracker(config: SweepConfig, sweep: "Sweep") -> "Tracker":
