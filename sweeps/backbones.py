@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
+from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, Recipe, small
@@ -92,6 +93,7 @@ class Called:
 
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
+    require("a sweep", "sweeps", *(() if _is_built(called.config.data) else ("data",)))
     from sweeps.space import fetch_weights, plan
 
     console = console_or_file()
@@ -254,16 +256,16 @@ def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it
     """Folder or URI of the dataset, which is built if it is not there and may be; else where it would be."""
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
-    from epropnp.data.schema import MANIFEST
-    from pipelines.building.build import BuildConfig, build, dataset_path
 
-    if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
+    if config.data is not None and _is_built(config.data):
         place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
         if config.objects is not None:
             held = {model.name for model in ArrowDataset(place).objects.values()}
             if held != set(objects):
                 raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
         return place
+    from pipelines.building.build import BuildConfig, build, dataset_path
+
     build_config = BuildConfig(
         objects=tuple(objects),
         source=None if config.data is None else Path(config.data),
@@ -274,6 +276,14 @@ def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it
     )
     found = build if build_it else dataset_path
     return str(Path(found(build_config, config.datasets)).resolve())
+
+
+def _is_built(data: str | None) -> bool:
+    """Whether `--data` is a dataset, and no folder to build one from."""
+    from epropnp.data.remote import is_uri
+    from epropnp.data.schema import MANIFEST
+
+    return data is not None and (is_uri(data) or (Path(data) / MANIFEST).is_file())
 
 
 if __name__ == "__main__":
