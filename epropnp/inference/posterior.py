@@ -54,7 +54,7 @@ class PosteriorSampler:
         """
         weights = self.temperatures.covariance.scale * correspondences.weights
         scaled = replace(correspondences, weights=weights)
-        drawn = self.layer.monte_carlo(scaled, pose_init=pose, generator=generator)
+        drawn = self.layer.monte_carlo(scaled, init_pose=pose, generator=generator)
         costs = self.layer.cost(correspondences, torch.cat((pose[None], truths, drawn.samples)))
         cost, equivalent, sampled = costs.split((1, len(truths), len(drawn.samples)))
         return Draws(

@@ -27,7 +27,7 @@ Samples of the whole posterior, each with its weight:
 The loss under which the posteriors of a network learn to hold the true poses:
 
     pose_true = torch.tensor([0, 0, 0.8, 1, 0, 0, 0]).expand(8, 7)
-    posterior = layer.monte_carlo(correspondences, pose_init=pose_true)
+    posterior = layer.monte_carlo(correspondences, init_pose=pose_true)
     cost_true = layer.cost(correspondences, pose_true, delta=posterior.delta)
     (cost_true + posterior.log_evidence).mean().backward()
 
@@ -156,7 +156,7 @@ class EProPnP(nn.Module):
         self,
         correspondences: Correspondences,
         *,
-        pose_init: Tensor | None = None,
+        init_pose: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> MonteCarlo:
         """Solve, then sample the posterior around the solution and estimate its log-evidence.
@@ -166,7 +166,7 @@ class EProPnP(nn.Module):
 
         Args:
             correspondences: of B objects.
-            pose_init: (B, 7) the ground truth in training; it competes as an initial pose, so that
+            init_pose: (B, 7) the ground truth in training; it competes as an initial pose, so that
                 its mode is covered.
             generator: random numbers, on the device of the tensors.
         """
@@ -176,7 +176,7 @@ class EProPnP(nn.Module):
             problem = self._problem(given, None, centre)
             fixed = problem.detach()
             with torch.no_grad():
-                start = None if pose_init is None else self.space.shift_origin(pose_init.to(centre), centre)
+                start = None if init_pose is None else self.space.shift_origin(init_pose.to(centre), centre)
                 solution = self._solve(fixed, start, None, None, False, generator)
             samples = adaptive_samples(fixed, solution.pose, solution.covariance, self.config, generator)
             cost = sample_cost(problem, samples.poses, known_cost=samples.cost)

@@ -59,7 +59,7 @@ class Scene:
     def posterior(self) -> MonteCarlo:
         """Samples and log-evidence of the pose distribution, and its mode."""
         layer = self.objective.layer
-        return layer.monte_carlo(self.found, pose_init=self.pose_true, generator=self.generator)
+        return layer.monte_carlo(self.found, init_pose=self.pose_true, generator=self.generator)
 
     @cached_property
     def derivative(self) -> DerivativeTerms:

@@ -78,7 +78,7 @@ def step(layer: EProPnP, case: Case) -> tuple[float, float]:
     """Seconds of one forward and one backward pass of the Monte Carlo loss."""
     device = case.pose.device.type
     start = clock(device)
-    posterior = layer.monte_carlo(case.given, pose_init=case.pose)
+    posterior = layer.monte_carlo(case.given, init_pose=case.pose)
     cost = layer.cost(case.given, case.pose, delta=posterior.delta)
     loss = (cost + posterior.log_evidence).mean()
     middle = clock(device)

@@ -15,7 +15,7 @@ LAYER = EProPnP(PnPConfig(relative_delta=1.0))
 def loss_of(scene: Scene, weights: torch.Tensor) -> torch.Tensor:
     given = replace(scene, weights=weights).correspondences
     generator = torch.Generator().manual_seed(0)
-    result = LAYER.monte_carlo(given, pose_init=scene.pose_gt, generator=generator)
+    result = LAYER.monte_carlo(given, init_pose=scene.pose_gt, generator=generator)
     cost = LAYER.cost(given, scene.pose_gt, delta=result.delta)
     return MonteCarloPoseLoss()(cost, result.log_evidence, torch.ones(()))
 

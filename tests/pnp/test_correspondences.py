@@ -44,7 +44,7 @@ def test_a_wrong_shape_names_expected_and_actual(name: str, shape: tuple[int, ..
 def test_they_are_named_unchangeable_and_checked_again_when_a_part_is_replaced() -> None:
     given = made()
     with pytest.raises(TypeError, match="positional"):
-        Correspondences(given.points_obj, given.points_img, given.weights, given.camera)  # type: ignore[misc]
+        Correspondences(given.points_obj, given.points_img, given.weights, given.camera)  # type: ignore[call-arg]
     with pytest.raises(dataclasses.FrozenInstanceError):
         given.mask = None  # type: ignore[misc]
     with pytest.raises(ValueError, match="weights: expected shape"):
@@ -88,7 +88,7 @@ def solved(given: Correspondences) -> Tensor:
 
 
 def evidence(given: Correspondences) -> Tensor:
-    return LAYER.monte_carlo(given, pose_init=START).log_evidence
+    return LAYER.monte_carlo(given, init_pose=START).log_evidence
 
 
 @pytest.mark.slow

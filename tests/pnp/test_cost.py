@@ -95,7 +95,7 @@ def test_gradient_of_the_samples_is_that_of_the_unfused_formula(dtype: torch.dty
     """512 importance samples with their weights: what the backward pass of the Monte Carlo loss computes."""
     scene = make_scene(4, 128, outliers=0.1, dtype=dtype).leaves()
     generator = torch.Generator().manual_seed(0)
-    result = LAYER.monte_carlo(scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+    result = LAYER.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
     upstream = torch.softmax(result.log_weights.detach(), dim=0)
     delta = LAYER.delta(scene.correspondences)
     costs = (

@@ -50,7 +50,7 @@ def test_bad_object_is_flagged_and_the_others_are_untouched(
         leaves, generator = scene.leaves(), torch.Generator().manual_seed(0)
         start = pose.retract(scene.pose_gt, torch.full((4, 6), 1e-3, dtype=dtype))
         solved = LAYER.solve(scene.correspondences, init_pose=start, proposals=0, iterations=10)
-        result = LAYER.monte_carlo(leaves.correspondences, pose_init=start, generator=generator)
+        result = LAYER.monte_carlo(leaves.correspondences, init_pose=start, generator=generator)
         (gradient,) = torch.autograd.grad(result.log_evidence[keep].sum(), leaves.weights)
         return solved.valid, solved.pose[keep], result.log_evidence[keep], result.ess[keep], gradient[keep]
 
@@ -67,7 +67,7 @@ def test_bad_object_is_flagged_and_the_others_are_untouched(
 def test_few_points_do_not_raise_and_three_are_enough(count: int) -> None:
     full = make_scene(3, 8, noise_px=0.0, dtype=torch.float32)
     scene = Scene(*(x[:, :count] for x in full.tensors), full.camera, full.pose_gt)
-    result = LAYER.monte_carlo(scene.correspondences, pose_init=scene.pose_gt)
+    result = LAYER.monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
     assert result.solution.valid.tolist() == [count >= 3] * 3
     assert result.samples.shape == (512, 3, 7)
     assert torch.isfinite(result.log_evidence).all()
@@ -76,7 +76,7 @@ def test_few_points_do_not_raise_and_three_are_enough(count: int) -> None:
 def test_empty_batch() -> None:
     none = make_scene(1, 8).objects(slice(0)).leaves()
     given = none.correspondences
-    result = LAYER.monte_carlo(given, pose_init=none.pose_gt)
+    result = LAYER.monte_carlo(given, init_pose=none.pose_gt)
     result.log_evidence.sum().backward()
     assert result.log_evidence.shape == (0,)
     assert result.samples.shape == (512, 0, 7)

@@ -16,7 +16,7 @@ def use_everything(layer: EProPnP, scene: Scene, generator: torch.Generator) -> 
     given = scene.correspondences
     start = scene.pose_gt if layer.config.dof == 6 else scene.pose_gt[:, :4]
     masked = replace(given, mask=torch.ones_like(scene.weights[..., 0], dtype=torch.bool))
-    result = layer.monte_carlo(masked, pose_init=start, generator=generator)
+    result = layer.monte_carlo(masked, init_pose=start, generator=generator)
     loss = (layer.cost(masked, start, delta=result.delta) + result.log_evidence).sum()
     fast = layer.solve(given, fast=True, generator=generator)
     loss = loss + layer.gauss_newton_step(given, fast.pose).sum()
@@ -68,5 +68,5 @@ def test_cuda_gives_the_results_of_the_cpu() -> None:
     here = layer.solve(scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=20)
     there = layer.solve(other.correspondences, init_pose=other.pose_gt, proposals=0, iterations=20)
     torch.testing.assert_close(there.pose.cpu(), here.pose, atol=1e-9, rtol=0)
-    found = [layer.monte_carlo(s.correspondences, pose_init=s.pose_gt).log_evidence for s in (scene, other)]
+    found = [layer.monte_carlo(s.correspondences, init_pose=s.pose_gt).log_evidence for s in (scene, other)]
     torch.testing.assert_close(found[1].detach().cpu(), found[0], atol=0.1, rtol=0)

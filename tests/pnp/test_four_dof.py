@@ -109,7 +109,7 @@ def test_log_evidence_is_that_of_quadrature() -> None:
     runs = []
     for seed in range(8):
         generator = torch.Generator().manual_seed(seed)
-        runs.append(layer.monte_carlo(scene.correspondences, pose_init=scene.pose_gt, generator=generator))
+        runs.append(layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator))
     values = torch.stack([run.log_evidence for run in runs])  # (8, 2)
     error = values.std(0) / 8**0.5
     width = runs[0].solution.covariance.diagonal(dim1=-2, dim2=-1).sqrt()

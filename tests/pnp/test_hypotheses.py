@@ -74,7 +74,7 @@ def test_shares_are_those_of_the_posterior() -> None:
     samples, log_weights = [], []
     for start in found.solution.pose:  # both modes are covered by proposals of their own
         drawn = layer.monte_carlo(
-            scene.correspondences, pose_init=start, generator=torch.Generator().manual_seed(1)
+            scene.correspondences, init_pose=start, generator=torch.Generator().manual_seed(1)
         )
         samples.append(drawn.samples)
         log_weights.append(drawn.log_weights)

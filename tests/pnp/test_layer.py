@@ -58,7 +58,7 @@ def test_sampling_starts_from_what_solve_finds(calls: dict[str, Any]) -> None:
     blind = EProPnP(CONFIG).monte_carlo(scene.correspondences, generator=torch.Generator().manual_seed(1))
     assert calls["random_sample_lm"][1] == 11
     assert torch.equal(blind.solution.pose, solved.pose)
-    EProPnP(CONFIG).monte_carlo(scene.correspondences, pose_init=scene.pose_gt)
+    EProPnP(CONFIG).monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
     assert calls["random_sample_lm"][1] == 3
 
 
@@ -178,7 +178,7 @@ def test_a_learnt_threshold_is_the_exponential_of_its_parameter() -> None:
 def test_the_threshold_of_the_samples_comes_back_with_its_gradient() -> None:
     """The loss judges the true pose by it: half of the derivative would be missing."""
     scene = make_scene(2, 12, outliers=0.3).leaves()
-    found = EProPnP(CONFIG).monte_carlo(scene.correspondences, pose_init=scene.pose_gt).delta
+    found = EProPnP(CONFIG).monte_carlo(scene.correspondences, init_pose=scene.pose_gt).delta
     expected = EProPnP(CONFIG).delta(scene.correspondences)
     torch.testing.assert_close(found, expected)
     inputs = (scene.points_img, scene.weights)

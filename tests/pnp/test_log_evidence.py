@@ -16,7 +16,7 @@ NO_KERNEL = 1e4  # relative_delta at which every residual lies in the quadratic 
 
 def sample(scene: Scene, layer: EProPnP = LAYER, seed: int = 0) -> MonteCarlo:
     generator = torch.Generator().manual_seed(seed)
-    return layer.monte_carlo(scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+    return layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
 
 
 def laplace(result: MonteCarlo) -> torch.Tensor:

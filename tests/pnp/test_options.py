@@ -15,7 +15,7 @@ def spread(scene: Scene, config: PnPConfig, seeds: int = 32) -> torch.Tensor:
     layer, values = EProPnP(config), []
     for seed in range(seeds):
         generator = torch.Generator().manual_seed(seed)
-        result = layer.monte_carlo(scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+        result = layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
         values.append(result.log_evidence)
     return torch.stack(values).std(0)
 
@@ -98,7 +98,7 @@ def test_masked_points_count_for_nothing_whatever_they_hold() -> None:
         for a, b in zip(found, alone(index, count), strict=True):
             torch.testing.assert_close(a[index], b, atol=1e-9, rtol=1e-9)
     assert all((g[1, 24:] == 0).all() for g in gradients)
-    result = layer.monte_carlo(masked, pose_init=start)
+    result = layer.monte_carlo(masked, init_pose=start)
     assert torch.isfinite(result.log_evidence).all()
     assert result.solution.valid.all()
 
@@ -116,14 +116,14 @@ def test_kernels() -> None:
     two = torch.full((3,), 2.5, dtype=torch.float64)
     assert torch.equal(fixed.delta(scene.correspondences), two)
     torch.testing.assert_close(fixed.cost(given, start), plain_cost(start[None], scene, two)[0])
-    assert torch.isfinite(plain.monte_carlo(given, pose_init=start).log_evidence).all()
+    assert torch.isfinite(plain.monte_carlo(given, init_pose=start).log_evidence).all()
 
 
 @pytest.mark.parametrize("kernel", ["adaptive", "fixed"])
 def test_threshold_can_be_learnt(kernel: str) -> None:
     config = PnPConfig(kernel="adaptive" if kernel == "adaptive" else "fixed", learn_delta=True)
     layer, scene = EProPnP(config).double(), make_scene(3, 40, outliers=0.3)
-    result = layer.monte_carlo(scene.correspondences, pose_init=scene.pose_gt)
+    result = layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
     loss = layer.cost(scene.correspondences, scene.pose_gt, delta=result.delta) + result.log_evidence
     loss.sum().backward()
     (parameter,) = layer.parameters()

@@ -113,7 +113,7 @@ def test_log_evidence_does_not_depend_on_the_origin_of_the_object(seed: int) -> 
 
     def run(case: Scene, start: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(1)
-        result = layer.monte_carlo(case.correspondences, pose_init=start, generator=generator)
+        result = layer.monte_carlo(case.correspondences, init_pose=start, generator=generator)
         return result.log_evidence
 
     expected = run(scene, scene.pose_gt)

@@ -63,7 +63,7 @@ def train(net: PoseToPoints, layer: EProPnP, generator: torch.Generator) -> None
     for _ in range(STEPS):
         truth = random_poses(BATCH, generator)
         given = net(noisy(truth, generator))
-        posterior = layer.monte_carlo(given, pose_init=truth, generator=generator)
+        posterior = layer.monte_carlo(given, init_pose=truth, generator=generator)
         loss = layer.cost(given, truth, delta=posterior.delta) + posterior.log_evidence
         optimiser.zero_grad()
         loss.mean().backward()

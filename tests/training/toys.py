@@ -97,9 +97,9 @@ class HandLayer(nn.Module):
         self.noted: dict[str, Any] = {}
 
     def monte_carlo(
-        self, given: Correspondences, *, pose_init: Tensor, generator: torch.Generator
+        self, given: Correspondences, *, init_pose: Tensor, generator: torch.Generator
     ) -> SimpleNamespace:
-        self.noted["monte_carlo"] = SimpleNamespace(given=given, pose_init=pose_init, generator=generator)
+        self.noted["monte_carlo"] = SimpleNamespace(given=given, init_pose=init_pose, generator=generator)
         solution = SimpleNamespace(pose=self.answers.mode)
         return SimpleNamespace(log_evidence=self.answers.log_evidence, solution=solution, delta=self.delta)
 
