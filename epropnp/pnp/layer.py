@@ -10,9 +10,9 @@ Poses and how sure they are, from where points of each object are in the image:
     points_img = 570 * points_obj[..., :2] / (points_obj[..., 2:] + 0.8) + 320  # px
     K = torch.tensor([[570.0, 0, 320], [0, 570, 320], [0, 0, 1]]).expand(8, 3, 3)
     correspondences = Correspondences(
-        points_obj=points_obj.requires_grad_(),
+        points_obj=points_obj,
         points_img=points_img,
-        weights=torch.ones(8, 256, 2, requires_grad=True),                      # 1/px
+        weights=torch.ones(8, 256, 2),                                          # 1/px
         camera=Camera(K, lower=torch.zeros(8, 2), upper=torch.full((8, 2), 640.0)),
     )
     layer = EProPnP()                                    # EProPnP(PnPConfig(compile=True)): faster
@@ -26,6 +26,7 @@ Samples of the whole posterior, each with its weight:
 
 The loss under which the posteriors of a network learn to hold the true poses:
 
+    correspondences.weights.requires_grad_()             # as what a network predicts has it already
     pose_true = torch.tensor([0, 0, 0.8, 1, 0, 0, 0]).expand(8, 7)
     posterior = layer.monte_carlo(correspondences, init_pose=pose_true)
     cost_true = layer.cost(correspondences, pose_true, delta=posterior.delta)

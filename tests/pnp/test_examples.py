@@ -50,11 +50,9 @@ def test_the_examples_run_and_find_the_poses_that_they_are_made_from(
         mean = (weights * posterior.samples[..., :3]).sum(0)
         torch.testing.assert_close(mean, true.expand(8, 3), atol=3e-3, rtol=0)
         exec(loss, names)
-    given = names["correspondences"]
-    for tensor in (given.points_obj, given.weights):
-        assert tensor.grad is not None
-        assert tensor.grad.isfinite().all()
-        assert (tensor.grad != 0).any()
+    gradient = names["correspondences"].weights.grad
+    assert gradient.isfinite().all()
+    assert (gradient.sum((1, 2)) < 0).all()  # exact points deserve more weight
 
 
 @pytest.mark.parametrize("parts_of", [of_the_page, of_the_readme])
