@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from epropnp.evaluation.scores import Estimate, Estimates
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.scores import Estimates
 
 AVERAGE = "average"
 SCORE_WIDTH, CELL_WIDTH = 22, 24  # characters in a terminal

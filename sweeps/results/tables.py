@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from rich import box
 from rich.table import Table
 
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from epropnp.training.config import TrialConfig
 from epropnp.training.result import TrialResult
 

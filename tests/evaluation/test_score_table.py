@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.score_table import (
     AVERAGE,
     merged,
@@ -12,7 +13,7 @@ from epropnp.evaluation.score_table import (
     table_markdown,
     table_rich,
 )
-from epropnp.evaluation.scores import Estimate, Estimates
+from epropnp.evaluation.scores import Estimates
 
 NAMES = {1: "ape", 6: "cat"}
 

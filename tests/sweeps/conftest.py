@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from epropnp.training.recipes import RECIPES, Recipe
 from epropnp.training.result import TrialResult
 from sweeps.results.tables import Row

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from sweeps.results.tables import SCORES, Row, shared_settings, table_csv, table_markdown, table_rich
 from sweeps.results.tables import SETTINGS as SETTING_COLUMNS
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from sweeps.results.tables import COLUMNS, MIXED_NOTE, Row, table_csv, table_markdown, table_rich
 from sweeps.space import PlannedTrial
 
