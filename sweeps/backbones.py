@@ -101,7 +101,8 @@ def run(config: SweepConfig, words: Sequence[str]) -> int:
 
 def inform(config: SweepConfig) -> int:
     """Answer `--list-backbones` or `--describe`: nothing is downloaded, built or trained."""
-    from sweeps.describe import describe, show_backbones, show_descriptions
+    from epropnp.evaluation.table import to_rich
+    from sweeps.describe import describe, description_table, show_backbones
 
     console = console_or_file()
     if config.list_backbones is not None:
@@ -111,18 +112,21 @@ def inform(config: SweepConfig) -> int:
     title = " ".join(("recipe" if len(recipes) == 1 else "recipes", *(recipe.name for recipe in recipes)))
     if config.settings:
         title += f" with {' '.join(config.settings)}"
-    show_descriptions(describe(_plan(config, recipes)), title, console)
+    table = description_table(describe(_plan(config, recipes)), title)
+    console.print(to_rich(table, console.width))
     return 0
 
 
 def list_settings(config: SweepConfig) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
-    from epropnp.training.listing import show_settings
+    from epropnp.evaluation.table import to_rich
+    from epropnp.training.listing import settings_table
 
     assert config.list_settings is not None
+    console = console_or_file()
     configs = {recipe.name: recipe.first for recipe in _chosen(config)} or {"default": TrialConfig()}
     shown = {title: override(base, config.settings) for title, base in configs.items()}
-    show_settings(shown, config.list_settings, console_or_file())
+    console.print(to_rich(settings_table(shown, config.list_settings), console.width))
     return 0
 
 

@@ -13,6 +13,7 @@ from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import estimates, image_scores
+from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 from epropnp.visualization.calibration import save_calibration
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from epropnp.visualization.prediction import prediction_sheet, save_png
@@ -21,12 +22,12 @@ from sweeps.results.summary import (
     SELECTION,
     ImageScores,
     Summary,
+    answer_table,
     summarise,
-    summary_csv,
-    summary_markdown,
-    summary_rich,
+    summary_page,
+    summary_table,
 )
-from sweeps.results.tables import Row, table_csv, table_markdown, table_rich
+from sweeps.results.tables import Row, trial_table
 from sweeps.tracking.tracker import Tracker
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
@@ -80,9 +81,9 @@ def report(sweep: Sweep, rows: Sequence[Row], dataset: ArrowDataset, tracker: Tr
 
 def show(report: Report, console: Console) -> None:
     """Print the table, the answer, and where everything lies."""
-    console.print(table_rich(report.rows, report.title, console.width))
+    console.print(to_rich(trial_table(report.rows, report.title), console.width))
     if report.summary is not None:
-        console.print(summary_rich(report.summary))
+        console.print(to_rich(answer_table(report.summary), console.width))
     for file in report.files:
         console.print(f"{file.name}: {file}", soft_wrap=True)
 
@@ -110,10 +111,11 @@ def _scored(row: Row, images: ImageScores) -> Row:
 
 
 def _write(folder: Path, title: str, rows: Sequence[Row], summary: Summary | None) -> list[Path]:
-    texts = {"table.md": table_markdown(rows, title), "table.csv": table_csv(rows)}
+    table = trial_table(rows, title)
+    texts = {"table.md": to_markdown(table), "table.csv": to_csv(table)}
     if summary is not None:
-        texts["summary.md"] = summary_markdown(summary, title)
-        texts["summary.csv"] = summary_csv(summary)
+        texts["summary.md"] = summary_page(summary, title)
+        texts["summary.csv"] = to_csv(summary_table(summary))
     files = [folder / name for name in texts]
     for file in files:
         file.write_text(texts[file.name])

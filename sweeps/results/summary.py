@@ -7,26 +7,37 @@ tested on the same images, so that differences are taken image by image.
 Settings are ranked by `SELECTION`, and again by each of the other scores of `RANKED`.
 """
 
-import csv
 import dataclasses
-import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, compare
 from epropnp.evaluation.metrics import Array
+from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.training.config import config_hash
-from sweeps.results.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
+from sweeps.results.tables import NAME, SCORES, SETTINGS, Row, TrialColumn, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
+SPREAD = "spread between seeds"
 BARE = ("recipe", NAME, "head")  # settings that are told apart by their values alone
-HEADER = ("setting", "seeds", "mean", "spread between seeds", "difference to the best", "verdict")
+COLUMNS = (
+    Column("setting"),
+    Column("seeds", kind="number", one_line=0),
+    Column("mean", kind="estimate", text=interval),
+    Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", one_line=0),
+    Column("difference to the best", kind="estimate", text=interval, short_title="difference"),
+    Column("verdict"),
+)
+CSV_COLUMNS = (
+    *(Column("score"), Column("setting"), *SETTINGS, Column("seeds")),
+    *(Column("mean", kind="estimate"), Column("difference", kind="estimate")),
+    *(Column(SPREAD, kind="number"), Column("verdict")),
+)
 
 LEGEND = (
     "Percent, with 95 % intervals. mean: over seeds and test images; its interval accounts for other images "
@@ -114,74 +125,50 @@ def answer(summary: Summary, title: str = SELECTION) -> str:
     return text + "."
 
 
-def summary_csv(summary: Summary) -> str:
-    """One line per score and setting, full precision."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    bounds = [f"{what}{bound}" for what in ("mean", "difference") for bound in ("", " low", " high")]
-    titles = [column.title for column in SETTINGS]
-    writer.writerow(["score", "setting", *titles, "seeds", *bounds, "spread between seeds", "verdict"])
+def summary_table(summary: Summary) -> Table:
+    """Everything for a program: a row per score and setting."""
+    rows = []
     for title, compared in summary.ranked.items():
         for row in compared:
             group = summary.settings[row.name]
-            writer.writerow(
-                [
-                    *(title, row.name),
-                    *(column.value(group[0]) for column in SETTINGS),
-                    " ".join(str(trial.config.seed) for trial in group),
-                    *dataclasses.astuple(row.mean),
-                    *dataclasses.astuple(row.difference),
-                    *("" if row.spread is None else row.spread, row.verdict),
-                ]
-            )
-    return buffer.getvalue()
+            seeds = " ".join(str(trial.config.seed) for trial in group)
+            settings = [column.value(group[0]) for column in SETTINGS]
+            numbers = (row.mean, row.difference, row.spread)
+            rows.append([title, row.name, *settings, seeds, *numbers, row.verdict])
+    return Table(columns=CSV_COLUMNS, rows=rows)
 
 
-def summary_markdown(summary: Summary, title: str) -> str:
-    """A Markdown document: the answers, then a table for each score."""
-    lines = [f"# {title}", "", *(f"- {answer(summary, score)}" for score in summary.ranked)]
-    for score, compared in summary.ranked.items():
-        lines += ["", f"## {score}", "", "| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * 4 + "---|"]
-        lines += ["| " + " | ".join(_cells(row)) + " |" for row in compared]
-    rows = [row for group in summary.settings.values() for row in group]
-    shared = shared_settings(rows, SETTINGS)
-    common = "; ".join(f"{name}: {text}" for name, text in shared.items())
-    for note in (f"All settings: {common}." if common else "", LEGEND, *summary.notes):
-        lines += ["", note] if note else []
-    return "\n".join(lines) + "\n"
-
-
-def summary_rich(summary: Summary) -> Table:
-    """For a terminal: the answer and table of `SELECTION`, and the answers of the other scores below it."""
+def answer_table(summary: Summary) -> Table:
+    """For a terminal: the answer and ranking of `SELECTION`, and the answers of the other scores below it."""
     others = [answer(summary, score) for score in summary.ranked if score != SELECTION]
-    table = Table(
-        title=answer(summary).replace("[", r"\["),
-        caption="\n".join((*others, LEGEND, *summary.notes)).replace("[", r"\["),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
+    return dataclasses.replace(
+        _ranking(summary, SELECTION),
+        title=answer(summary),
+        notes=[*others, LEGEND, *summary.notes],
+        layout=Layout(wide=math.inf, title="left", overflow="fold"),
     )
-    for name in HEADER:
-        numbers = name not in ("setting", "verdict")
-        table.add_column(
-            name.split()[0], justify="right" if numbers else "left", no_wrap=numbers, overflow="fold"
-        )
-    for row in summary.ranked[SELECTION]:
-        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(row)))
-    return table
 
 
-def _cells(row: Compared) -> list[str]:
-    return [
-        row.name,
-        str(len(row.seeds)),
-        interval(row.mean),
-        "-" if row.spread is None else f"{row.spread:.2f}",
-        "-" if row.verdict == "best" else interval(row.difference),
-        row.verdict,
-    ]
+def summary_page(summary: Summary, title: str) -> str:
+    """A Markdown document: the answers, then the ranking of each score."""
+    answers = [f"- {answer(summary, score)}\n" for score in summary.ranked]
+    rankings = [to_markdown(_ranking(summary, score), level=2) for score in summary.ranked]
+    rows = [row for group in summary.settings.values() for row in group]
+    common = "; ".join(f"{name}: {text}" for name, text in shared_settings(rows, SETTINGS).items())
+    remarks = [f"All settings: {common}."] if common else []
+    remarks += [LEGEND, *summary.notes]
+    return "\n".join([f"# {title}\n", "".join(answers), *rankings, *(f"{remark}\n" for remark in remarks)])
+
+
+def _ranking(summary: Summary, score: str) -> Table:
+    """The settings by one score, best first."""
+    rows = [_cells(row) for row in summary.ranked[score]]
+    return Table(title=score, columns=COLUMNS, rows=rows)
+
+
+def _cells(row: Compared) -> list[Cell]:
+    difference = None if row.verdict == "best" else row.difference
+    return [row.name, len(row.seeds), row.mean, row.spread, difference, row.verdict]
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -199,7 +186,7 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {_label(group[0], columns): group for group in groups.values()}
 
 
-def _label(row: Row, columns: Sequence[Column]) -> str:
+def _label(row: Row, columns: Sequence[TrialColumn]) -> str:
     texts = [(column.title, column.text(column.value(row))) for column in columns]
     words = [text if title in BARE else f"{title} {text}" for title, text in texts]
     return " ".join(words) or row.config.model.backbone
