@@ -158,19 +158,23 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], place: s
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
     import torch
 
-    from sweeps.forecast import forecast, show
+    from epropnp.evaluation.table import to_rich
+    from sweeps.forecast import forecast, forecast_table
     from sweeps.running.cluster import local_cores, share_out
 
     threads = max(cell.config.threads for cell in cells)
     gpus = torch.cuda.device_count()
     share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
-    show(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}", console_or_file())
+    table = forecast_table(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}")
+    console = console_or_file()
+    console.print(to_rich(table, console.width))
     return 0
 
 
 def describe(called: Called) -> int:
     """Answer `--describe`: nothing is downloaded, built or trained."""
-    from sweeps.describe import describe, show_descriptions
+    from epropnp.evaluation.table import to_rich
+    from sweeps.describe import describe, description_table
     from sweeps.space import plan
 
     console = console_or_file()
@@ -179,7 +183,8 @@ def describe(called: Called) -> int:
     title = " ".join(("recipe" if len(names) == 1 else "recipes", *names))
     if space.settings:
         title += f" with {' '.join(space.settings)}"
-    show_descriptions(describe([cell.config for cell in plan(space).cells]), title, console)
+    table = description_table(describe([cell.config for cell in plan(space).cells]), title)
+    console.print(to_rich(table, console.width))
     return 0
 
 
@@ -193,14 +198,16 @@ def list_backbones(pattern: str) -> int:
 
 def list_settings(called: Called, pattern: str) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
-    from epropnp.training.listing import show_settings
+    from epropnp.evaluation.table import to_rich
+    from epropnp.training.listing import settings_table
 
     config = called.config
     recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
     configs = {each.name: (small(each) if config.small else each).first for each in recipes}
     configs = configs or {"default": TrialConfig()}
     shown = {title: override(base, config.settings) for title, base in configs.items()}
-    show_settings(shown, pattern, console_or_file())
+    console = console_or_file()
+    console.print(to_rich(settings_table(shown, pattern), console.width))
     return 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from epropnp.training.config import TrialConfig
 from sweeps.folder import Sweep
-from sweeps.results.tables import Row
+from sweeps.results.columns import Row
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from epropnp.training.recipes import Recipe
 from epropnp.training.result import TrialResult
-from sweeps.results.tables import Row
+from sweeps.results.columns import Row
 from sweeps.running.cluster import set_environment
 from sweeps.search.search import Planned
 from tests.sweeps.cells import tiny_recipe, trials_of
