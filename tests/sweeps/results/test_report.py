@@ -17,8 +17,9 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.visualization.comparison import Curves
 from sweeps.folder import Sweep
 from sweeps.results import report as module
+from sweeps.results.columns import Row
 from sweeps.results.report import Report, report, show
-from sweeps.results.tables import SCORES, Row
+from sweeps.results.tables import SCORES
 from tests.sweeps import graded
 
 Make = Callable[..., Row]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from epropnp.errors import UserError
 from epropnp.evaluation.table import to_csv, to_rich
+from sweeps.results.columns import Row
 from sweeps.results.summary import (
     ONE_SEED,
     RANKED,
@@ -23,7 +24,7 @@ from sweeps.results.summary import (
     summary_page,
     summary_table,
 )
-from sweeps.results.tables import SCORES, Row
+from sweeps.results.tables import SCORES
 
 IMAGES = 400
 Make = Callable[..., Row]

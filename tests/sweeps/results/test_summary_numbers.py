@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from epropnp.evaluation.table import to_csv, to_rich
+from sweeps.results.columns import Row
 from sweeps.results.summary import (
     LEGEND,
     ONE_SEED,
@@ -22,7 +23,7 @@ from sweeps.results.summary import (
     summary_page,
     summary_table,
 )
-from sweeps.results.tables import SCORES, Row
+from sweeps.results.tables import SCORES
 
 Make = Callable[..., Row]
 OBJECT_ID = np.array(

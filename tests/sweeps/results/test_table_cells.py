@@ -10,8 +10,9 @@ from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
-from sweeps.results.tables import SCORES, Row, shared_settings, trial_table
-from sweeps.results.tables import SETTINGS as SETTING_COLUMNS
+from sweeps.results.columns import SETTINGS as SETTING_COLUMNS
+from sweeps.results.columns import Row
+from sweeps.results.tables import SCORES, shared_settings, trial_table
 
 Make = Callable[..., Row]
 KEYS = {  # title -> key of `image_scores`, by what the legend says

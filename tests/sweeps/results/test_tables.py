@@ -10,7 +10,8 @@ from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
-from sweeps.results.tables import COLUMNS, MIXED_NOTE, Row, trial_table
+from sweeps.results.columns import Row
+from sweeps.results.tables import COLUMNS, MIXED_NOTE, trial_table
 from sweeps.space import PlannedTrial
 
 DATASET = "abc123def456"
