@@ -81,6 +81,10 @@ class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self._search, self._spec, self._stop_file = search, spec, stop_file
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray stores its search; what prepares trials, which holds terminals and connections, cannot be."""
+        return {}
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._search.done or self._stop_file.exists():
             return str(Searcher.FINISHED)
