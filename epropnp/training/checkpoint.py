@@ -7,9 +7,9 @@ from typing import Any
 
 from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint, save_checkpoint
-from epropnp.plain import differing, from_dict
+from epropnp.plain import differing, flatten, from_dict
 from epropnp.training.config import TrialConfig, upgraded
-from epropnp.training.identity import identity
+from epropnp.training.identity import INCIDENTAL, identity
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
 
@@ -32,12 +32,12 @@ class Checkpoints:
     """The checkpoints of one trial's folder: the last, the best, and some in between.
 
     `checkpoint.pt` holds all that training goes on from; `best.pt` and `epoch-NNNN.pt` the weights that are
-    evaluated, and what prediction needs (`epropnp.inference.model`). Each carries the header: the config and
-    the dataset's id.
+    evaluated, and what prediction needs (`epropnp.inference.model`). Each carries the header: what
+    `trial.json` says, config and dataset among it.
 
     Args:
         folder: created with the first checkpoint.
-        header: plain values; a checkpoint with others is refused.
+        header: of `record.config_note`; a checkpoint with other settings or of another dataset is refused.
         keep_every: epochs between those kept for good; 0 keeps none.
         seconds: between checkpoints within an epoch.
     """
@@ -81,29 +81,32 @@ class Checkpoints:
         saved = load_checkpoint(self.last)
         if isinstance(saved.get("config"), dict):
             saved["config"] = upgraded(saved["config"], self.header["config"])
-        for name, mine in self.header.items():
-            if not _alike(name, saved.get(name), mine):
-                raise ForeignError(
-                    f"{self.last} is of another {name}{_difference(saved.get(name), mine)}: use another "
-                    "folder, or delete it to start over"
-                )
+        advice = "use another folder, or delete it to start over"
+        if _settings(saved) != _settings(self.header):
+            raise ForeignError(f"{self.last} is of another config{_difference(saved, self.header)}: {advice}")
+        if saved.get("dataset_id") != self.header["dataset_id"]:
+            raise ForeignError(f"{self.last} is of another dataset_id: {advice}")
         return saved
 
 
-def _alike(name: str, saved: Any, mine: Any) -> bool:
-    """Whether two values of the header stand for the same trial; settings may have been added since."""
-    if name != "config" or not isinstance(saved, dict):
-        return bool(saved == mine)
-    try:
-        before = from_dict(TrialConfig, saved)
-    except UserError:
-        return False
-    return identity(before) == identity(from_dict(TrialConfig, mine))
+def _settings(header: dict[str, Any]) -> dict[str, Any] | None:
+    """What tells a trial from others, as it was when the header was written; None where it is damaged."""
+    if "settings" in header:
+        return dict(header["settings"])
+    try:  # the version before stored the config alone
+        return dict(identity(from_dict(TrialConfig, header["config"])))
+    except (UserError, KeyError, TypeError):
+        return None
 
 
-def _difference(saved: Any, mine: Any) -> str:
-    """Which settings differ, or nothing where these are not settings."""
-    if not (isinstance(saved, dict) and isinstance(mine, dict)):
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Which settings differ, else which of the files that they name; nothing where the config is damaged."""
+    if not isinstance(before.get("config"), dict):
         return ""
-    changed = [f"{key} {before}, now {now}" for key, before, now in differing(saved, mine)]
-    return f" ({'; '.join(changed[:3])})" if changed else ""
+    default = flatten(TrialConfig())  # of a setting that has been added since
+    values = differing(before["config"], now["config"])
+    values = [(key, default.get(key) if then is None else then, value) for key, then, value in values]
+    changed = [each for each in values if each[1] != each[2] and each[0] not in INCIDENTAL]
+    changed = changed or differing(_settings(before) or {}, _settings(now) or {})
+    texts = [f"{key} {then}, now {value}" for key, then, value in changed[:3]]
+    return f" ({'; '.join(texts)})" if texts else ""

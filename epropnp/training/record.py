@@ -166,7 +166,7 @@ class Recorder:
 def note_failure(folder: Path, reason: str) -> None:
     """Write that a trial failed for which no process can say so any more. UserError where that fails."""
     record = Record.read(folder) or Record(status="failed")
-    dataclasses.replace(record, status="failed", reason=reason, ended=_now()).write(folder)
+    dataclasses.replace(record, status="failed", reason=reason, traceback=None, ended=_now()).write(folder)
 
 
 def _now() -> str:

@@ -27,7 +27,6 @@ from epropnp.losses.algebra import LossValue
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
-from epropnp.plain import to_dict
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.averages import counted, means
 from epropnp.training.best import inference_of
@@ -41,7 +40,7 @@ from epropnp.training.halt import HaltError, heed_stop
 from epropnp.training.identity import trial_hash
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
-from epropnp.training.record import Recorder
+from epropnp.training.record import Recorder, config_note
 from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult, validation_scores
 from epropnp.training.seeds import mixed_seed
 
@@ -83,7 +82,7 @@ class Trainer:
         torch.set_num_threads(config.threads)
         torch.manual_seed(mixed_seed(config.seed))
         self.data = TrialData(config, dataset, self.device)
-        header = {"config": to_dict(config), "dataset_id": self.data.dataset.dataset_id}
+        header = config_note(config, self.data.dataset.dataset_id)
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
         self.recorder = Recorder(work_dir, config, self.device, self.data)
         start = self._start()

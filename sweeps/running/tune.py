@@ -10,8 +10,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from epropnp.errors import UserError
-from epropnp.files import is_claimed
-from epropnp.training.record import note_failure
+from epropnp.training.record import Record, note_failure
 from sweeps.running.cluster import Share
 from sweeps.running.listener import Listener
 from sweeps.running.worker import run_trial, trial_spec
@@ -81,6 +80,10 @@ class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self._search, self._spec, self._stop_file = search, spec, stop_file
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray stores its search; what prepares trials, which holds terminals and connections, cannot be."""
+        return {}
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._search.done or self._stop_file.exists():
             return str(Searcher.FINISHED)
@@ -115,12 +118,14 @@ class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners
+        self._before: dict[str, Record | None] = {}  # what folders said when a process of theirs began
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray stores its callbacks; listeners, which hold terminals and connections, cannot be stored."""
-        return {"_listeners": ()}
+        return {"_listeners": (), "_before": {}}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._before[_trial_name(trial)] = Record.read(_trial_folder(trial))
         for listener in self._listeners:
             listener.started(_trial_name(trial))
 
@@ -144,9 +149,11 @@ class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
 
     def _ended(self, trial: Any, failure: str | None) -> None:
         """Tell how it ended; where its process could not say so itself, note it first."""
-        folder = Path(trial.config["trial"]["folder"])
+        folder = _trial_folder(trial)
         ended = read(folder)
-        if failure is not None and ended.status == "waiting" and not is_claimed(folder):
+        silent = ended.record == self._before.get(_trial_name(trial))  # a failure there is an earlier one
+        untold = ended.status == "waiting" or (ended.status == "failed" and silent)
+        if failure is not None and untold:
             try:
                 note_failure(folder, failure)
             except UserError as error:
@@ -158,3 +165,7 @@ class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
 
 def _trial_name(trial: Any) -> str:
     return str(trial.config["trial"]["name"])
+
+
+def _trial_folder(trial: Any) -> Path:
+    return Path(trial.config["trial"]["folder"])

@@ -184,14 +184,14 @@ class Tracker:
         run_id = self._run(event["trial"])
         run = self._client.get_run(run_id)
         scores, files = event.get("scores", {}), event.get("files", [])
-        known = run.info.status == event["status"] and scores.items() <= run.data.metrics.items()
-        if not (known and all(_changed_ms(file) <= run.info.end_time for file in files)):
-            self._log_metrics(run_id, scores, event.get("step", 0), event["time_ms"])
-            self._on_files({"trial": event["trial"], "files": files})
         if event["reason"]:
             self._client.set_tag(run_id, REASON_TAG, event["reason"])
-        if not known or files:
-            self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
+        known = run.info.status == event["status"] and scores.items() <= run.data.metrics.items()
+        if known and all(_changed_ms(file) <= run.info.end_time for file in files):
+            return
+        self._log_metrics(run_id, scores, event.get("step", 0), event["time_ms"])
+        self._on_files({"trial": event["trial"], "files": files})
+        self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
 
     def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
         from mlflow.entities import Metric
