@@ -77,7 +77,9 @@ def test_few_seeds_are_said(made_row: Make) -> None:
 
 def test_a_failed_trial_is_left_out_and_named(made_row: Make) -> None:
     rows, scores = made(made_row, {"test_resnet": 0.7}, seeds=3)
-    failed = Row(name="broken", config=rows[0].config, dataset_id="abc123def456", failure="diverged")
+    failed = Row(
+        name="broken", config=rows[0].config, dataset_id="abc123def456", status="failed", reason="diverged"
+    )
     summary = summarise([*rows[:2], failed], {row.name: scores[row.name] for row in rows[:2]})
     assert [len(row.seeds) for row in summary.ranked[SELECTION]] == [2]
     assert "FAILED: broken: diverged" in summary.notes

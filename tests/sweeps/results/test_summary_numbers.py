@@ -154,7 +154,7 @@ def test_one_seed_has_no_spread(rows: list[Row], images: dict[str, ImageScores])
 
 def test_trials_that_did_not_finish_weigh_nothing(rows: list[Row], images: dict[str, ImageScores]) -> None:
     gone = rows[0]
-    rows[0] = dataclasses.replace(gone, result=None, failure="diverged")
+    rows[0] = dataclasses.replace(gone, result=None, status="failed", reason="diverged")
     del images[gone.name]
     summary = summarise(rows, images)
     kept = next(row for row in summary.ranked["ADD(-S) 0.10d"] if row.name == gone.config.model.backbone)

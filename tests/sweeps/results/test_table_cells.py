@@ -48,7 +48,7 @@ def rows(made_row: Make) -> list[Row]:
         changed.append(
             dataclasses.replace(row, config=config, dataset_id=datasets[k], result=result, scores=scores)
         )
-    changed[1] = dataclasses.replace(changed[1], result=None, scores={}, failure="diverged")
+    changed[1] = dataclasses.replace(changed[1], result=None, scores={}, status="failed", reason="diverged")
     return changed
 
 
@@ -98,11 +98,12 @@ def test_csv_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
 def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
     lines = [line for line in to_markdown(trial_table(rows, "Sweep x")).splitlines() if line.startswith("|")]
     head, rule, *body = [line.strip("|").split("|") for line in lines]
-    assert [cell.strip() for cell in head] == TITLES
+    titles = [*TITLES, "status"]  # one of them failed
+    assert [cell.strip() for cell in head] == titles
     right = [cell.strip().endswith(":") for cell in rule]
-    settings = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
-    assert right == [title not in settings for title in TITLES]
-    cells = [dict(zip(TITLES, (cell.strip() for cell in line), strict=True)) for line in body]
+    texts = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
+    assert right == [title not in (*texts, "status") for title in titles]
+    cells = [dict(zip(titles, (cell.strip() for cell in line), strict=True)) for line in body]
     third = expected(rows[2])
     assert cells[2]["loss weight"] == "1e-07"
     assert cells[2]["pretrained"] == "yes"
@@ -114,8 +115,9 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
         low, high = third[f"{title} low"], third[f"{title} high"]
         assert cells[2][title] == f"{third[title]:.2f} [{low:.1f}, {high:.1f}]"
     assert [line["backbone"] for line in cells] == ["test_resnet", "test_convnext", "test_vit"]
-    assert {cells[1][title] for title in (*KEYS, "parameters", "epochs", "test images")} == {"-"}
-    assert cells[1]["seconds"] == "failed"
+    lacking = (*KEYS, "parameters", "seconds", "epochs", "test images", "val 0.10d after")
+    assert {cells[1][title] for title in lacking} == {"-"}
+    assert [line["status"] for line in cells] == ["finished", "failed", "finished"]
 
 
 @pytest.mark.parametrize("width", [100, 150])
@@ -124,7 +126,7 @@ def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) ->
     titles = [str(column.header).replace("\n", " ") for column in table.columns]
     telling = ["ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10"]
     cost = ["parameters", "seconds"] if width == 150 else []
-    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset"]
+    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset", "status"]
     for k, row in ((0, rows[0]), (2, rows[2])):
         cells = {
             title: str(list(column.cells)[k]) for title, column in zip(titles, table.columns, strict=True)
@@ -165,8 +167,18 @@ def test_one_backbone_keeps_its_column(made_row: Make) -> None:
     assert "loss weight: 0.02" in str(to_rich(trial_table(rows, "Sweep x"), 160).caption)
 
 
-def test_a_trial_with_a_result_has_not_failed(made_row: Make) -> None:
-    """Such as one that broke while it stopped, after its test."""
-    row = dataclasses.replace(made_row(), failure="broke")
-    assert "FAILED" not in to_markdown(trial_table([row], "Sweep x"))
-    assert to_csv(trial_table([row], "Sweep x")).rstrip().endswith(",finished")
+def test_a_stopped_trial_has_the_validation_numbers_of_its_history(rows: list[Row]) -> None:
+    history = [{"val/add_0.10d": value} for value in (1.5, 30.25, 20.0)]
+    stopped = dataclasses.replace(rows[1], status="stopped", reason="hopeless", history=history)
+    line = list(csv.DictReader(io.StringIO(to_csv(trial_table([rows[0], stopped], "Sweep x")))))[1]
+    assert (line["val 0.10d before"], line["val 0.10d after"]) == ("1.5", "30.25")
+    assert (line["status"], line["ADD(-S) 0.10d"], line["seconds"]) == ("stopped: hopeless", "", "")
+    document = to_markdown(trial_table([rows[0], stopped], "Sweep x"))
+    assert f"STOPPED: {stopped.name}: hopeless" in document
+    assert document.splitlines()[5].endswith("| stopped |")
+    waiting = dataclasses.replace(rows[1], status="waiting", reason=None)
+    assert to_markdown(trial_table([waiting], "x")).endswith(f"WAITING: {waiting.name}\n")
+
+
+def test_where_all_finished_no_column_says_so_to_readers(rows: list[Row]) -> None:
+    assert "finished" not in to_markdown(trial_table([rows[0], rows[2]], "Sweep x"))

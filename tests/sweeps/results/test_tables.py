@@ -12,7 +12,7 @@ from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 from sweeps.results.columns import Row
 from sweeps.results.tables import COLUMNS, MIXED_NOTE, trial_table
-from sweeps.space import PlannedTrial
+from sweeps.search.search import Planned
 
 DATASET = "abc123def456"
 
@@ -23,9 +23,9 @@ def row(made_row: Callable[..., Row]) -> Row:
 
 
 @pytest.fixture
-def failed(planned: PlannedTrial) -> Row:
+def failed(planned: Planned) -> Row:
     reason = "loss is not finite at step 3"
-    return Row(name="broken", config=planned.config, dataset_id=DATASET, failure=reason)
+    return Row(name="broken", config=planned.config, dataset_id=DATASET, status="failed", reason=reason)
 
 
 def _cells(markdown: str) -> list[dict[str, str]]:
@@ -85,7 +85,7 @@ def test_csv_keeps_full_precision_and_reads_back(row: Row, failed: Row) -> None:
 
 def test_failed_trials_stay_in_the_table_with_their_reason(row: Row, failed: Row) -> None:
     markdown = to_markdown(trial_table([row, failed], "title"))
-    assert _cells(markdown)[1]["seconds"] == "failed"
+    assert (_cells(markdown)[1]["seconds"], _cells(markdown)[1]["status"]) == ("-", "failed")
     assert "FAILED: broken: loss is not finite at step 3" in markdown
 
 
