@@ -7,12 +7,12 @@ from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
 from sweeps.describe import Description, _texts, describe, show_backbones
-from sweeps.space import plan_trials
+from tests.sweeps.cells import cells_of
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Description]:
-    return describe(plan_trials([RECIPES["paper"]], seeds=(0, 1)))
+    return describe([cell.config for cell in cells_of(RECIPES["paper"], seeds=(0, 1))])
 
 
 @pytest.mark.slow
