@@ -139,6 +139,6 @@ def read_note(folder: Path) -> Note:
         digits = values["hash"] if "settings" in values else None
         note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits)
         note.config()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error
     return note

@@ -1,8 +1,7 @@
 """From the folders of a sweep to the rows of its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from epropnp.training.config import TrialConfig
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
 from sweeps.search.search import Planned
@@ -23,20 +22,15 @@ def read_rows(sweep: Sweep, planned: Sequence[Planned], dataset_id: str) -> list
         UserError: a folder is damaged.
     """
     known = {trial.name: trial for trial in sweep.trials()}
-    cases = {trial.config: trial.case for trial in planned}
     rows = [
-        _row(known.pop(trial.name), cases)
-        if trial.name in known
-        else Row(
-            name=trial.name, config=trial.config, dataset_id=dataset_id, status="waiting", case=trial.case
-        )
+        _row(known.pop(trial.name), trial.case) if trial.name in known else _not_begun(trial, dataset_id)
         for trial in planned
     ]
-    rows += [_row(trial, cases) for trial in known.values()]
+    rows += [_row(trial, None) for trial in known.values()]
     return sorted(rows, key=lambda row: RANKS.get(row.status, len(RANKS)))
 
 
-def _row(trial: Trial, cases: Mapping[TrialConfig, str | None]) -> Row:
+def _row(trial: Trial, case: str | None) -> Row:
     return Row(
         name=trial.name,
         config=trial.config,
@@ -45,7 +39,7 @@ def _row(trial: Trial, cases: Mapping[TrialConfig, str | None]) -> Row:
         reason=trial.reason,
         history=trial.history,
         result=trial.result,
-        case=cases.get(trial.config),
+        case=case,
     )
 
 

@@ -10,12 +10,12 @@ from epropnp.evaluation.table import to_markdown, to_rich
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
 from sweeps.describe import COLUMNS, LEGEND, Description, describe, description_table, show_backbones
-from sweeps.space import plan_trials
+from tests.sweeps.cells import cells_of
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Description]:
-    return describe(plan_trials([RECIPES["paper"]], seeds=(0, 1)))
+    return describe([cell.config for cell in cells_of(RECIPES["paper"], seeds=(0, 1))])
 
 
 @pytest.mark.slow

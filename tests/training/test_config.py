@@ -5,7 +5,8 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.plain import flatten, from_dict, to_dict
 from epropnp.pnp import PnPConfig
-from epropnp.training.config import TrialConfig, config_hash
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import trial_hash
 from epropnp.training.optim import learning_rate
 from epropnp.training.recipes import RECIPES
 
@@ -14,7 +15,7 @@ from epropnp.training.recipes import RECIPES
 def test_round_trip(name: str) -> None:
     config = RECIPES[name].trial("hrnet_w32", "direct", 0.1, seed=3, epochs=7)
     assert from_dict(TrialConfig, to_dict(config)) == config
-    assert config_hash(from_dict(TrialConfig, to_dict(config))) == config_hash(config)
+    assert trial_hash(from_dict(TrialConfig, to_dict(config)), "ab") == trial_hash(config, "ab")
 
 
 def test_unknown_key_names_the_nearest_and_where() -> None:

@@ -12,13 +12,16 @@ import pytest
 
 from epropnp.errors import UserError
 from epropnp.plain import differing, flatten, from_dict, to_dict
-from epropnp.training import config as config_module
+from epropnp.training import identity as identity_module
 from epropnp.training.checkpoint import Checkpoints
-from epropnp.training.config import TrialConfig, config_hash, identity
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import identity, trial_hash
+from epropnp.training.record import config_note
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import tiny
 
 NOT_PART_OF_THE_RESULT = {"data.workers"}
+DATASET = "0123456789ab"
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -89,8 +92,9 @@ def test_any_other_setting_is_another_config(name: str) -> None:
     before, now = TrialConfig(), changed(name)
     value = other(*LEAVES[name])
     counts = name not in NOT_PART_OF_THE_RESULT
-    assert (config_hash(now) != config_hash(before)) == counts
-    assert (identity(now) != identity(before)) == counts
+    assert (trial_hash(now, DATASET) != trial_hash(before, DATASET)) == counts
+    assert identity(before) == {}
+    assert set(identity(now)) == ({name} if counts else set())
     # Every way of writing it down shows this setting and no other.
     assert differing(to_dict(before), to_dict(now)) == [
         (name, flatten(before)[name], flatten(now)[name]),
@@ -101,23 +105,22 @@ def test_any_other_setting_is_another_config(name: str) -> None:
 
 
 def test_hashes_of_all_settings_differ_from_each_other() -> None:
-    hashes = {config_hash(changed(name)) for name in LEAVES}
+    hashes = {trial_hash(changed(name), DATASET) for name in LEAVES}
     assert len(hashes) == len(LEAVES)
     assert all(len(text) == 12 and set(text) <= set("0123456789abcdef") for text in hashes)
 
 
 def test_the_hash_does_not_depend_on_the_order_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as of the fields in the source."""
-    before, plain_order = config_hash(tiny()), to_dict
+    before, plain_order = trial_hash(tiny(), DATASET), flatten
 
     def turned(config: Any) -> dict[str, Any]:
-        values = plain_order(config)
-        values["optim"] = dict(reversed(values["optim"].items()))
-        return dict(reversed(values.items()))
+        return dict(reversed(plain_order(config).items()))
 
-    monkeypatch.setattr(config_module, "to_dict", turned)
-    assert next(iter(identity(tiny()))) == "threads"
-    assert config_hash(tiny()) == before
+    in_order = list(identity(tiny()))
+    monkeypatch.setattr(identity_module, "flatten", turned)
+    assert list(identity(tiny())) == in_order[::-1] != in_order
+    assert trial_hash(tiny(), DATASET) == before
 
 
 # These cannot stand alone: another setting has to go with them.
@@ -144,20 +147,34 @@ def test_the_header_holds_every_setting_and_the_dataset(header: dict[str, Any], 
         branch = expected
         for group in groups:
             branch = branch.setdefault(group, {})
-        if name not in NOT_PART_OF_THE_RESULT:
-            branch[last] = plain(value)
-    assert header == {"config": expected, "dataset_id": tiny_dataset.name}
+        branch[last] = plain(value)
+    assert header == {
+        "config": expected,
+        "dataset_id": tiny_dataset.name,
+        "settings": identity(tiny()),
+        "hash": trial_hash(tiny(), tiny_dataset.name),
+    }
 
 
 def test_a_checkpoint_with_any_other_setting_or_dataset_is_refused(tmp_path: Path) -> None:
-    saved = Checkpoints(tmp_path, {"config": identity(TrialConfig()), "dataset_id": "0123456789ab"}, 0, 300)
+    saved = Checkpoints(tmp_path, config_note(TrialConfig(), DATASET), 0, 300)
     saved.save({"net": {}})
     assert saved.load() is not None
     for name in sorted(LEAVES.keys() - NOT_PART_OF_THE_RESULT):
-        mine = Checkpoints(tmp_path, saved.header | {"config": identity(changed(name))}, 0, 300)
+        mine = Checkpoints(tmp_path, config_note(changed(name), DATASET), 0, 300)
         then, now = (flatten(config)[name] for config in (TrialConfig(), changed(name)))
         with pytest.raises(UserError, match=r"checkpoint\.pt is of another config") as error:
             mine.load()
         assert f"({name} {then}, now {now})" in str(error.value)
     with pytest.raises(UserError, match=r"checkpoint\.pt is of another dataset_id: use another folder"):
-        Checkpoints(tmp_path, saved.header | {"dataset_id": "ba9876543210"}, 0, 300).load()
+        Checkpoints(tmp_path, config_note(TrialConfig(), "ba9876543210"), 0, 300).load()
+
+
+def test_a_checkpoint_is_gone_on_from_with_any_number_of_loader_processes(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, config_note(TrialConfig(), DATASET), 0, 300).save({"net": {"x": 1}})
+    found = Checkpoints(tmp_path, config_note(changed("data.workers"), DATASET), 0, 300).load()
+    assert found is not None
+    assert found["net"] == {"x": 1}
+    both = dataclasses.replace(changed("data.workers"), seed=7)
+    with pytest.raises(UserError, match=r"another config \(seed 0, now 7\): use"):
+        Checkpoints(tmp_path, config_note(both, DATASET), 0, 300).load()

@@ -15,7 +15,7 @@ from epropnp.inference.temperature import Temperature
 from epropnp.models import network
 from epropnp.models.released import Released
 from epropnp.pnp import compiled
-from epropnp.training.config import config_hash
+from epropnp.training.identity import trial_hash
 from epropnp.training.overrides import override
 from epropnp.training.result import TrialResult
 from epropnp.training.trainer import Trainer
@@ -185,7 +185,7 @@ def test_the_recipe_is_a_name_that_the_result_and_the_hash_carry(
 ) -> None:
     result, _ = untrained("recipe=mine", "evaluation.temperature=none")
     assert result.recipe == "mine"
-    assert config_hash(override(BASE, ["recipe=mine"])) != config_hash(BASE)
+    assert trial_hash(override(BASE, ["recipe=mine"]), "ab") != trial_hash(BASE, "ab")
     plain, named = lab(), lab("recipe=mine")
     for what in ("order", "crop.pixels", "network.weights", "loss.raw", "poses"):
         assert same(plain[what], named[what]), what

@@ -1,5 +1,6 @@
 """What the version before stored is read in the terms of this one: its milestones were whole epochs."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.plain import from_dict, to_dict
 from epropnp.training.checkpoint import Checkpoints
-from epropnp.training.config import OptimConfig, TrialConfig, identity, upgraded
+from epropnp.training.config import OptimConfig, TrialConfig, upgraded
 from epropnp.training.recipes import RECIPES, small
+from epropnp.training.record import ForeignError, config_note
 
 
 def as_before(config: TrialConfig, milestones: list[int]) -> dict[str, Any]:
@@ -71,12 +73,41 @@ def test_of_a_schedule_without_milestones_any_are_the_same() -> None:
 @pytest.mark.parametrize("epochs", [160, 40, 7])
 def test_an_older_checkpoint_is_gone_on_from(tmp_path: Path, epochs: int) -> None:
     config = of_length(epochs)
-    before = identity(config)
-    before["optim"]["milestones"] = [epochs * epoch // 160 for epoch in (50, 100, 150)]
+    before = as_before(config, [epochs * epoch // 160 for epoch in (50, 100, 150)])
+    del before["data"]["workers"]  # which the header of that version left out
     Checkpoints(tmp_path, {"config": before, "dataset_id": "ab"}, 0, 300).save({"net": {"x": 1}})
-    saved = Checkpoints(tmp_path, {"config": identity(config), "dataset_id": "ab"}, 0, 300).load()
+    saved = Checkpoints(tmp_path, config_note(config, "ab"), 0, 300).load()
     assert saved is not None
-    assert (saved["config"], saved["net"]) == (identity(config), {"x": 1})
-    other = {"config": identity(of_length(epochs, "official_reg")), "dataset_id": "ab"}
+    assert from_dict(TrialConfig, saved["config"]) == config
+    assert saved["net"] == {"x": 1}
+    other = config_note(of_length(epochs, "official_reg"), "ab")
     with pytest.raises(UserError, match=r"\(recipe paper, now official_reg; loss\.deriv_t"):
         Checkpoints(tmp_path, other, 0, 300).load()
+
+
+def test_a_checkpoint_from_before_a_setting_was_added_is_gone_on_from(tmp_path: Path) -> None:
+    """By the config alone, as the version before wrote it, and by what makes the trial the one that it is."""
+    config = of_length(40)
+    note = config_note(config, "ab")
+    before = note | {"config": to_dict(config)}
+    del before["config"]["optim"]["skip_limit"], before["config"]["model"]["cell_anchor"]
+    used = config_note(
+        dataclasses.replace(config, optim=dataclasses.replace(config.optim, skip_limit=3)), "ab"
+    )
+    for number, header in enumerate((before, {name: before[name] for name in ("config", "dataset_id")})):
+        folder = tmp_path / str(number)
+        Checkpoints(folder, header, 0, 300).save({"net": {"x": 1}})
+        saved = Checkpoints(folder, note, 0, 300).load()
+        assert saved is not None
+        assert saved["net"] == {"x": 1}
+        with pytest.raises(UserError, match=r"of another config \(optim\.skip_limit 0, now 3\): use"):
+            Checkpoints(folder, used, 0, 300).load()
+
+
+@pytest.mark.parametrize("damage", [{}, {"config": 3}, {"config": {"colour": 1}}])
+def test_a_checkpoint_whose_config_says_nothing_is_of_another_trial(
+    damage: dict[str, Any], tmp_path: Path
+) -> None:
+    Checkpoints(tmp_path, damage | {"dataset_id": "ab"}, 0, 300).save({"net": {"x": 1}})
+    with pytest.raises(ForeignError, match=r"checkpoint\.pt is of another config.*: use another folder"):
+        Checkpoints(tmp_path, config_note(of_length(40), "ab"), 0, 300).load()

@@ -9,7 +9,8 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.plain import differing, flatten, from_dict, to_dict, without_none
 from epropnp.settings import settings_of
-from epropnp.training.config import LossConfig, TrialConfig, config_hash, identity
+from epropnp.training.config import LossConfig, TrialConfig
+from epropnp.training.identity import INCIDENTAL, identity, trial_hash
 from epropnp.training.overrides import override
 from tests.training.settings import BASE, SETTINGS
 
@@ -198,7 +199,9 @@ def test_every_setting_changes_the_hash_its_own_line_and_nothing_else(name: str)
     setting = SETTINGS[name]
     before = override(BASE, setting.given)
     after = override(before, [f"{name}={setting.other}"])
-    assert config_hash(after) != config_hash(before)
+    assert trial_hash(after, "ab") != trial_hash(before, "ab")
+    own = set(identity(before).items()) ^ set(identity(after).items())
+    assert {key for key, _ in own} == {name}
     (changed,) = differing(to_dict(before), to_dict(after))
     assert changed == (name, flatten(before)[name], flatten(after)[name])
     assert from_dict(TrialConfig, to_dict(after)) == after
@@ -206,10 +209,9 @@ def test_every_setting_changes_the_hash_its_own_line_and_nothing_else(name: str)
 
 def test_the_number_of_loader_processes_is_no_part_of_a_trials_identity() -> None:
     more = override(TrialConfig(), ["data.workers=3"])
-    assert config_hash(more) == config_hash(TrialConfig())
+    assert trial_hash(more, "ab") == trial_hash(TrialConfig(), "ab")
     assert identity(more) == identity(TrialConfig())
-    left_out = flatten(TrialConfig()).keys() - {key for key, _, _ in differing({}, identity(TrialConfig()))}
-    assert left_out == {"data.workers"}
+    assert INCIDENTAL == ("data.workers",)
     assert to_dict(more)["data"]["workers"] == 3  # `identity` leaves the config as it is
 
 

@@ -1,5 +1,6 @@
 """What a trial's folder tells while it runs and after it ended, by whatever end."""
 
+import dataclasses
 import json
 import socket
 import subprocess
@@ -16,8 +17,10 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash
-from epropnp.training.record import Record
+from epropnp.training.config import TrialConfig
+from epropnp.training.halt import InterruptionError, StopError
+from epropnp.training.identity import identity, trial_hash
+from epropnp.training.record import Record, note_failure
 from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import tiny, with_optim
@@ -73,7 +76,9 @@ def test_a_finished_trial_says_where_when_on_what_and_how_it_went(tiny_dataset: 
     note = json.loads((tmp_path / "trial.json").read_text())
     config = with_optim(epochs=2)
     assert from_dict(TrialConfig, note["config"]) == config
-    assert (note["hash"], note["dataset_id"]) == (config_hash(config), found.dataset_id)
+    assert found.dataset_id is not None
+    assert (note["hash"], note["dataset_id"]) == (trial_hash(config, found.dataset_id), found.dataset_id)
+    assert note["settings"] == identity(config)
 
 
 def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
@@ -95,6 +100,8 @@ def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
         (RuntimeError("broken\nin many lines"), "failed", "RuntimeError: broken", True),
         (KeyboardInterrupt(), "waiting", "interrupted after epoch 1", False),
         (SystemExit(143), "waiting", "interrupted after epoch 1", False),
+        (StopError("worse than others"), "stopped", "worse than others", False),
+        (InterruptionError("the node goes"), "waiting", "interrupted after epoch 1: the node goes", False),
     ],
 )
 def test_every_end_leaves_its_reason_and_the_history(
@@ -156,3 +163,26 @@ def test_a_record_comes_back_and_a_damaged_one_is_named(tmp_path: Path) -> None:
         (tmp_path / "status.json").write_text(text)
         with pytest.raises(UserError, match=r"status.json is damaged .*delete it"):
             Record.read(tmp_path)
+
+
+def test_a_failure_that_no_process_can_tell_of_is_noted_beside_what_is_known(tmp_path: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    known: dict[str, Any] = {"host": "node7", "started": "2026-01-02T03:04:05+00:00", "dataset_id": "ab"}
+    running = Record(status="running", history=({"val/add_area": 12.5},), **known)
+    running.write(tmp_path)
+    for reason in ("its process ended", "its node is gone"):
+        note_failure(tmp_path, reason)
+        found = Record.read(tmp_path)
+        assert found is not None
+        assert found.ended is not None
+        assert before <= datetime.fromisoformat(found.ended) <= datetime.now(UTC)
+        assert found == dataclasses.replace(running, status="failed", reason=reason, ended=found.ended)
+        # What an earlier failure left behind explains nothing any more.
+        dataclasses.replace(found, traceback="of the first one").write(tmp_path)
+
+
+def test_a_failure_is_noted_where_nothing_was_known(tmp_path: Path) -> None:
+    note_failure(tmp_path, "its process ended")
+    found = Record.read(tmp_path)
+    assert found is not None
+    assert (found.status, found.reason, found.history) == ("failed", "its process ended", ())

@@ -11,7 +11,8 @@ import torch
 from epropnp.inference.model import load_checkpoint
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.callbacks import Callback
-from epropnp.training.config import TrialConfig, config_hash
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import trial_hash
 from epropnp.training.result import EpochReport, Metrics, TrialResult
 from epropnp.training.trainer import Trainer
 from tests.training.scripted import AVERAGED, SELECTED_BY, Asked, Clock, Scores, Scripted, number_in, script
@@ -165,7 +166,7 @@ def test_each_field_of_the_result_comes_from_its_own_place(
         "best_epoch": 2,
         "skipped": 4,
         "seed": 5,
-        "config_hash": config_hash(trainer.config),
+        "config_hash": trial_hash(trainer.config, manifest["dataset_id"]),
         "dataset_id": manifest["dataset_id"],
         "test_images": 5,
         "val_before": {"add_area": 1, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 49, "5deg5cm": 0},
