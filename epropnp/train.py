@@ -116,6 +116,7 @@ def train(flags: Arguments) -> int:
     check_backbone(config.model.backbone)
     from rich.console import Console
 
+    from epropnp.training.halt import STOP_FILE, StopError
     from epropnp.training.progress import TrialProgress
     from epropnp.training.trainer import Trainer
 
@@ -126,8 +127,12 @@ def train(flags: Arguments) -> int:
     except OSError as error:
         raise UserError(f"--out: {out} cannot be written ({error.strerror})") from None
     _introduce(trainer, console)
-    with TrialProgress(console) as progress:
-        result = trainer.fit([progress])
+    try:
+        with TrialProgress(console) as progress:
+            result = trainer.fit([progress])
+    except StopError as stop:
+        _say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
+        return 0
     _report(result, out, console)
     return 0 if config.data.overfit is None else _overfit_verdict(result, console)
 
