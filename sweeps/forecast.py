@@ -64,17 +64,18 @@ def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
     found = []
     for trial in planned:
         before, config = known.get(trial.name), trial.config
-        done = max(0, len(before.history) - 1) if before else 0
+        history = before.history if before else ()
         final = before is not None and before.status in FINAL
-        left = 0 if final else config.optim.epochs - done
+        left = 0 if final else config.optim.epochs - max(0, len(history) - 1)
         speeds = [_seconds_per_epoch(each) for each in recorded if _alike(each.config, config)]
+        needed = 0 if final or history else _disk(sizes[dataclasses.replace(config, seed=0)], config)
         found.append(
             Forecast(
                 name=trial.name,
                 status=before.status if before else "waiting",
                 epochs=left,
-                seconds=left * statistics.median(speeds) if speeds else None,
-                disk_bytes=0 if done else _disk(sizes[dataclasses.replace(config, seed=0)], config),
+                seconds=_seconds(left, speeds),
+                disk_bytes=needed,
             )
         )
     return found
@@ -149,6 +150,13 @@ def _alike(before: TrialConfig, now: TrialConfig) -> bool:
 def _seconds_per_epoch(trial: Trial) -> float:
     first, last = (trial.history[k]["time/seconds"] for k in (0, -1))
     return (last - first) / (len(trial.history) - 1)
+
+
+def _seconds(epochs: int, speeds: Sequence[float]) -> float | None:
+    """What epochs will take; None where nobody knows."""
+    if not epochs:
+        return 0.0
+    return epochs * statistics.median(speeds) if speeds else None
 
 
 def _disk(parameters: int, config: TrialConfig) -> int:

@@ -67,10 +67,6 @@ class Tracker:
         self._experiment = ""
         self._runs: dict[str, str] = {}  # trial -> run id
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray stores its callbacks; a connection cannot be stored."""
-        return vars(self) | {"_client": None}
-
     def connect(self) -> bool:
         """Reach MLflow before any trial starts; a fresh local database is migrated here, once."""
         return self._attempt(lambda: self._connect())

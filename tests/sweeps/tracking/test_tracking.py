@@ -2,15 +2,14 @@
 
 import json
 import logging
-import pickle
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
-from sweeps.tracking.tracker import PARENT, PARENT_TAG, TrackingCallback
+from epropnp.training.result import TrialResult
+from sweeps.tracking.tracker import PARENT, PARENT_TAG, REASON_TAG
 from tests.sweeps import tracked
 
 TRIAL = "resnet10t-deconv-mc0.02-seed0"
@@ -22,12 +21,10 @@ def test_children_are_nested_and_hold_params_history_and_artifacts(uri: str, tmp
     tracker.start(TRIAL, {f"group.key{i}": i for i in range(250)})
     for epoch in range(3):
         tracker.log_epoch(TRIAL, epoch, {"train/loss": 3.0 - epoch, "val/add_0.10d": 10.0 * epoch})
-    tracker.log_scores(TRIAL, 2, {"test/add_0.10d": 21.0})
     table = tmp_path / "table.md"
     table.write_text("| backbone |\n")
-    tracker.log_files(PARENT, [table])
-    tracker.finish(TRIAL, "FINISHED")
-    tracker.finish(PARENT, "FINISHED")
+    tracker.finish(TRIAL, "FINISHED", step=2, scores={"test/add_0.10d": 21.0})
+    tracker.finish(PARENT, "FINISHED", files=[table])
 
     runs = tracked.runs(uri, tmp_path)
     assert set(runs) == {"sweep", TRIAL}
@@ -113,43 +110,63 @@ def test_a_record_that_mlflow_refuses_does_not_block_the_rest(uri: str, tmp_path
     assert tracked.history(uri, tracked.runs(uri, tmp_path)[TRIAL], "train/loss") == [(1, 1.0)]
 
 
-def _epoch(epoch: int, earlier: list[float], loss: float) -> dict[str, Any]:
-    before = [{"train/loss": value} for value in earlier]
-    return {"epoch": epoch, "metrics": {"train/loss": loss}, "earlier": before}
-
-
-def test_the_callback_follows_a_trial_and_keeps_its_state(uri: str, tmp_path: Path) -> None:
+def test_the_listener_follows_a_trial_to_its_end(uri: str, tmp_path: Path, result: TrialResult) -> None:
     tracker = tracked.tracker(uri, tmp_path)
-    callback = TrackingCallback(tracker, {TRIAL: {"seed": 0}, "bad": {"seed": 1}})
-
-    def trial(name: str, last_result: dict[str, Any]) -> Any:
-        return SimpleNamespace(config={"trial": {"name": name}}, last_result=last_result)
-
-    good, bad = trial(TRIAL, {}), trial("bad", {"failed": "loss is not finite"})
-    callback.on_trial_start(0, [], good)
-    callback.on_trial_result(0, [], good, _epoch(2, [4.0, 2.0], 1.0))
-    callback.on_trial_complete(0, [], good)
-    callback.on_trial_start(0, [], bad)
-    callback.on_trial_result(0, [], bad, bad.last_result)
-    callback.on_trial_complete(0, [], bad)
+    listener = tracked.tracking(tracker, tmp_path, {TRIAL: {"seed": 0}, "bad": {"seed": 1}})
+    listener.started(TRIAL)
+    listener.reported(TRIAL, tracked.epoch(2, 1.0, earlier=[4.0, 2.0]))
+    listener.ended(tracked.ended(TRIAL, "finished", result=result))
+    listener.started("bad")
+    listener.ended(tracked.ended("bad", "failed", "loss is not finite"))
     runs = tracked.runs(uri, tmp_path)
     assert runs[TRIAL].info.status == "FINISHED"
     assert tracked.history(uri, runs[TRIAL], "train/loss") == [(0, 4.0), (1, 2.0), (2, 1.0)]
+    assert runs[TRIAL].data.params == {"seed": "0"}
     assert runs["bad"].info.status == "FAILED"
-    assert runs["bad"].data.tags["epropnp.failure"] == "loss is not finite"
-
-    restored = tracked.tracker(uri, tmp_path)
-    TrackingCallback(restored, {}).set_state(callback.get_state())
-    assert restored.logged == {TRIAL: 2}
+    assert runs["bad"].data.tags[REASON_TAG] == "loss is not finite"
+    assert runs["bad"].data.params == {"seed": "1"}
+    assert tracker.logged == {TRIAL: 2}
 
 
-def test_a_tracker_is_stored_without_its_connection(uri: str, tmp_path: Path) -> None:
-    """Ray stores its callbacks."""
-    tracker = tracked.tracker(uri, tmp_path)
-    tracker.start(TRIAL, {})
-    tracker.log_epoch(TRIAL, 0, {"train/loss": 2.0})
-    restored = pickle.loads(pickle.dumps(tracker))
-    restored.log_epoch(TRIAL, 1, {"train/loss": 1.0})
-    assert restored.logged == {TRIAL: 1}
-    (child,) = [run for name, run in tracked.runs(uri, tmp_path).items() if name == TRIAL]
-    assert tracked.history(uri, child, "train/loss") == [(0, 2.0), (1, 1.0)]
+def test_a_trial_that_breaks_and_is_tried_again_keeps_its_run_open(uri: str, tmp_path: Path) -> None:
+    listener = tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {TRIAL: {}})
+    listener.started(TRIAL)
+    listener.reported(TRIAL, tracked.epoch(0, 4.0))
+    listener.retried(TRIAL)
+    assert tracked.runs(uri, tmp_path)[TRIAL].info.status == "RUNNING"
+    listener.started(TRIAL)
+    listener.reported(TRIAL, tracked.epoch(1, 2.0, earlier=[4.0]))
+    run = tracked.runs(uri, tmp_path)[TRIAL]
+    assert tracked.history(uri, run, "train/loss") == [(0, 4.0), (1, 2.0)]
+    assert run.info.status == "RUNNING"
+
+
+def test_a_spool_that_the_version_before_left_is_sent(uri: str, tmp_path: Path) -> None:
+    """It told of scores and files at the end of the sweep, by events of their own."""
+    table = tmp_path / "table.md"
+    table.write_text("of before")
+    events: list[dict[str, Any]] = [
+        {"kind": "start", "trial": PARENT, "params": {"dataset_id": "ab"}},
+        {"kind": "start", "trial": TRIAL, "params": {"seed": "0"}},
+        {"kind": "epoch", "trial": TRIAL, "epoch": 0, "metrics": {"train/loss": 2.0}},
+        {"kind": "finish", "trial": TRIAL, "status": "FINISHED", "reason": ""},
+        {"kind": "start", "trial": "bad", "params": {}},
+        {"kind": "finish", "trial": "bad", "status": "FAILED", "reason": "diverged"},
+        {"kind": "scores", "trial": TRIAL, "step": 7, "metrics": {"test/add_area": 1.5}},
+        {"kind": "files", "trial": PARENT, "files": [str(table), str(tmp_path / "not there")]},
+        {"kind": "finish", "trial": PARENT, "status": "FAILED", "reason": ""},
+    ]
+    times = [1_700_000_000_000 + 1000 * number for number in range(len(events))]
+    spool = tmp_path / "spool.jsonl"
+    lines = [json.dumps(event | {"time_ms": time}) + "\n" for event, time in zip(events, times, strict=True)]
+    spool.write_text("".join(lines))
+    assert tracked.tracker(uri, tmp_path).flush()
+    assert not spool.exists()
+    runs = tracked.runs(uri, tmp_path)
+    statuses = {name: run.info.status for name, run in runs.items()}
+    assert statuses == {TRIAL: "FINISHED", "bad": "FAILED", "sweep": "FAILED"}
+    assert (runs[TRIAL].info.end_time, runs["bad"].info.end_time) == (times[3], times[5])
+    assert tracked.history(uri, runs[TRIAL], "train/loss") == [(0, 2.0)]
+    assert tracked.history(uri, runs[TRIAL], "test/add_area") == [(7, 1.5)]
+    assert runs["bad"].data.tags[REASON_TAG] == "diverged"
+    assert tracked.artifacts(uri, runs["sweep"]) == {"table.md": "of before"}

@@ -1,70 +1,85 @@
 """MLflow records of trials that run side by side: each run holds what its own trial said."""
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from sweeps.tracking.tracker import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG, TrackingCallback
+from epropnp.training.result import TrialResult
+from sweeps.tracking.tracker import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG
 from tests.sweeps import tracked
 
-A, B = "resnet-seed0", "vit-seed1"
+A, B, C = "resnet-seed0", "vit-seed1", "broken-seed2"
 
 
-def _trial(name: str, last_result: dict[str, Any] | None = None) -> Any:
-    return SimpleNamespace(config={"trial": {"name": name}}, last_result=last_result or {})
+def _texts(folder: Path, **files: str) -> None:
+    """Files of a trial by name, without their suffix."""
+    suffixes = {"result": ".json", "predictions": ".parquet", "calibration": ".png", "other": ".txt"}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}{suffixes[name]}").write_text(text)
 
 
-def _epoch(epoch: int, loss: float, earlier: list[float] | None = None) -> dict[str, Any]:
-    before = [{"train/loss": value, "val/add_0.10d": 1 / value} for value in earlier or []]
-    return {"epoch": epoch, "metrics": {"train/loss": loss, "val/add_0.10d": 1 / loss}, "earlier": before}
-
-
-def test_two_trials_at_once_keep_their_numbers_files_and_ends_apart(uri: str, tmp_path: Path) -> None:
+def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
+    uri: str, tmp_path: Path, result: TrialResult
+) -> None:
     tracker = tracked.tracker(uri, tmp_path)
-    callback = TrackingCallback(tracker, {A: {"seed": 0, "optim.lr": 0.5}, B: {"seed": 1, "optim.lr": None}})
+    params = {A: {"seed": 0, "optim.lr": 0.5}, B: {"seed": 1, "optim.lr": None}, C: {"seed": 2}}
+    listener = tracked.tracking(tracker, tmp_path, params)
     tracker.start(PARENT, {"flag.seeds": (0, 1)})
-    a, b = _trial(A), _trial(B)
-    callback.on_trial_start(0, [], a)
-    callback.on_trial_start(0, [], b)
-    callback.on_trial_result(0, [], b, _epoch(0, 50.0))
-    callback.on_trial_result(0, [], a, _epoch(0, 8.0))
-    callback.on_trial_result(0, [], a, _epoch(1, 4.0))
-    callback.on_trial_result(0, [], b, _epoch(1, 25.0))
-    callback.on_trial_result(0, [], a, _epoch(2, 2.0))
-    callback.on_trial_complete(0, [], a)
-    callback.on_trial_error(0, [], b)
-    tracker.log_scores(A, 7, {"test/add_area": 1.5, "test/2deg2cm": 2.5})
-    for name, text in ((A, "first"), (B, "second"), (PARENT, "whole")):
-        (tmp_path / name / "x").mkdir(parents=True)
-        (tmp_path / name / "x" / "result.json").write_text(text)
-        tracker.log_files(name, [tmp_path / name / "x" / "result.json", tmp_path / "not there"])
-    tracker.finish(PARENT, "KILLED")
+    for name in (A, B, C):
+        listener.started(name)
+    listener.reported(B, tracked.epoch(0, 50.0))
+    listener.reported(A, tracked.epoch(0, 8.0))
+    listener.reported(A, tracked.epoch(1, 4.0))
+    listener.reported(B, tracked.epoch(1, 25.0))
+    listener.reported(A, tracked.epoch(2, 2.0))
+    _texts(tmp_path / A, result="first", predictions="of the first", other="is not asked for")
+    _texts(tmp_path / B, result="second", calibration="how sure the second was")
+    _texts(tmp_path / C, predictions="of an earlier end")
+    of_a = dataclasses.replace(result, epochs=7, test={"add_area": 1.5, "2deg2cm": 2.5})
+    listener.ended(tracked.ended(A, "finished", result=of_a))
+    runs = tracked.runs(uri, tmp_path)  # all is there when the trial ends, while others run
+    assert {name: run.info.status for name, run in runs.items()} == {
+        A: "FINISHED",
+        B: "RUNNING",
+        C: "RUNNING",
+        "sweep": "RUNNING",
+    }
+    assert tracked.artifacts(uri, runs[A]) == {"result.json": "first", "predictions.parquet": "of the first"}
+    assert tracked.history(uri, runs[A], "test/add_area") == [(7, 1.5)]
+    listener.ended(tracked.ended(C, "failed", "diverged"))
+    of_b = dataclasses.replace(result, epochs=9, test={"add_area": 3.5})
+    listener.ended(tracked.ended(B, "finished", result=of_b))
+    _texts(tmp_path / "sweep", other="whole")
+    tracker.finish(PARENT, "KILLED", files=[tmp_path / "sweep" / "other.txt", tmp_path / "not there"])
 
     runs = tracked.runs(uri, tmp_path)
-    assert set(runs) == {A, B, "sweep"}
+    assert set(runs) == {A, B, C, "sweep"}
     assert tracked.history(uri, runs[A], "train/loss") == [(0, 8.0), (1, 4.0), (2, 2.0)]
     assert tracked.history(uri, runs[A], "val/add_0.10d") == [(0, 0.125), (1, 0.25), (2, 0.5)]
     assert tracked.history(uri, runs[A], "epoch") == [(0, 0), (1, 1), (2, 2)]
     assert tracked.history(uri, runs[B], "train/loss") == [(0, 50.0), (1, 25.0)]
-    assert tracked.history(uri, runs[A], "test/add_area") == [(7, 1.5)]
     assert tracked.history(uri, runs[A], "test/2deg2cm") == [(7, 2.5)]
-    assert not [key for key in runs[B].data.metrics if key.startswith("test/")]
-    assert runs["sweep"].data.metrics == {}
+    assert tracked.history(uri, runs[B], "test/add_area") == [(9, 3.5)]
+    assert "test/2deg2cm" not in runs[B].data.metrics
+    assert runs[C].data.metrics == runs["sweep"].data.metrics == {}
     assert runs[A].data.params == {"seed": "0", "optim.lr": "0.5"}
     assert runs[B].data.params == {"seed": "1", "optim.lr": "None"}
     assert runs["sweep"].data.params == {"flag.seeds": "(0, 1)"}
     assert {name: run.info.status for name, run in runs.items()} == {
         A: "FINISHED",
-        B: "FAILED",
+        B: "FINISHED",
+        C: "FAILED",
         "sweep": "KILLED",
     }
-    texts = {name: tracked.artifacts(uri, run) for name, run in runs.items()}
-    assert texts == {
-        name: {"result.json": t} for name, t in ((A, "first"), (B, "second"), ("sweep", "whole"))
+    assert {name: tracked.artifacts(uri, run) for name, run in runs.items()} == {
+        A: {"result.json": "first", "predictions.parquet": "of the first"},
+        B: {"result.json": "second", "calibration.png": "how sure the second was"},
+        C: {},
+        "sweep": {"other.txt": "whole"},
     }
 
 
@@ -104,44 +119,18 @@ def test_epochs_that_a_killed_driver_missed_are_sent_once_each_trial_its_own(
         first.log_epoch(name, 0, {"train/loss": loss})
     first.log_epoch(A, 1, {"train/loss": 4.0})
 
-    again = TrackingCallback(tracked.tracker(uri, tmp_path), {A: {}, B: {}})
+    tracker = tracked.tracker(uri, tmp_path)
+    again = tracked.tracking(tracker, tmp_path, {A: {}, B: {}})
     for name in (A, B):
-        again.on_trial_start(0, [], _trial(name))
-    again.on_trial_result(0, [], _trial(A), _epoch(3, 1.0, earlier=[8.0, 4.0, 2.0]))
-    again.on_trial_result(0, [], _trial(B), _epoch(2, 12.5, earlier=[50.0, 25.0]))
-    again.on_trial_result(0, [], _trial(A), _epoch(4, 0.5))
+        again.started(name)
+    again.reported(A, tracked.epoch(3, 1.0, earlier=[8.0, 4.0, 2.0]))
+    again.reported(B, tracked.epoch(2, 12.5, earlier=[50.0, 25.0]))
+    again.reported(A, tracked.epoch(4, 0.5))
     runs = tracked.runs(uri, tmp_path)
     losses = {name: tracked.history(uri, runs[name], "train/loss") for name in (A, B)}
     assert losses[A] == [(0, 8.0), (1, 4.0), (2, 2.0), (3, 1.0), (4, 0.5)]
     assert losses[B] == [(0, 50.0), (1, 25.0), (2, 12.5)]
-    assert again.get_state() == {"logged": {A: 4, B: 2}}
-
-
-def test_a_trial_that_gave_up_stays_failed_until_it_is_started_again(uri: str, tmp_path: Path) -> None:
-    tracker = tracked.tracker(uri, tmp_path)
-    callback = TrackingCallback(tracker, {A: {}, B: {}})
-    failed = {"failed": "diverged"}
-    for name in (A, B):
-        callback.on_trial_start(0, [], _trial(name))
-    callback.on_trial_result(0, [], _trial(A), failed)
-    callback.on_trial_complete(0, [], _trial(A, failed))
-    callback.on_trial_complete(0, [], _trial(B, _epoch(2, 1.0)))
-    runs = tracked.runs(uri, tmp_path)
-    assert (runs[A].info.status, runs[B].info.status) == ("FAILED", "FINISHED")
-    assert runs[A].data.tags["epropnp.failure"] == "diverged"
-    assert "epropnp.failure" not in runs[B].data.tags
-    callback.on_trial_start(0, [], _trial(A))
-    assert tracked.runs(uri, tmp_path)[A].info.status == "RUNNING"
-    callback.on_trial_complete(0, [], _trial(A))
-    assert tracked.runs(uri, tmp_path)[A].info.status == "FINISHED"
-
-
-def test_reports_without_an_epoch_are_not_logged(uri: str, tmp_path: Path) -> None:
-    callback = TrackingCallback(tracked.tracker(uri, tmp_path), {A: {}})
-    callback.on_trial_start(0, [], _trial(A))
-    callback.on_trial_result(0, [], _trial(A), {"done": True})
-    run = tracked.runs(uri, tmp_path)[A]
-    assert (run.data.metrics, run.info.status) == ({}, "RUNNING")
+    assert tracker.logged == {A: 4, B: 2}
 
 
 def test_long_texts_are_cut_to_what_mlflow_takes(uri: str, tmp_path: Path) -> None:
@@ -150,7 +139,7 @@ def test_long_texts_are_cut_to_what_mlflow_takes(uri: str, tmp_path: Path) -> No
     tracker.finish(A, "FAILED", "z" * 6000)
     run = tracked.runs(uri, tmp_path)[A]
     assert run.data.params == {"long": "x" * 6000, "short": "y"}
-    assert run.data.tags["epropnp.failure"] == "z" * 5000
+    assert run.data.tags["epropnp.reason"] == "z" * 5000
     assert tracker.flush()
 
 
@@ -166,15 +155,15 @@ def test_what_was_spooled_of_two_trials_is_sent_in_the_order_of_events(
             if not epoch:
                 away.start(name, {"seed": name[-1]})
             away.log_epoch(name, epoch, {"train/loss": loss})
-    away.log_scores(A, 2, {"test/add_area": 3.0})
-    away.finish(A, "FINISHED")
+    _texts(tmp_path / A, result="first")
+    away.finish(A, "FINISHED", step=2, scores={"test/add_area": 3.0}, files=[tmp_path / A / "result.json"])
     away.finish(B, "FAILED", "diverged")
     events = [json.loads(line) for line in (tmp_path / "spool.jsonl").read_text().splitlines()]
     times = [event["time_ms"] for event in events]
     assert times == sorted(times)
     assert [(event["kind"], event["trial"]) for event in events] == [
         *(("start", PARENT), ("start", B), ("epoch", B), ("start", A), ("epoch", A), ("epoch", B)),
-        *(("epoch", A), ("scores", A), ("finish", A), ("finish", B)),
+        *(("epoch", A), ("finish", A), ("finish", B)),
     ]
     assert not tracked.runs(uri, tmp_path)
     assert tracked.tracker(uri, tmp_path).flush()
@@ -184,4 +173,6 @@ def test_what_was_spooled_of_two_trials_is_sent_in_the_order_of_events(
     assert {name: runs[name].data.params["seed"] for name in (A, B)} == {A: "0", B: "1"}
     assert (runs[A].info.status, runs[B].info.status) == ("FINISHED", "FAILED")
     assert runs[A].info.end_time == times[-2]
-    assert runs[B].data.tags["epropnp.failure"] == "diverged"
+    assert runs[B].data.tags["epropnp.reason"] == "diverged"
+    assert tracked.history(uri, runs[A], "test/add_area") == [(2, 3.0)]
+    assert tracked.artifacts(uri, runs[A]) == {"result.json": "first"}

@@ -1,0 +1,99 @@
+"""Rows of a sweep's tables, from folders made by hand: which trials, in which order, with what."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.recipes import Recipe
+from epropnp.training.record import Record
+from epropnp.training.result import TrialResult
+from sweeps.folder import open_sweep
+from sweeps.results.read import read_rows
+from sweeps.search.search import Planned
+from sweeps.space import CASE, Axis, Choice
+from tests.sweeps.cells import cells_of
+
+DATASET = "0123456789ab"
+HISTORY = ({"val/add_0.10d": 1.0}, {"val/add_0.10d": 2.0})
+
+
+@pytest.fixture
+def trials(tiny: Recipe, tmp_path: Path) -> list[Planned]:
+    """Six, of two cases."""
+    cases = Axis(
+        name=CASE,
+        choices=(Choice(name="plain", settings=()), Choice(name="small", settings=("data.points=16",))),
+    )
+    cells = cells_of(tiny, cases, backbones=["test_resnet"], seeds=[0, 1, 2])
+    return open_sweep(tmp_path / "mine").planned(cells, DATASET)
+
+
+def begin(tmp_path: Path, trial: Planned) -> Path:
+    return open_sweep(tmp_path / "mine").prepare(trial, DATASET)
+
+
+def test_what_is_finished_comes_first_then_what_was_stopped_then_the_others(
+    trials: list[Planned], result: TrialResult, tmp_path: Path
+) -> None:
+    failed, waiting, first, stopped, second = (begin(tmp_path, trial) for trial in trials[:5])
+    Record(status="failed", reason="diverged", history=HISTORY).write(failed)
+    Record(status="running", history=HISTORY).write(waiting)  # its process was killed
+    for number, folder in enumerate((first, second)):
+        (folder / "result.json").write_text(dataclasses.replace(result, epochs=7 + number).to_json())
+    Record(status="stopped", history=HISTORY).write(stopped)
+    (stopped / "stop").write_text("too slow")
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)
+    assert [(row.name, row.status, row.reason) for row in rows] == [
+        (trials[2].name, "finished", None),
+        (trials[4].name, "finished", None),
+        (trials[3].name, "stopped", "too slow"),
+        (trials[0].name, "failed", "diverged"),
+        (trials[1].name, "waiting", "interrupted after epoch 1"),
+        (trials[5].name, "waiting", None),  # not begun
+    ]
+    assert [row.result.epochs if row.result else None for row in rows] == [7, 8, None, None, None, None]
+    assert [row.history for row in rows] == [(), (), HISTORY, HISTORY, HISTORY, ()]
+    assert [row.case for row in rows] == [trials[i].case for i in (2, 4, 3, 0, 1, 5)]
+    assert {row.case for row in rows} == {"plain", "small"}
+    assert [row.config for row in rows] == [trials[i].config for i in (2, 4, 3, 0, 1, 5)]
+    assert {row.dataset_id for row in rows} == {DATASET}
+    assert all(row.scores == {} for row in rows)
+
+
+def test_trials_of_an_earlier_plan_come_after_those_of_this_one_that_fared_alike(
+    trials: list[Planned], result: TrialResult, tmp_path: Path
+) -> None:
+    for trial in (trials[0], trials[5]):
+        (begin(tmp_path, trial) / "result.json").write_text(result.to_json())
+    begin(tmp_path, trials[1])
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials[3:], DATASET)
+    assert [row.name for row in rows] == [trials[i].name for i in (5, 0, 3, 4, 1)]
+    assert [row.status for row in rows] == ["finished"] * 2 + ["waiting"] * 3
+    assert [row.case for row in rows] == ["small", None, "small", "small", None]
+    assert [row.config for row in rows] == [trials[i].config for i in (5, 0, 3, 4, 1)]
+
+
+def test_a_trial_is_of_its_case_whatever_its_folder_says_of_what_no_number_depends_on(
+    trials: list[Planned], tmp_path: Path
+) -> None:
+    begin(tmp_path, trials[4])
+    data = dataclasses.replace(trials[4].config.data, workers=3)
+    now = dataclasses.replace(trials[4], config=dataclasses.replace(trials[4].config, data=data))
+    (row,) = read_rows(open_sweep(tmp_path / "mine"), [now], DATASET)
+    assert (row.name, row.case) == (trials[4].name, "small")
+
+
+def test_a_sweep_of_which_nothing_was_begun_has_a_row_for_each_trial(
+    trials: list[Planned], tmp_path: Path
+) -> None:
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)
+    assert [row.name for row in rows] == [trial.name for trial in trials]
+    assert {(row.status, row.reason, row.result) for row in rows} == {("waiting", None, None)}
+
+
+def test_a_damaged_folder_is_named(trials: list[Planned], tmp_path: Path) -> None:
+    (begin(tmp_path, trials[0]) / "status.json").write_text("{")
+    with pytest.raises(UserError, match=f"{trials[0].name}/status.json is damaged"):
+        read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)

@@ -1,0 +1,235 @@
+"""How a trial's end reaches MLflow: status, reason, scores and files, each once and as it is now."""
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from epropnp.training.record import Status
+from epropnp.training.result import TrialResult
+from sweeps.tracking import tracker as module
+from sweeps.tracking.listener import FILES, Tracking
+from sweeps.tracking.tracker import REASON_TAG, Tracker
+from tests.sweeps import tracked
+
+A = "resnet-seed0"
+
+
+class Clock:
+    """A time that only the test moves, for events and files."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1_800_000_000.0
+        watch: Any = SimpleNamespace(time=lambda: self.now_s, monotonic=time.monotonic)
+        patch.setattr(module, "time", watch)
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.now_s * 1000)
+
+    def write(self, file: Path, text: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        os.utime(file, (self.now_s, self.now_s))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def tracker(uri: str, tmp_path: Path) -> Tracker:
+    return tracked.tracker(uri, tmp_path)
+
+
+@pytest.fixture
+def listener(tracker: Tracker, tmp_path: Path) -> Tracking:
+    return tracked.tracking(tracker, tmp_path, {A: {"seed": 0}})
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that MLflow is given, in their order."""
+    names: list[str] = []
+    store = MlflowClient.log_artifact
+
+    def log_artifact(self: MlflowClient, run_id: str, file: str) -> None:
+        names.append(Path(file).name)
+        store(self, run_id, file)
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", log_artifact)
+    return names
+
+
+def run(uri: str, folder: Path) -> Any:
+    return tracked.runs(uri, folder)[A]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "shown", "tag"),
+    [
+        ("finished", None, "FINISHED", None),
+        ("failed", "loss is not finite", "FAILED", "loss is not finite"),
+        ("stopped", "too slow", "KILLED", "too slow"),
+        (
+            "waiting",
+            "interrupted after epoch 3: the sweep was",
+            "KILLED",
+            "interrupted after epoch 3: the sweep was",
+        ),
+        ("waiting", None, "KILLED", None),
+        ("running", None, "RUNNING", None),  # another process has it: nothing ended
+    ],
+)
+def test_an_end_has_a_status_and_a_reason_until_the_trial_goes_on(
+    uri: str,
+    tmp_path: Path,
+    listener: Tracking,
+    clock: Clock,
+    status: Status,
+    reason: str | None,
+    shown: str,
+    tag: str | None,
+) -> None:
+    listener.started(A)
+    clock.now_s += 60
+    listener.ended(tracked.ended(A, status, reason))
+    found = run(uri, tmp_path)
+    assert (found.info.status, found.data.tags.get(REASON_TAG)) == (shown, tag)
+    assert found.info.end_time == (None if status == "running" else clock.now_ms)
+    listener.started(A)
+    found = run(uri, tmp_path)
+    assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("RUNNING", None)
+    clock.now_s += 60
+    listener.ended(tracked.ended(A, "finished"))
+    found = run(uri, tmp_path)
+    assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("FINISHED", None)
+    assert found.info.end_time == clock.now_ms
+
+
+def test_the_reason_is_under_a_name_that_people_look_for() -> None:
+    assert REASON_TAG == "epropnp.reason"
+
+
+def test_a_finished_trial_brings_its_scores_and_its_files(
+    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, result: TrialResult
+) -> None:
+    for number, name in enumerate(FILES):
+        clock.write(tmp_path / A / name, f"file {number}")
+    clock.write(tmp_path / A / "checkpoint.pt", "too large")
+    listener.started(A)
+    listener.ended(tracked.ended(A, "finished", result=dataclasses.replace(result, epochs=12)))
+    found = run(uri, tmp_path)
+    for name, value in result.test.items():
+        assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
+    assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
+    assert set(FILES) == {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+
+
+def test_what_ended_before_is_not_stored_again(
+    uri: str,
+    tmp_path: Path,
+    listener: Tracking,
+    clock: Clock,
+    stored: list[str],
+    result: TrialResult,
+) -> None:
+    """Such as when a sweep is gone on with, which tells of all that is finished."""
+    clock.write(tmp_path / A / "result.json", "first")
+    listener.started(A)
+    trial = tracked.ended(A, "finished", result=result)
+    listener.ended(trial)
+    before = run(uri, tmp_path)
+    clock.now_s += 3600
+    listener.ended(trial)
+    tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {}).ended(trial)  # of another call
+    after = run(uri, tmp_path)
+    assert stored == ["result.json"]
+    assert tracked.history(uri, after, "test/add_area") == [(result.epochs, result.test["add_area"])]
+    assert after.to_dictionary() == before.to_dictionary()
+
+
+def test_files_that_have_changed_since_are_stored_again(
+    uri: str,
+    tmp_path: Path,
+    listener: Tracking,
+    clock: Clock,
+    stored: list[str],
+    result: TrialResult,
+) -> None:
+    """Such as pictures that were drawn after the driver was killed."""
+    clock.write(tmp_path / A / "result.json", "first")
+    listener.started(A)
+    trial = tracked.ended(A, "finished", result=result)
+    listener.ended(trial)
+    clock.now_s += 10
+    clock.write(tmp_path / A / "predictions.png", "drawn later")
+    for _ in range(2):
+        clock.now_s += 10
+        listener.ended(trial)
+    assert stored == ["result.json", "result.json", "predictions.png"]
+    assert tracked.artifacts(uri, run(uri, tmp_path)) == {
+        "result.json": "first",
+        "predictions.png": "drawn later",
+    }
+
+
+def test_other_scores_of_a_test_that_was_repeated_are_logged(
+    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, result: TrialResult
+) -> None:
+    listener.started(A)
+    listener.ended(tracked.ended(A, "finished", result=result))
+    clock.now_s += 10
+    again = dataclasses.replace(result, test=result.test | {"add_area": 99.0})
+    listener.ended(tracked.ended(A, "finished", result=again))
+    found = run(uri, tmp_path)
+    assert found.data.metrics["test/add_area"] == 99.0
+    assert found.info.end_time == clock.now_ms
+
+
+def test_a_trial_that_a_killed_driver_left_running_is_closed_with_all_that_it_has(
+    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, stored: list[str], result: TrialResult
+) -> None:
+    listener.started(A)
+    listener.reported(A, tracked.epoch(0, 8.0))
+    clock.write(tmp_path / A / "result.json", "first")
+    clock.now_s += 3600
+    later = tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {A: {}})
+    later.ended(tracked.ended(A, "finished", result=result))
+    found = run(uri, tmp_path)
+    assert (found.info.status, stored) == ("FINISHED", ["result.json"])
+    assert found.data.metrics["test/add_area"] == result.test["add_area"]
+
+
+def test_an_end_during_an_outage_is_sent_later_with_its_time_and_files(
+    uri: str,
+    tmp_path: Path,
+    tracker: Tracker,
+    listener: Tracking,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    result: TrialResult,
+) -> None:
+    clock.write(tmp_path / A / "result.json", "first")
+    listener.started(A)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ConnectionError("server gone")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(MlflowClient, "log_artifact", broken)
+        clock.now_s += 60
+        ended_ms = clock.now_ms
+        listener.ended(tracked.ended(A, "finished", result=result))
+        assert run(uri, tmp_path).info.status == "RUNNING"  # what it shows is all there or not closed
+    clock.now_s += 60
+    assert tracker.flush()
+    found = run(uri, tmp_path)
+    assert (found.info.status, found.info.end_time) == ("FINISHED", ended_ms)
+    assert tracked.artifacts(uri, found) == {"result.json": "first"}
