@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,8 +60,9 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     from epropnp.evaluation.calibration import calibrate
     from epropnp.evaluation.pose_errors import pose_errors
     from epropnp.evaluation.predictions import Predictions
-    from epropnp.evaluation.score_table import merged, table_columns, table_csv, table_markdown, table_rich
+    from epropnp.evaluation.score_table import merged, score_list, score_table, table_columns
     from epropnp.evaluation.scores import best_of_hypotheses, estimates, image_scores
+    from epropnp.evaluation.table import to_csv, to_markdown, to_rich
     from epropnp.visualization.calibration import save_calibration
 
     if arguments.resamples < 1:
@@ -80,14 +81,15 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     columns = table_columns(scores, {key: model.name for key, model in objects.items()})
     title = f"{arguments.predictions} ({len(predictions)} images)"
     notes = [*NOTES, *_remarks(predictions, calibration)]
+    table = score_table(columns)
     _say(console, title)
-    console.print(table_rich(columns, console.width))
+    console.print(to_rich(table, console.width))
     for note in notes:
         console.print(note, markup=False, highlight=False)
 
     folder = arguments.output or arguments.predictions.parent
-    _write(folder / "scores.csv", table_csv(columns), console)
-    _write(folder / "scores.md", table_markdown(columns, title, notes), console)
+    _write(folder / "scores.csv", to_csv(score_list(columns)), console)
+    _write(folder / "scores.md", to_markdown(replace(table, title=title, notes=notes)), console)
     save_calibration(calibration, folder / "calibration.png")
     _say(console, f"wrote {folder / 'calibration.png'}")
     if arguments.bop_csv is not None:

@@ -116,6 +116,7 @@ def train(flags: Arguments) -> int:
     check_backbone(config.model.backbone)
     from rich.console import Console
 
+    from epropnp.training.halt import STOP_FILE, StopError
     from epropnp.training.progress import TrialProgress
     from epropnp.training.trainer import Trainer
 
@@ -126,8 +127,12 @@ def train(flags: Arguments) -> int:
     except OSError as error:
         raise UserError(f"--out: {out} cannot be written ({error.strerror})") from None
     _introduce(trainer, console)
-    with TrialProgress(console) as progress:
-        result = trainer.fit([progress])
+    try:
+        with TrialProgress(console) as progress:
+            result = trainer.fit([progress])
+    except StopError as stop:
+        _say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
+        return 0
     _report(result, out, console)
     return 0 if config.data.overfit is None else _overfit_verdict(result, console)
 
@@ -178,11 +183,13 @@ def list_recipes() -> int:
 
 def list_settings(flags: Arguments) -> int:
     """Print the settings that match the pattern, with their values under the other flags."""
-    from epropnp.training.listing import show_settings
+    from epropnp.evaluation.table import to_rich
+    from epropnp.training.listing import settings_table
 
     assert flags.list_settings is not None
-    config = trial_config(flags)
-    show_settings({config.recipe: config}, flags.list_settings, console_or_file())
+    config, console = trial_config(flags), console_or_file()
+    table = settings_table({config.recipe: config}, flags.list_settings)
+    console.print(to_rich(table, console.width))
     return 0
 
 
@@ -249,8 +256,9 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
 def _report(result: "TrialResult", out: Path, console: "Console") -> None:
     """The scores with their intervals, and where everything is."""
     from epropnp.evaluation.predictions import Predictions
-    from epropnp.evaluation.score_table import table_columns, table_rich
+    from epropnp.evaluation.score_table import score_table, table_columns
     from epropnp.evaluation.scores import score_estimates
+    from epropnp.evaluation.table import to_rich
 
     predictions = Predictions.read(out / "predictions.parquet")
     names = {key: model.name for key, model in predictions.objects.items()}
@@ -261,7 +269,7 @@ def _report(result: "TrialResult", out: Path, console: "Console") -> None:
         f"test: {_images(result.test_images)}, weights of epoch {result.best_epoch}, "
         "percent with 95 % intervals",
     )
-    console.print(table_rich(shown, console.width))
+    console.print(to_rich(score_table(shown), console.width))
     _say(console, f"results: {out / 'result.json'}, {out / 'predictions.parquet'}")
     _say(console, f"more scores: python -m epropnp.evaluate {out / 'predictions.parquet'}")
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from epropnp.command_line import parse_command
 from epropnp.errors import UserError
+from epropnp.extras import require
 from pipelines.building.config import BuildConfig
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
@@ -63,6 +64,7 @@ class Build:
             raise UserError("--workers counts processes here, --ray takes the cores of a cluster: give one")
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}, it must be at least 1")
+        require("building a dataset", "data", *(() if self.ray is None else ("sweeps",)))
         from epropnp.data.manifest import read_manifest
         from pipelines.building.build import build_planned
         from pipelines.building.plan import plan_dataset
@@ -111,11 +113,12 @@ class Inspect:
 
     def run(self) -> None:
         """Print the table, write the sheet and say where."""
+        if self.per_split < 1:
+            raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
+        require("drawing a dataset", "data")
         from epropnp.data.reader import ArrowDataset
         from pipelines.contact_sheet import write_contact_sheet
 
-        if self.per_split < 1:
-            raise UserError(f"--per-split is {self.per_split}, it must be at least 1")
         dataset = ArrowDataset(self.path)
         _describe(dataset)
         write_contact_sheet(dataset, self.output, self.per_split)
@@ -135,6 +138,7 @@ class Export:
 
     def run(self) -> None:
         """Export and say how much."""
+        require("exporting a dataset", "data")
         from epropnp.data.reader import ArrowDataset
         from pipelines.building.bop_export import export_bop, source_of
 

@@ -38,7 +38,7 @@ def space_of(commands: Sequence[SweepConfig], recipes: Mapping[str, Recipe]) -> 
     for number, command in enumerate(commands):
         for name, choices in varied(command).items():
             known = axes.setdefault(name, [OWN] if number else [])
-            known += [added for added in choices if added not in known]
+            axes[name] = list(dict.fromkeys([*known, *choices]))
     _check_cases(axes.get(CASE, []))
     chosen = [recipes[name.name] for name in axes.pop(RECIPE, [])]
     return Space(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
+from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, Recipe, small
@@ -92,6 +93,7 @@ class Called:
 
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
+    require("a sweep", "sweeps", *(() if _is_built(called.config.data) else ("data",)))
     from sweeps.space import fetch_weights, plan
 
     console = console_or_file()
@@ -156,19 +158,23 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], place: s
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
     import torch
 
-    from sweeps.forecast import forecast, show
+    from epropnp.evaluation.table import to_rich
+    from sweeps.forecast import forecast, forecast_table
     from sweeps.running.cluster import local_cores, share_out
 
     threads = max(cell.config.threads for cell in cells)
     gpus = torch.cuda.device_count()
     share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
-    show(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}", console_or_file())
+    table = forecast_table(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}")
+    console = console_or_file()
+    console.print(to_rich(table, console.width))
     return 0
 
 
 def describe(called: Called) -> int:
     """Answer `--describe`: nothing is downloaded, built or trained."""
-    from sweeps.describe import describe, show_descriptions
+    from epropnp.evaluation.table import to_rich
+    from sweeps.describe import describe, description_table
     from sweeps.space import plan
 
     console = console_or_file()
@@ -177,7 +183,8 @@ def describe(called: Called) -> int:
     title = " ".join(("recipe" if len(names) == 1 else "recipes", *names))
     if space.settings:
         title += f" with {' '.join(space.settings)}"
-    show_descriptions(describe([cell.config for cell in plan(space).cells]), title, console)
+    table = description_table(describe([cell.config for cell in plan(space).cells]), title)
+    console.print(to_rich(table, console.width))
     return 0
 
 
@@ -191,14 +198,16 @@ def list_backbones(pattern: str) -> int:
 
 def list_settings(called: Called, pattern: str) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
-    from epropnp.training.listing import show_settings
+    from epropnp.evaluation.table import to_rich
+    from epropnp.training.listing import settings_table
 
     config = called.config
     recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
     configs = {each.name: (small(each) if config.small else each).first for each in recipes}
     configs = configs or {"default": TrialConfig()}
     shown = {title: override(base, config.settings) for title, base in configs.items()}
-    show_settings(shown, pattern, console_or_file())
+    console = console_or_file()
+    console.print(to_rich(settings_table(shown, pattern), console.width))
     return 0
 
 
@@ -254,16 +263,16 @@ def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it
     """Folder or URI of the dataset, which is built if it is not there and may be; else where it would be."""
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.remote import is_uri
-    from epropnp.data.schema import MANIFEST
-    from pipelines.building.build import BuildConfig, build, dataset_path
 
-    if config.data is not None and (is_uri(config.data) or (Path(config.data) / MANIFEST).is_file()):
+    if config.data is not None and _is_built(config.data):
         place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
         if config.objects is not None:
             held = {model.name for model in ArrowDataset(place).objects.values()}
             if held != set(objects):
                 raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
         return place
+    from pipelines.building.build import BuildConfig, build, dataset_path
+
     build_config = BuildConfig(
         objects=tuple(objects),
         source=None if config.data is None else Path(config.data),
@@ -274,6 +283,14 @@ def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it
     )
     found = build if build_it else dataset_path
     return str(Path(found(build_config, config.datasets)).resolve())
+
+
+def _is_built(data: str | None) -> bool:
+    """Whether `--data` is a dataset, and no folder to build one from."""
+    from epropnp.data.remote import is_uri
+    from epropnp.data.schema import MANIFEST
+
+    return data is not None and (is_uri(data) or (Path(data) / MANIFEST).is_file())
 
 
 if __name__ == "__main__":

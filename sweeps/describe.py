@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from epropnp.errors import UserError
+from epropnp.evaluation.table import Cell, Column, Table, millions, shared_texts, to_rich, yes_no
 from epropnp.models.backbones import Backbone, feature_levels, list_backbones
 from epropnp.models.heads import fitting_heads
 from epropnp.models.network import CorrespondenceNet
@@ -27,6 +26,25 @@ FOLDED = ("recipe", "schedule", "loss")
 LEGEND = (
     "channels: of the feature maps that the head reads, @ their strides. parameters and GFLOPs: of the whole "
     "network; one crop, forward, a multiplication and an addition count as two."
+)
+
+COLUMNS = (  # titles are the fields of a description
+    Column("recipe"),
+    Column("architecture", one_line=0),
+    Column("head"),
+    Column("channels"),
+    Column("parameters", kind="number", text=millions),
+    Column("GFLOPs", kind="number", text="{:.2f}".format),
+    Column("resolution"),
+    Column("pretrained", text=yes_no),
+    Column("schedule"),
+    Column("loss"),
+)
+BACKBONE_COLUMNS = (
+    Column("backbone", one_line=0),
+    Column("width@stride"),
+    Column("parameters", kind="number", text=millions, missing=""),
+    Column("heads"),
 )
 
 
@@ -64,25 +82,13 @@ def describe(configs: Sequence[TrialConfig]) -> list[Description]:
     return [_describe(config) for config in settings]
 
 
-def show_descriptions(rows: Sequence[Description], title: str, console: Console) -> None:
-    """Print descriptions as a table; a recipe, schedule or loss that all rows share moves to the caption."""
-    texts = [_texts(row) for row in rows]
-    shared = [name for name in FOLDED if len({text[name] for text in texts}) == 1]
-    caption = [f"{name}: {texts[0][name]}." for name in shared]
-    table = Table(
-        title=title,
-        caption="\n".join([*caption, LEGEND]),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    columns = [name for name in texts[0] if name not in shared]
-    for name in columns:
-        right = name in ("parameters", "GFLOPs")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name == "architecture")
-    for text in texts:
-        table.add_row(*(text[name] for name in columns))
-    console.print(table)
+def description_table(rows: Sequence[Description], title: str) -> Table:
+    """A row per description; a recipe, schedule or loss that all of them share moves to the notes."""
+    folding = [column for column in COLUMNS if column.title in FOLDED]
+    shared = shared_texts(folding, _cells(rows, folding))
+    columns = [column for column in COLUMNS if column.title not in shared]
+    notes = [f"{name}: {text}." for name, text in shared.items()]
+    return Table(title=title, columns=columns, rows=_cells(rows, columns), notes=[*notes, LEGEND])
 
 
 def show_backbones(pattern: str, console: Console) -> None:
@@ -100,14 +106,8 @@ def show_backbones(pattern: str, console: Console) -> None:
         hint = f"strides, widths and sizes are shown for at most {MEASURED_AT_MOST}: narrow the pattern"
         console.print(f"{len(names)} models; {hint}", highlight=False)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("backbone", "width@stride", "parameters", "heads"):
-        table.add_column(
-            title, no_wrap=title == "backbone", justify="right" if title == "parameters" else "left"
-        )
-    for name in names:
-        table.add_row(name, *_measure(name))
-    console.print(table)
+    table = Table(columns=BACKBONE_COLUMNS, rows=[[name, *_measure(name)] for name in names])
+    console.print(to_rich(table, console.width))
 
 
 def _describe(config: TrialConfig) -> Description:
@@ -132,32 +132,20 @@ def _describe(config: TrialConfig) -> Description:
     )
 
 
-def _measure(name: str) -> tuple[str, str, str]:
+def _measure(name: str) -> tuple[str, int | None, str]:
     try:
         levels = feature_levels(name, LISTED_PX)
         with torch.device("meta"):
             net = Backbone(name, strides=[level.stride for level in levels], input_px=LISTED_PX)
     except UserError as error:
-        return str(error), "", ""
-    millions = sum(parameter.numel() for parameter in net.parameters()) / 1e6
+        return str(error), None, ""
+    parameters = sum(parameter.numel() for parameter in net.parameters())
     heads = ", ".join(fitting_heads([level.stride for level in levels]))
-    return _channels([(level.channels, level.stride) for level in levels]), f"{millions:.2f} M", heads
+    return _channels([(level.channels, level.stride) for level in levels]), parameters, heads
 
 
-def _texts(row: Description) -> dict[str, str]:
-    """The cells of a row by column title."""
-    return {
-        "recipe": row.recipe,
-        "architecture": row.architecture,
-        "head": row.head,
-        "channels": row.channels,
-        "parameters": f"{row.parameters / 1e6:.2f} M",
-        "GFLOPs": f"{row.gflops:.2f}",
-        "resolution": row.resolution,
-        "pretrained": "yes" if row.pretrained else "no",
-        "schedule": row.schedule,
-        "loss": row.loss,
-    }
+def _cells(rows: Sequence[Description], columns: Sequence[Column]) -> list[list[Cell]]:
+    return [[getattr(row, column.title.lower()) for column in columns] for row in rows]
 
 
 def _channels(levels: Sequence[tuple[int, int]]) -> str:

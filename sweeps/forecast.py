@@ -10,15 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from epropnp.data.manifest import read_manifest
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import is_uri
 from epropnp.data.schema import MANIFEST
 from epropnp.errors import UserError
+from epropnp.evaluation.table import Column, Layout, Table
 from epropnp.training.config import TrialConfig
 from sweeps.describe import describe
 from sweeps.folder import SWEEP_FILE, open_sweep
@@ -84,34 +81,39 @@ def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
     return found
 
 
-def show(rows: Sequence[Forecast], at_once: int, title: str, console: Console) -> None:
-    """Print the trials and the sums."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("trial", overflow="fold")
-    table.add_column("status")
-    for name in ("epochs left", "time", "disk"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        disk = f"{row.disk_bytes / 1e6:.0f} MB" if row.disk_bytes else "-"
-        table.add_row(row.name, row.status, str(row.epochs), _hours(row.seconds), disk)
-    console.print(table)
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size else "-"
+
+
+COLUMNS = (
+    Column("trial"),
+    Column("status"),
+    Column("epochs left", kind="number"),
+    Column("time", kind="number", text=_hours, missing="?"),
+    Column("disk", kind="number", text=_megabytes),
+)
+
+
+def forecast_table(rows: Sequence[Forecast], at_once: int, title: str) -> Table:
+    """The trials, and below them the sums, with so many trials at once."""
+    cells = [(row.name, row.status, row.epochs, row.seconds, row.disk_bytes) for row in rows]
     known = [row.seconds for row in rows if row.seconds is not None]
-    done = sum(row.status in FINAL for row in rows)
-    parts = [
-        f"{len(rows)} trials, {done} of them done",
+    sums = [
+        f"{len(rows)} trials, {sum(row.status in FINAL for row in rows)} of them done",
         f"{sum(row.epochs for row in rows)} epochs left",
         f"{sum(row.disk_bytes for row in rows) / 1e9:.1f} GB of checkpoints",
     ]
-    if known:
-        parts.append(f"{_hours(sum(known) / at_once)} with {at_once} at once")
-    console.print("; ".join(parts), highlight=False, soft_wrap=True)
+    notes = ["; ".join([*sums, f"{_hours(sum(known) / at_once)} with {at_once} at once"] if known else sums)]
     if len(known) < len(rows):
-        console.print(
+        notes.append(
             f"of {len(rows) - len(known)} trials the time is not known: no such network was trained on this "
-            "dataset in this folder",
-            highlight=False,
-            soft_wrap=True,
+            "dataset in this folder"
         )
+    return Table(title=title, columns=COLUMNS, rows=cells, notes=notes, layout=Layout(overflow="fold"))
 
 
 def _dataset_id(place: str) -> str:
@@ -161,9 +163,3 @@ def _disk(parameters: int, config: TrialConfig) -> int:
     """Of the last checkpoint, with all that training goes on from, and of the best one."""
     numbers = 2 + MOMENTS[config.optim.optimiser] + (config.optim.ema is not None)
     return parameters * numbers * BYTES_PER_NUMBER
-
-
-def _hours(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

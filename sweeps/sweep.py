@@ -141,6 +141,8 @@ class _Job:
         for trial in known.values():
             search.tell(trial)
             self._record_again(trial)
+            if trial.missing is not None:
+                self.console.print(trial.missing, highlight=False, soft_wrap=True)
         pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
         if len(pending) < len(self.trials):
             self.console.print(f"{len(self.trials) - len(pending)} trials are finished already; kept")

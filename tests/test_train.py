@@ -60,6 +60,21 @@ def test_a_training_that_was_stopped_goes_on(
 
 
 @pytest.mark.slow
+def test_a_training_is_stopped_by_a_file_and_goes_on_without_it(
+    tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(tiny_dataset), "--out", str(tmp_path), "--set", *TINY, "--set", "optim.epochs=1"]
+    (tmp_path / "stop").write_text("not today\nnor tomorrow")
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"stopped: not today; to go on, remove {tmp_path / 'stop'} and give the same command"
+    assert not (tmp_path / "result.json").exists()
+    (tmp_path / "stop").unlink()
+    assert main(words) == 0
+    assert (tmp_path / "result.json").is_file()
+
+
+@pytest.mark.slow
 def test_overfit_passes(tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", str(tiny_dataset), "--out", str(tmp_path), "--overfit", "1", "--epochs", "6"]
     assert main([*words, "--set", *TINY, "optim.lr=5e-3", "optim.batch_size=4"]) == 0

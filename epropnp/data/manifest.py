@@ -11,10 +11,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from epropnp.data.cache import cache_dir, locked
+from epropnp.data.cache import cache_dir
 from epropnp.data.schema import MANIFEST, SCHEMA_VERSION
 from epropnp.data.writer import file_digest
 from epropnp.errors import UserError
+from epropnp.files import locked
 
 REBUILD = "delete its folder and build the dataset again"  # an existing folder is never built over
 _log = logging.getLogger(__name__)

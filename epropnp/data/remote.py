@@ -9,7 +9,6 @@ dataset changes.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,10 +17,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow.fs import FileSystem
 
-from epropnp.data.cache import CACHE_VARIABLE, cache_dir, locked
+from epropnp.data.cache import CACHE_VARIABLE, cache_dir
 from epropnp.data.manifest import parse_manifest, stated_files
 from epropnp.data.schema import MANIFEST
 from epropnp.errors import UserError
+from epropnp.files import fill_folder, whole_file
 
 _CHUNK_BYTES = 1 << 20
 _STREAMS = 8  # files copied at once: object stores answer late, but many
@@ -53,14 +53,13 @@ def synchronise(filesystem: FileSystem, base: str, name: str) -> Path:
     manifest = parse_manifest(content.decode(errors="replace"), f"{name}/{MANIFEST}")
     key = f"{manifest['dataset_id']}-{hashlib.sha256(content).hexdigest()[:12]}"
     target = cache_dir() / "datasets" / key
-    work = target.with_name(f".{key}")
+
+    def fill(work: Path) -> None:
+        _copy_files(filesystem, base, name, stated_files(manifest), work)
+        (work / MANIFEST).write_bytes(content)
+
     try:
-        with locked(work.with_suffix(".lock")):
-            if not target.is_dir():
-                work.mkdir(exist_ok=True)
-                _copy_files(filesystem, base, name, stated_files(manifest), work)
-                (work / MANIFEST).write_bytes(content)
-                work.rename(target)
+        fill_folder(target, target.with_name(f".{key}"), fill)
     except OSError as error:
         advice = f"free some space, or let {CACHE_VARIABLE} name another folder"
         raise UserError(f"cannot copy {name} to {target} ({_reason(error)}): {advice}") from error
@@ -87,17 +86,13 @@ def _copy_files(
 
 def _copy_file(filesystem: FileSystem, source: str, name: str, sha256: str, target: Path) -> None:
     digest = hashlib.sha256()
-    partial = target.with_suffix(".partial")
-    with partial.open("wb") as out:
-        for chunk in _read(filesystem, source, name):
-            digest.update(chunk)
-            out.write(chunk)
-        out.flush()
-        os.fsync(out.fileno())
-    if digest.hexdigest() != sha256:
-        partial.unlink()
-        raise UserError(f"{name} differs from its SHA-256 in the manifest: copy it there again")
-    partial.replace(target)
+    with whole_file(target) as unfinished:
+        with unfinished.open("wb") as out:
+            for chunk in _read(filesystem, source, name):
+                digest.update(chunk)
+                out.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise UserError(f"{name} differs from its SHA-256 in the manifest: copy it there again")
 
 
 def _read(filesystem: FileSystem, source: str, name: str) -> Iterator[bytes]:

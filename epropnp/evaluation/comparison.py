@@ -36,8 +36,9 @@ import numpy as np
 from scipy import stats
 
 from epropnp.errors import UserError
+from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.scores import Estimate, resampled_means
+from epropnp.evaluation.scores import resampled_means
 
 Verdict = Literal["best", "worse", "not distinguishable"]
 

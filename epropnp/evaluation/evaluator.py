@@ -40,7 +40,7 @@ def predict(inference: Inference, data: CropDataset, temperatures: Temperatures 
         part["crop"] = torch.cat([batch.corner, batch.side[:, None]], 1)  # (B, 3)
         if sampler is not None:
             truths, found = _true_poses(batch, data), inferred.found
-            drawn = sampler.draw(*found.given, pose=inferred.solution.pose, truths=truths, generator=noise)
+            drawn = sampler.draw(found, pose=inferred.solution.pose, truths=truths, generator=noise)
             part |= sampler.describe(drawn)
         parts.append({name: value.cpu() for name, value in part.items()})
     return _collect(parts, data, temperatures)
@@ -63,7 +63,7 @@ def fit_temperatures(inference: Inference, data: CropDataset) -> Temperatures:
     parts: list[Draws] = []
     for batch, (found, solution, _) in _inferred(inference, data):
         truths = _true_poses(batch, data)
-        drawn = sampler.draw(*found.given, pose=solution.pose, truths=truths, generator=noise)
+        drawn = sampler.draw(found, pose=solution.pose, truths=truths, generator=noise)
         parts.append(Draws(*(part[..., solution.valid].cpu() for part in drawn)))
     draws = Draws(*(torch.cat(part, -1) for part in zip(*parts, strict=True)))
     return replace(found_first, posterior=posterior_temperature(draws))

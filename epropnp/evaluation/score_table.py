@@ -1,13 +1,10 @@
 """A table of scores with confidence intervals: a line per score, average and objects side by side."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from rich import box
-from rich.table import Table
-
-from epropnp.evaluation.scores import Estimate, Estimates
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.scores import Estimates
+from epropnp.evaluation.table import Column, Layout, Table
 
 AVERAGE = "average"
 SCORE_WIDTH, CELL_WIDTH = 22, 24  # characters in a terminal
@@ -27,39 +24,30 @@ def table_columns(estimates: Estimates, names: Mapping[int, str]) -> Columns:
     return objects if len(objects) == 1 else {AVERAGE: estimates.average} | objects
 
 
-def table_csv(columns: Columns) -> str:
-    """One line per object and score, full precision."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["object", "score", "value", "low", "high"])
-    for title, cells in columns.items():
-        writer.writerows([title, key, cell.value, cell.low, cell.high] for key, cell in cells.items())
-    return buffer.getvalue()
-
-
-def table_markdown(columns: Columns, title: str, notes: Sequence[str]) -> str:
-    """A Markdown document."""
-    lines = [f"# {title}", "", "| score | " + " | ".join(columns) + " |"]
-    lines.append("|---|" + "---:|" * len(columns))
-    lines += ["| " + " | ".join([key, *cells]) + " |" for key, cells in _lines(columns)]
-    for note in notes:
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
-
-
-def table_rich(columns: Columns, width: int) -> Table:
-    """For a terminal of that many characters: the average alone where not all columns fit."""
-    fits = len(columns) == 1 or SCORE_WIDTH + CELL_WIDTH * len(columns) <= width
-    shown = columns if fits else {AVERAGE: columns[AVERAGE]}
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("score", no_wrap=True)
-    for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
-    for key, cells in _lines(shown):
-        table.add_row(key, *(cell.replace("[", r"\[") for cell in cells))
-    return table
-
-
-def _lines(columns: Columns) -> list[tuple[str, list[str]]]:
+def score_table(columns: Columns) -> Table:
+    """A row per score; a terminal in which not all columns fit is shown the average alone."""
+    fits = SCORE_WIDTH + CELL_WIDTH * len(columns) if len(columns) > 1 else 0
     keys = next(iter(columns.values()))
-    return [(key, [str(cells.get(key, "-")) for cells in columns.values()]) for key in keys]
+    return Table(
+        columns=[
+            Column("score", one_line=0),
+            *(Column(name, kind="estimate", terminal=0 if name == AVERAGE else fits) for name in columns),
+        ],
+        rows=[[key, *(cells.get(key) for cells in columns.values())] for key in keys],
+        layout=Layout(edges=True),
+    )
+
+
+def score_list(columns: Columns) -> Table:
+    """A row per object and score, for a program."""
+    return Table(
+        columns=[
+            *(Column("object"), Column("score")),
+            *(Column(title, kind="number") for title in ("value", "low", "high")),
+        ],
+        rows=[
+            [title, key, cell.value, cell.low, cell.high]
+            for title, cells in columns.items()
+            for key, cell in cells.items()
+        ],
+    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from epropnp.data.schema import ObjectModel
 from epropnp.evaluation import metrics
+from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
@@ -23,18 +24,6 @@ MSPD_THRESHOLDS_PX = np.arange(1, 11) * 5.0  # BOP, in an image 640 px wide
 BLOCK = 100  # resamples at once, so that (resamples, images) stays small
 
 Scores = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its confidence interval; as text, `60.3 [54.7, 65.7]`."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
 
 
 @dataclass(frozen=True)

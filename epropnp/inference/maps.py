@@ -1,38 +1,14 @@
 """From the maps of a network to the correspondences that the pose layer takes."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Crops
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import Prediction, weights_from_maps
-from epropnp.pnp import Camera
+from epropnp.pnp import Camera, Correspondences
 
 CLAMP_CELLS = 30  # projections are clamped to the crop, extended by this many output-map cells
-
-
-@dataclass(frozen=True)
-class Correspondences:
-    """N weighted 2D-3D correspondences of B objects.
-
-    Attributes:
-        points_obj: object frame, metres, (B, N, 3).
-        points_img: px, (B, N, 2).
-        weights: 1/px, (B, N, 2).
-        camera: of the image that the points lie in.
-    """
-
-    points_obj: Tensor
-    points_img: Tensor
-    weights: Tensor
-    camera: Camera
-
-    @property
-    def given(self) -> tuple[Tensor, Tensor, Tensor, Camera]:
-        """In the order in which the pose layer takes them."""
-        return self.points_obj, self.points_img, self.weights, self.camera
 
 
 def correspondences(
@@ -50,7 +26,9 @@ def correspondences(
     weights = weights_from_maps(logits, prediction.log_scale, crops.side, config.map_px, config.weight_norm)
     margin = CLAMP_CELLS * crops.side[:, None] / config.map_px  # (B, 1)
     camera = Camera(crops.K, crops.corner - margin, crops.corner + crops.side[:, None] + margin)
-    return Correspondences(coords * crops.coord_scale[:, None], points_img, weights, camera)
+    return Correspondences(
+        points_obj=coords * crops.coord_scale[:, None], points_img=points_img, weights=weights, camera=camera
+    )
 
 
 def random_cells(prediction: Prediction, points: int, generator: torch.Generator) -> Tensor:

@@ -16,12 +16,12 @@ from torch import Tensor
 from epropnp.data.dataset import Crops
 from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.epnp import epnp_poses
-from epropnp.inference.maps import Correspondences, correspondences
+from epropnp.inference.maps import correspondences
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
-from epropnp.pnp import EProPnP, Hypotheses, Solution, pose
+from epropnp.pnp import Correspondences, EProPnP, Hypotheses, Solution, pose
 
 STARTS_SEED = 20220331  # of the solver's random starts, which no trial's seed changes
 
@@ -78,7 +78,7 @@ class Inference:
         settings, layer = self.settings, self.layer
         if settings.hypotheses > 1:
             several = layer.hypotheses(
-                *found.given,
+                found,
                 count=settings.hypotheses,
                 proposals=settings.proposals,
                 iterations=settings.iterations,
@@ -88,11 +88,11 @@ class Inference:
         if settings.initial == "epnp":
             start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
             solution = layer.solve(
-                *found.given, init_pose=start, proposals=0, iterations=settings.iterations, fast=True
+                found, init_pose=start, proposals=0, iterations=settings.iterations, fast=True
             )
         else:
             solution = layer.solve(
-                *found.given,
+                found,
                 proposals=settings.proposals,
                 iterations=settings.iterations,
                 generator=generator,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from epropnp.inference.temperature import Draws, Temperatures
-from epropnp.pnp import Camera, EProPnP
+from epropnp.pnp import Correspondences, EProPnP
 from epropnp.pnp.amis import effective_sample_size
 
 ROUNDS = 2  # of quasi-random samples: as exact as four rounds, and faster (docs/maths.md)
@@ -38,10 +38,7 @@ class PosteriorSampler:
     @torch.no_grad()
     def draw(
         self,
-        points_obj: Tensor,
-        points_img: Tensor,
-        weights: Tensor,
-        camera: Camera,
+        correspondences: Correspondences,
         *,
         pose: Tensor,
         truths: Tensor,
@@ -50,17 +47,15 @@ class PosteriorSampler:
         """Samples and the truth, as costs of the weights that are given.
 
         Args:
-            points_obj, points_img, weights, camera: as of `EProPnP`.
+            correspondences: of B objects.
             pose: (B, 7) the most likely poses.
             truths: (S, B, 7) equivalent true poses; the most likely of them counts.
             generator: random numbers, on the device of the tensors.
         """
-        given = points_obj, points_img, weights, camera
-        scale = self.temperatures.covariance.scale
-        drawn = self.layer.monte_carlo(
-            points_obj, points_img, scale * weights, camera, pose_init=pose, generator=generator
-        )
-        costs = self.layer.cost(torch.cat((pose[None], truths, drawn.samples)), *given)
+        weights = self.temperatures.covariance.scale * correspondences.weights
+        scaled = replace(correspondences, weights=weights)
+        drawn = self.layer.monte_carlo(scaled, init_pose=pose, generator=generator)
+        costs = self.layer.cost(correspondences, torch.cat((pose[None], truths, drawn.samples)))
         cost, equivalent, sampled = costs.split((1, len(truths), len(drawn.samples)))
         return Draws(
             cost=cost[0],

@@ -7,13 +7,24 @@ if TYPE_CHECKING:  # loaded when first asked for: the settings are read without 
     from epropnp.pnp import pose
     from epropnp.pnp.camera import Camera
     from epropnp.pnp.config import PnPConfig
+    from epropnp.pnp.correspondences import Correspondences
     from epropnp.pnp.layer import EProPnP
     from epropnp.pnp.results import Hypotheses, MonteCarlo, Solution
 
-__all__ = ["Camera", "EProPnP", "Hypotheses", "MonteCarlo", "PnPConfig", "Solution", "pose"]
+__all__ = [
+    "Camera",
+    "Correspondences",
+    "EProPnP",
+    "Hypotheses",
+    "MonteCarlo",
+    "PnPConfig",
+    "Solution",
+    "pose",
+]
 
 _HOMES = {
     "Camera": "camera",
+    "Correspondences": "correspondences",
     "EProPnP": "layer",
     "Hypotheses": "results",
     "MonteCarlo": "results",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from epropnp.pnp.camera import Camera
+from epropnp.pnp.correspondences import Correspondences
 from epropnp.pnp.space import PoseSpace
 
 
@@ -20,6 +21,27 @@ class Problem:
     delta: Tensor  # (B,) Huber threshold on the weighted residual norm, infinite for a plain cost
     space: PoseSpace
     compiled: bool = False  # whether `sample_cost` runs as compiled kernels
+
+    @classmethod
+    def of(
+        cls,
+        given: Correspondences,
+        delta: Tensor,
+        space: PoseSpace,
+        centre: Tensor | None = None,
+        compiled: bool = False,
+    ) -> "Problem":
+        """Cleaned correspondences, the object points seen from `centre` (B, 3)."""
+        points_obj = given.points_obj if centre is None else given.points_obj - centre[:, None]
+        return cls(
+            points_obj=points_obj.mT.contiguous(),
+            points_img=given.points_img.mT.contiguous(),
+            weights=given.weights.mT.contiguous(),
+            camera=given.camera,
+            delta=delta.to(given.weights.dtype),
+            space=space,
+            compiled=compiled,
+        )
 
     def detach(self) -> "Problem":
         """The same problem without gradient."""
@@ -47,66 +69,27 @@ class Problem:
         )
 
 
-@dataclass(frozen=True)
-class Correspondences:
-    """What a user gives: N points of B objects.
+def cleaned(given: Correspondences) -> Correspondences:
+    """In the widest dtype of points and weights, at least float32, with zeros where the mask is false."""
+    values = widened(given.points_obj, given.points_img, given.weights)
+    if given.mask is not None:
+        # A switch, not a product: padding may be NaN, and its gradient must be zero.
+        values = [torch.where(given.mask[..., None], x, 0.0) for x in values]
+    points_obj, points_img, weights = values
+    return Correspondences(
+        points_obj=points_obj,
+        points_img=points_img,
+        weights=weights,
+        camera=given.camera.to(weights),
+        mask=given.mask,
+    )
 
-    Attributes:
-        points_obj: (B, N, 3) metres, object frame.
-        points_img: (B, N, 2) px.
-        weights: (B, N, 2) >= 0, 1/px.
-        camera: B cameras.
-        mask: (B, N) bool, false for padding where objects have fewer than N points: such entries may
-            hold anything, NaN too.
 
-    Raises:
-        ValueError: the shapes do not fit together.
-    """
-
-    points_obj: Tensor
-    points_img: Tensor
-    weights: Tensor
-    camera: Camera
-    mask: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        batch, count = self.points_obj.shape[:2]
-        given = {"points_obj": self.points_obj, "points_img": self.points_img, "weights": self.weights}
-        expected: dict[str, tuple[int, ...]] = dict.fromkeys(given, (batch, count, 2))
-        expected |= {"points_obj": (batch, count, 3), "camera.K": (batch, 3, 3), "mask": (batch, count)}
-        given["camera.K"] = self.camera.K
-        if self.mask is not None:
-            given["mask"] = self.mask
-        for name, tensor in given.items():
-            if tuple(tensor.shape) != expected[name]:
-                raise ValueError(f"{name}: expected shape {expected[name]}, got {tuple(tensor.shape)}")
-
-    def cleaned(self) -> "Correspondences":
-        """In the widest dtype of the three, at least float32, with zeros where the mask is false."""
-        values = widened(self.points_obj, self.points_img, self.weights)
-        if self.mask is not None:
-            # A switch, not a product: padding may be NaN, and its gradient must be zero.
-            values = [torch.where(self.mask[..., None], x, 0.0) for x in values]
-        return Correspondences(values[0], values[1], values[2], self.camera.to(values[2]), self.mask)
-
-    def centre(self) -> Tensor:
-        """Weighted mean (B, 3) of the object points, without gradient."""
-        weights = self.weights.detach().mean(-1, keepdim=True)  # (B, N, 1)
-        total = weights.sum(-2).clamp(min=torch.finfo(weights.dtype).tiny)
-        return (self.points_obj.detach() * weights).sum(-2) / total
-
-    def problem(self, delta: Tensor, space: PoseSpace, centre: Tensor | None, compiled: bool) -> Problem:
-        """For the solvers, seen from `centre` (B, 3)."""
-        points_obj = self.points_obj if centre is None else self.points_obj - centre[:, None]
-        return Problem(
-            points_obj=points_obj.mT.contiguous(),
-            points_img=self.points_img.mT.contiguous(),
-            weights=self.weights.mT.contiguous(),
-            camera=self.camera,
-            delta=delta.to(self.weights.dtype),
-            space=space,
-            compiled=compiled,
-        )
+def weighted_centre(given: Correspondences) -> Tensor:
+    """Weighted mean (B, 3) of the object points, without gradient."""
+    weights = given.weights.detach().mean(-1, keepdim=True)  # (B, N, 1)
+    total = weights.sum(-2).clamp(min=torch.finfo(weights.dtype).tiny)
+    return (given.points_obj.detach() * weights).sum(-2) / total
 
 
 def widened(*tensors: Tensor) -> list[Tensor]:

@@ -3,34 +3,26 @@
 import fnmatch
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from epropnp.errors import UserError, nearest
+from epropnp.evaluation.table import Column, Table
 from epropnp.settings import Setting, settings_of
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import suggestion, typed
 
 
-def show_settings(configs: Mapping[str, TrialConfig], pattern: str, console: Console) -> None:
-    """Print the settings that match, with the value that each config gives them under its title.
+def settings_table(configs: Mapping[str, TrialConfig], pattern: str) -> Table:
+    """The settings that match, with the value that each config gives them under its title.
 
     Raises:
         UserError: none matches; names the nearest.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("setting", no_wrap=True)
-    for title in (*configs, "range", "help"):
-        table.add_column(title)
+    rows = []
     for setting in matching(pattern):
-        values: list[Any] = [attrgetter(setting.key)(config) for config in configs.values()]
-        cells = (setting.key, *map(typed, values), setting.limits, setting.help)
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        values = [typed(attrgetter(setting.key)(config)) for config in configs.values()]
+        rows.append([setting.key, *values, setting.limits, setting.help])
+    columns = [Column("setting", one_line=0), *map(Column, (*configs, "range", "help"))]
+    return Table(columns=columns, rows=rows)
 
 
 def matching(pattern: str) -> list[Setting]:

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from epropnp.data.dataset import Batch
 from epropnp.errors import UserError, nearest
-from epropnp.inference.maps import Correspondences, correspondences, random_cells
+from epropnp.inference.maps import correspondences, random_cells
 from epropnp.losses.algebra import Loss
 from epropnp.losses.coordinate import coordinate_loss
 from epropnp.losses.derivative import DerivativeTerms
 from epropnp.models.network import Prediction
-from epropnp.pnp import MonteCarlo, pose
+from epropnp.pnp import Correspondences, MonteCarlo, pose
 from epropnp.training.config import LossConfig
 from epropnp.training.parts import Parts
 
@@ -58,15 +58,14 @@ class Scene:
     @cached_property
     def posterior(self) -> MonteCarlo:
         """Samples and log-evidence of the pose distribution, and its mode."""
-        return self.objective.layer.monte_carlo(
-            *self.found.given, pose_init=self.pose_true, generator=self.generator
-        )
+        layer = self.objective.layer
+        return layer.monte_carlo(self.found, init_pose=self.pose_true, generator=self.generator)
 
     @cached_property
     def derivative(self) -> DerivativeTerms:
         """Distances of the solver's next step to the true pose."""
         mode = self.posterior.solution.pose
-        step = self.objective.layer.gauss_newton_step(mode, *self.found.given, self.posterior.delta)
+        step = self.objective.layer.gauss_newton_step(self.found, mode, delta=self.posterior.delta)
         return self.objective.derivative(step, self.pose_true)
 
 
@@ -114,7 +113,7 @@ def _coord(scene: Scene) -> Tensor:
 
 @loss_term("mc")
 def _mc(scene: Scene) -> Tensor:
-    cost_true = scene.objective.layer.cost(scene.pose_true, *scene.found.given, scene.posterior.delta)  # (B,)
+    cost_true = scene.objective.layer.cost(scene.found, scene.pose_true, delta=scene.posterior.delta)  # (B,)
     weight_scale = scene.prediction.log_scale.detach().exp().mean()
     return scene.objective.monte_carlo(cost_true, scene.posterior.log_evidence, weight_scale)
 

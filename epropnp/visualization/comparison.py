@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epropnp.evaluation.comparison import Compared
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

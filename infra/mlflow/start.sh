@@ -30,7 +30,7 @@ find_mlflow() {
     if [ -x "${VENV:-.venv}/bin/mlflow" ]; then
         realpath -s "${VENV:-.venv}/bin/mlflow"
     else
-        command -v mlflow || fail "mlflow not found; run make install EXTRAS=dev,infra first"
+        command -v mlflow || fail "mlflow not found; run make install EXTRAS=data,sweeps,infra first"
     fi
 }
 

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from epropnp.data.cache import locked
 from epropnp.data.identity import id_of_test
 from epropnp.data.manifest import read_manifest
 from epropnp.data.reader import Backgrounds, Split, read_objects
@@ -31,7 +30,7 @@ from epropnp.data.schema import (
 )
 from epropnp.data.writer import file_digest, write_backgrounds, write_objects
 from epropnp.errors import UserError
-from pipelines.building.files import PARTIAL, share_file, whole_file
+from epropnp.files import fill_folder, share_file, whole_file
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
@@ -74,11 +73,9 @@ def build_planned(plan: Plan, workers: int | None, progress: bool, ray_address: 
         read_manifest(plan.path)
         return plan.path
     work = plan.root / WORK_FOLDER / plan.dataset_id
-    with _storage_errors(plan.root), locked(work.with_suffix(".lock")):
-        if not plan.path.exists():  # another builder may have finished while this one waited
-            mapper = partial(open_mapper, workers or len(os.sched_getaffinity(0)), ray_address)
-            _fill(plan, work, mapper, progress)
-            work.rename(plan.path)
+    mapper = partial(open_mapper, workers or len(os.sched_getaffinity(0)), ray_address)
+    with _storage_errors(plan.root):
+        fill_folder(plan.path, work, partial(_fill, plan, mapper, progress))
     return plan.path
 
 
@@ -99,12 +96,9 @@ def _storage_errors(root: Path) -> Iterator[None]:
 
 
 def _fill(
-    plan: Plan, work: Path, open_workers: Callable[[], AbstractContextManager[Mapper]], progress: bool
+    plan: Plan, open_workers: Callable[[], AbstractContextManager[Mapper]], progress: bool, work: Path
 ) -> None:
     """Completes the work folder: whatever an earlier build left whole stays."""
-    work.mkdir(exist_ok=True)
-    for leftover in work.glob(PARTIAL):
-        leftover.unlink()
     shards = plan_shards(plan.objects, plan.real, plan.rendered)
     job = Job(plan.source, plan.config.seed, work.absolute(), plan.occluders)
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -11,7 +11,7 @@ from epropnp.data.reader import Backgrounds, Split, read_objects
 from epropnp.data.schema import BACKGROUNDS_FILE, OBJECTS_FILE, SPLITS, ObjectModel, Record
 from epropnp.data.writer import file_digest, write_records
 from epropnp.errors import UserError
-from pipelines.building.files import whole_file
+from epropnp.files import whole_file
 from pipelines.building.sources import Source
 from pipelines.objects import ObjectInfo
 from pipelines.readers.frames import Frame, RealFrames, frame_record
@@ -79,8 +79,8 @@ def write_shard(job: Job, shard: Shard) -> dict[str, Any]:
         )
     file = job.folder / shard.file
     if not _is_whole(file, shard):
-        with whole_file(file) as partial:
-            write_records(partial, _records(job, shard))
+        with whole_file(file) as unfinished:
+            write_records(unfinished, _records(job, shard))
     return {"file": shard.file, "rows": len(shard.items), **file_digest(file)}
 
 

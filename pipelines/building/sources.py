@@ -11,8 +11,8 @@ import numpy as np
 
 from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
+from epropnp.files import whole_file
 from pipelines import readers, standins
-from pipelines.building.files import whole_file
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
 from pipelines.readers.cdpn import CdpnFolder

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sweeps.folder import Sweep
-from sweeps.results.tables import Row
+from sweeps.results.columns import Row
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 

@@ -10,20 +10,22 @@ from rich.console import Console
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.scores import estimates, image_scores
+from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
+from sweeps.results.columns import Row
 from sweeps.results.pictures import read_predictions
 from sweeps.results.read import read_rows
 from sweeps.results.summary import (
     SELECTION,
     ImageScores,
     Summary,
+    answer_table,
     summarise,
-    summary_csv,
-    summary_markdown,
-    summary_rich,
+    summary_page,
+    summary_table,
 )
-from sweeps.results.tables import Row, table_csv, table_markdown, table_rich
+from sweeps.results.tables import trial_table
 from sweeps.search.search import Planned
 
 
@@ -66,9 +68,9 @@ def report(sweep: Sweep, planned: Sequence[Planned], dataset: ArrowDataset) -> R
 
 def show(report: Report, console: Console) -> None:
     """Print the table, the answer, and where everything lies."""
-    console.print(table_rich(report.rows, report.title, console.width))
+    console.print(to_rich(trial_table(report.rows, report.title), console.width))
     if report.summary is not None:
-        console.print(summary_rich(report.summary))
+        console.print(to_rich(answer_table(report.summary), console.width))
     for file in report.files:
         console.print(f"{file.name}: {file}", soft_wrap=True)
 
@@ -85,10 +87,11 @@ def _scored(row: Row, images: ImageScores) -> Row:
 
 
 def _write(folder: Path, title: str, rows: Sequence[Row], summary: Summary | None) -> list[Path]:
-    texts = {"table.md": table_markdown(rows, title), "table.csv": table_csv(rows)}
+    table = trial_table(rows, title)
+    texts = {"table.md": to_markdown(table), "table.csv": to_csv(table)}
     if summary is not None:
-        texts["summary.md"] = summary_markdown(summary, title)
-        texts["summary.csv"] = summary_csv(summary)
+        texts["summary.md"] = summary_page(summary, title)
+        texts["summary.csv"] = to_csv(summary_table(summary))
     files = [folder / name for name in texts]
     for file in files:
         file.write_text(texts[file.name])

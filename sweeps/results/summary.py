@@ -7,26 +7,33 @@ tested on the same images, so that differences are taken image by image.
 Settings are ranked by `SELECTION`, and again by each of the other scores of `RANKED`.
 """
 
-import csv
 import dataclasses
-import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, compare
 from epropnp.evaluation.metrics import Array
+from epropnp.evaluation.table import Cell, Column, Layout, Table, cell_text, to_markdown
 from epropnp.training.config import TrialConfig
-from sweeps.results.tables import NAME, SCORES, SETTINGS, Column, Row, interval, notes, shared_settings
+from sweeps.results.columns import NAME, Row, TrialColumn, setting_columns
+from sweeps.results.tables import SCORES, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
-BARE = ("recipe", NAME, "head")  # settings that are told apart by their values alone
-HEADER = ("setting", "seeds", "mean", "spread between seeds", "difference to the best", "verdict")
+SPREAD = "spread between seeds"
+BARE = ("recipe", NAME, "head", "case")  # settings that are told apart by their values alone
+COLUMNS = (
+    Column("setting"),
+    Column("seeds", kind="number", one_line=0),
+    Column("mean", kind="estimate", text=interval),
+    Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", one_line=0),
+    Column("difference to the best", kind="estimate", text=interval, short_title="difference"),
+    Column("verdict"),
+)
 
 LEGEND = (
     "Percent, with 95 % intervals. mean: over seeds and test images; its interval accounts for other images "
@@ -114,74 +121,61 @@ def answer(summary: Summary, title: str = SELECTION) -> str:
     return text + "."
 
 
-def summary_csv(summary: Summary) -> str:
-    """One line per score and setting, full precision."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    bounds = [f"{what}{bound}" for what in ("mean", "difference") for bound in ("", " low", " high")]
-    titles = [column.title for column in SETTINGS]
-    writer.writerow(["score", "setting", *titles, "seeds", *bounds, "spread between seeds", "verdict"])
+def summary_table(summary: Summary) -> Table:
+    """Everything for a program: a row per score and setting."""
+    settings = setting_columns(_rows(summary))
+    rows = []
     for title, compared in summary.ranked.items():
         for row in compared:
             group = summary.settings[row.name]
-            writer.writerow(
-                [
-                    *(title, row.name),
-                    *(column.value(group[0]) for column in SETTINGS),
-                    " ".join(str(trial.config.seed) for trial in group),
-                    *dataclasses.astuple(row.mean),
-                    *dataclasses.astuple(row.difference),
-                    *("" if row.spread is None else row.spread, row.verdict),
-                ]
-            )
-    return buffer.getvalue()
-
-
-def summary_markdown(summary: Summary, title: str) -> str:
-    """A Markdown document: the answers, then a table for each score."""
-    lines = [f"# {title}", "", *(f"- {answer(summary, score)}" for score in summary.ranked)]
-    for score, compared in summary.ranked.items():
-        lines += ["", f"## {score}", "", "| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * 4 + "---|"]
-        lines += ["| " + " | ".join(_cells(row)) + " |" for row in compared]
-    rows = [row for group in summary.settings.values() for row in group]
-    shared = shared_settings(rows, SETTINGS)
-    common = "; ".join(f"{name}: {text}" for name, text in shared.items())
-    for note in (f"All settings: {common}." if common else "", LEGEND, *summary.notes):
-        lines += ["", note] if note else []
-    return "\n".join(lines) + "\n"
-
-
-def summary_rich(summary: Summary) -> Table:
-    """For a terminal: the answer and table of `SELECTION`, and the answers of the other scores below it."""
-    others = [answer(summary, score) for score in summary.ranked if score != SELECTION]
-    table = Table(
-        title=answer(summary).replace("[", r"\["),
-        caption="\n".join((*others, LEGEND, *summary.notes)).replace("[", r"\["),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
+            seeds = " ".join(str(trial.config.seed) for trial in group)
+            own = [column.value(group[0]) for column in settings]
+            numbers = (row.mean, row.difference, row.spread)
+            rows.append([title, row.name, *own, seeds, *numbers, row.verdict])
+    columns = (
+        *(Column("score"), Column("setting"), *settings, Column("seeds")),
+        *(Column("mean", kind="estimate"), Column("difference", kind="estimate")),
+        *(Column(SPREAD, kind="number"), Column("verdict")),
     )
-    for name in HEADER:
-        numbers = name not in ("setting", "verdict")
-        table.add_column(
-            name.split()[0], justify="right" if numbers else "left", no_wrap=numbers, overflow="fold"
-        )
-    for row in summary.ranked[SELECTION]:
-        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(row)))
-    return table
+    return Table(columns=columns, rows=rows)
 
 
-def _cells(row: Compared) -> list[str]:
-    return [
-        row.name,
-        str(len(row.seeds)),
-        interval(row.mean),
-        "-" if row.spread is None else f"{row.spread:.2f}",
-        "-" if row.verdict == "best" else interval(row.difference),
-        row.verdict,
-    ]
+def answer_table(summary: Summary) -> Table:
+    """For a terminal: the answer and ranking of `SELECTION`, and the answers of the other scores below it."""
+    others = [answer(summary, score) for score in summary.ranked if score != SELECTION]
+    return dataclasses.replace(
+        _ranking(summary, SELECTION),
+        title=answer(summary),
+        notes=[*others, LEGEND, *summary.notes],
+        layout=Layout(wide=math.inf, title="left", overflow="fold"),
+    )
+
+
+def summary_page(summary: Summary, title: str) -> str:
+    """A Markdown document: the answers, then the ranking of each score."""
+    answers = [f"- {answer(summary, score)}\n" for score in summary.ranked]
+    rankings = [to_markdown(_ranking(summary, score), level=2) for score in summary.ranked]
+    rows = _rows(summary)
+    shared = shared_settings(rows, setting_columns(rows))
+    common = "; ".join(f"{name}: {text}" for name, text in shared.items())
+    remarks = [f"All settings: {common}."] if common else []
+    remarks += [LEGEND, *summary.notes]
+    return "\n".join([f"# {title}\n", "".join(answers), *rankings, *(f"{remark}\n" for remark in remarks)])
+
+
+def _rows(summary: Summary) -> list[Row]:
+    return [row for group in summary.settings.values() for row in group]
+
+
+def _ranking(summary: Summary, score: str) -> Table:
+    """The settings by one score, best first."""
+    rows = [_cells(row) for row in summary.ranked[score]]
+    return Table(title=score, columns=COLUMNS, rows=rows)
+
+
+def _cells(row: Compared) -> list[Cell]:
+    difference = None if row.verdict == "best" else row.difference
+    return [row.name, len(row.seeds), row.mean, row.spread, difference, row.verdict]
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -189,8 +183,9 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     groups: dict[TrialConfig, list[Row]] = {}
     for row in rows:
         groups.setdefault(dataclasses.replace(row.config, seed=0), []).append(row)
-    shared = shared_settings(rows, SETTINGS)
-    varying = [column for column in SETTINGS if column.title not in shared]
+    settings = setting_columns(rows)
+    shared = shared_settings(rows, settings)
+    varying = [column for column in settings if column.title not in shared]
     columns = [column for column in varying if column.title in BARE]
     for column in varying:  # a loss weight that follows from the recipe needs no mention
         labels = {_label(group[0], columns) for group in groups.values()}
@@ -199,8 +194,8 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {_label(group[0], columns): group for group in groups.values()}
 
 
-def _label(row: Row, columns: Sequence[Column]) -> str:
-    texts = [(column.title, column.text(column.value(row))) for column in columns]
+def _label(row: Row, columns: Sequence[TrialColumn]) -> str:
+    texts = [(column.title, cell_text(column, column.value(row))) for column in columns]
     words = [text if title in BARE else f"{title} {text}" for title, text in texts]
     return " ".join(words) or row.config.model.backbone
 

@@ -1,4 +1,4 @@
-"""The comparison table: trials in, Markdown, CSV and a terminal table out.
+"""The comparison table: trials in, a table out.
 
 Every accuracy on the test split stands with its 95 % bootstrap interval over images (`evaluation.scores`).
 
@@ -7,21 +7,12 @@ as "mean of 3" (of the columns 0.02d, 0.05d, 0.10d) and "area" (under the accura
 on [0, 0.1d], divided by 0.1).
 """
 
-import csv
-import io
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from rich import box
-from rich.table import Table
-
-from epropnp.evaluation.scores import Estimate
-from epropnp.training.config import TrialConfig
-from epropnp.training.record import Status
-from epropnp.training.result import Metrics, TrialResult
-
-Value = str | int | float | bool | Estimate | None
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table import Cell, Layout, Table, millions, shared_texts
+from sweeps.results.columns import WIDE, Row, TrialColumn, setting_columns
 
 LEGEND = (
     "Scores are percent of the test images, averaged over objects, with 95 % bootstrap intervals over images "
@@ -38,111 +29,40 @@ MIXED_NOTE = (
     "NOTE: rows with and without ImageNet weights stand in one table (column `pretrained`); "
     "compare backbones only within one kind."
 )
-WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One trial in the table: its result and its scores, or the reason why it has none.
+def trial_table(rows: Sequence[Row], title: str) -> Table:
+    """All that is known of each trial; a terminal is shown the most telling of it.
 
-    Attributes:
-        name, config, dataset_id, status, reason, history, result: of the trial.
-        case: that it is of, where a sweep compares cases.
-        scores: on the test split, of a finished one.
-    """
-
-    name: str
-    config: TrialConfig
-    dataset_id: str
-    status: Status = "finished"
-    reason: str | None = None
-    history: Sequence[Metrics] = ()
-    result: TrialResult | None = None
-    case: str | None = None
-    scores: Mapping[str, Estimate] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its title, how a row's value is read, and how it is written."""
-
-    title: str
-    value: Callable[[Row], Value]
-    text: Callable[[Value], str] = str
-    of_setting: bool = False  # a setting may be folded into the caption when all rows share it
-    terminal: float = 0  # characters of the narrowest terminal that shows it
-
-
-def table_csv(rows: Sequence[Row]) -> str:
-    """All columns, full precision, one line per trial, failed ones with their reason."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    titles: list[str] = []
-    for column in CSV_COLUMNS:
-        bounds = ("", " low", " high") if column.title in SCORES else ("",)
-        titles += [column.title + bound for bound in bounds]
-    writer.writerow(["trial", *titles, "status"])
-    for row in rows:
-        values = [value for column in CSV_COLUMNS for value in _plain(column, row)]
-        writer.writerow([row.name, *values, _status(row)])
-    return buffer.getvalue()
-
-
-def table_markdown(rows: Sequence[Row], title: str) -> str:
-    """The table with its legend and notes, as a Markdown document."""
-    lines = [f"# {title}", ""]
-    lines.append("| " + " | ".join(column.title for column in COLUMNS) + " |")
-    lines.append("|" + "|".join("---" if c.of_setting else "---:" for c in COLUMNS) + "|")
-    lines += ["| " + " | ".join(_cell(c, row) for c in COLUMNS) + " |" for row in rows]
-    for note in (LEGEND, *notes(rows)):
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
-
-
-def table_rich(rows: Sequence[Row], title: str, width: int) -> Table:
-    """The table for a terminal of that many characters: its most telling columns.
-
-    Settings that all rows share move to the caption; a narrow terminal is shown half the width of each
+    Settings that all rows share move below the table there; a narrow terminal is shown half the width of each
     interval.
     """
-    shared = shared_settings(rows, [column for column in COLUMNS if column.title != NAME])
-    caption = "; ".join(f"{title}: {text}" for title, text in shared.items()) + "."
-    table = Table(
-        title=title,
-        caption="\n".join((caption, LEGEND if width >= WIDE else SHORT_LEGEND, *notes(rows))),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=width < WIDE,
+    found = notes(rows)
+    columns = (
+        TrialColumn("trial", lambda row: row.name, csv_only=True),
+        *setting_columns(rows),
+        *COLUMNS,
+        TrialColumn("weights sha256", _checksum, csv_only=True),  # of pretrained weights
+        # For readers a word will do: the reason stands in the notes.
+        TrialColumn("status", _status, text=_first_word, csv_only=all(row.result for row in rows)),
     )
-    columns = [column for column in COLUMNS if column.title not in shared and column.terminal <= width]
-    for column in columns:
-        scored = column.title in SCORES
-        table.add_column(
-            column.title.replace(" ", "\n") if scored and width < WIDE else column.title,
-            justify="left" if column.of_setting else "right",
-            no_wrap=scored or (column.title == NAME and width >= WIDE),
-            overflow="fold",
-        )
-    for row in rows:
-        cells = (_cell(c, row) if width >= WIDE else _narrow_cell(c, row) for c in columns)
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
-    return table
+    return Table(
+        title=title,
+        columns=columns,
+        rows=_cells(rows, columns),
+        notes=[LEGEND, *found],
+        short_notes=[SHORT_LEGEND, *found],
+        layout=Layout(wide=WIDE, overflow="fold"),
+    )
 
 
-def shared_settings(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, str]:
+def shared_settings(rows: Sequence[Row], columns: Sequence[TrialColumn]) -> dict[str, str]:
     """By title, the texts of the settings that are the same in all rows that have them."""
-    shared = {}
-    for column in columns:
-        texts = {_cell(column, row) for row in rows if column.value(row) is not None}
-        if column.of_setting and len(texts) == 1:
-            shared[column.title] = texts.pop()
-    return shared
+    return shared_texts(columns, _cells(rows, columns))
 
 
-def interval(value: Value) -> str:
+def interval(value: Estimate) -> str:
     """An estimate with its interval, `61.67 [56.0, 67.0]`."""
-    assert isinstance(value, Estimate)
     return f"{value.value:.2f} [{value.low:.1f}, {value.high:.1f}]"
 
 
@@ -151,87 +71,73 @@ def notes(rows: Sequence[Row]) -> list[str]:
     found = []
     if len({row.config.model.starts_from_weights for row in rows}) > 1:
         found.append(MIXED_NOTE)
-    others = [row for row in rows if row.result is None]
-    found += [
-        f"{row.status.upper()}: {row.name}" + (f": {row.reason}" if row.reason else "") for row in others
-    ]
-    return found
+    return found + [f"{row.status.upper()}: {_said(row)}" for row in rows if row.result is None]
 
 
-def _status(row: Row) -> str:
+def _said(row: Row) -> str:
+    return f"{row.name}: {row.reason}" if row.reason else row.name
+
+
+def _cells(rows: Sequence[Row], columns: Sequence[TrialColumn]) -> list[list[Cell]]:
+    return [[column.value(row) for column in columns] for row in rows]
+
+
+def _status(row: Row) -> Cell:
     return f"{row.status}: {row.reason}" if row.reason else row.status
 
 
-def _plain(column: Column, row: Row) -> list[Value]:
-    """The CSV fields of a cell."""
-    value = column.value(row)
-    if isinstance(value, Estimate):
-        return [value.value, value.low, value.high]
-    return ["" if value is None else value] * (3 if column.title in SCORES else 1)
+def _first_word(status: str) -> str:
+    return status.partition(":")[0]
 
 
-def _cell(column: Column, row: Row) -> str:
-    value = column.value(row)
-    if value is None:
-        return row.status if column.title == "seconds" else "-"
-    return column.text(value)
-
-
-def _narrow_cell(column: Column, row: Row) -> str:
-    value = column.value(row)
-    if isinstance(value, Estimate):
-        return f"{value.value:.1f} ±{(value.high - value.low) / 2:.1f}"
-    return _cell(column, row)
-
-
-def _result(field: str) -> Callable[[Row], Value]:
+def _result(field: str) -> Callable[[Row], Cell]:
     return lambda row: getattr(row.result, field) if row.result else None
 
 
-def _checksum(row: Row) -> Value:
+def _checksum(row: Row) -> Cell:
     return row.result.weights_sha256[:12] if row.result and row.result.weights_sha256 else None
 
 
-def _before(row: Row) -> Value:
+def _before(row: Row) -> Cell:
     """ADD(-S) 0.10d on the validation split before training, in percent."""
     if row.result is not None:
         return row.result.val_before[ADD]
     return row.history[0].get(f"val/{ADD}") if row.history else None
 
 
-def _after(row: Row) -> Value:
+def _after(row: Row) -> Cell:
     """The same of the weights that are tested, or of a trial that ended early, the best so far."""
     if row.result is not None:
         return row.result.val_after[ADD]
     return max((past.get(f"val/{ADD}", 0.0) for past in row.history), default=None)
 
 
-def _percent(value: Value) -> str:
-    return f"{value:.2f}"
+def _half_width(value: Estimate) -> str:
+    return f"{value.value:.1f} ±{(value.high - value.low) / 2:.1f}"
 
 
-def _millions(value: Value) -> str:
-    return f"{value / 1e6:.2f} M" if isinstance(value, int) else "-"
+def _number(
+    title: str,
+    value: Callable[[Row], Cell],
+    text: Callable[..., str] = str,
+    terminal: float = math.inf,
+) -> TrialColumn:
+    return TrialColumn(title, value, kind="number", text=text, terminal=terminal)
 
 
-def _yes_no(value: Value) -> str:
-    return "yes" if value else "no"
-
-
-def _whole(value: Value) -> str:
-    return f"{value:.0f}"
-
-
-def _short(value: Value) -> str:
-    return f"{value:g}"
-
-
-def _score(title: str, key: str, terminal: float = math.inf) -> Column:
-    return Column(title, lambda row: row.scores.get(key), interval, terminal=terminal)
+def _score(title: str, key: str) -> TrialColumn:
+    return TrialColumn(
+        title,
+        lambda row: row.scores.get(key),
+        kind="estimate",
+        text=interval,
+        short_title=title.replace(" ", "\n"),
+        short_text=_half_width,
+        terminal=0 if title in TELLING else math.inf,
+    )
 
 
 ADD = "add_0.10d"
-NAME = "backbone"  # always shown
 SCORES = {  # title -> key of `image_scores`
     "ADD(-S) 0.02d": "add_0.02d",
     "ADD(-S) 0.05d": "add_0.05d",
@@ -244,23 +150,14 @@ SCORES = {  # title -> key of `image_scores`
     "deg cm mean 1..10": "degcm_mean_1_10",
 }
 TELLING = ("ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10")  # in every terminal
-SETTINGS: tuple[Column, ...] = (
-    Column("recipe", lambda row: row.config.recipe, of_setting=True),
-    Column(NAME, lambda row: row.config.model.backbone, of_setting=True),
-    Column("head", lambda row: row.config.model.head, of_setting=True),
-    Column("loss weight", lambda row: row.config.loss.mc, _short, of_setting=True),
-    Column("pretrained", lambda row: row.config.model.starts_from_weights, _yes_no, of_setting=True),
+COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
+    TrialColumn("seed", lambda row: row.config.seed, folds=True),
+    _number("parameters", _result("parameters"), text=millions, terminal=WIDE),
+    _number("seconds", _result("seconds"), text="{:.0f}".format, terminal=WIDE),
+    _number("epochs", _result("epochs")),
+    _number("val 0.10d before", _before, text="{:.2f}".format),
+    _number("val 0.10d after", _after, text="{:.2f}".format),
+    *(_score(title, key) for title, key in SCORES.items()),
+    TrialColumn("test images", _result("test_images"), folds=True),
+    TrialColumn("dataset", lambda row: row.dataset_id, folds=True),
 )
-COLUMNS: tuple[Column, ...] = (
-    *SETTINGS,
-    Column("seed", lambda row: row.config.seed, of_setting=True),
-    Column("parameters", _result("parameters"), _millions, terminal=WIDE),
-    Column("seconds", _result("seconds"), _whole, terminal=WIDE),
-    Column("epochs", _result("epochs"), terminal=math.inf),
-    Column("val 0.10d before", _before, _percent, terminal=math.inf),
-    Column("val 0.10d after", _after, _percent, terminal=math.inf),
-    *(_score(title, key, 0 if title in TELLING else math.inf) for title, key in SCORES.items()),
-    Column("test images", _result("test_images"), of_setting=True),
-    Column("dataset", lambda row: row.dataset_id, of_setting=True),
-)
-CSV_COLUMNS: tuple[Column, ...] = (*COLUMNS, Column("weights sha256", _checksum))  # of pretrained weights

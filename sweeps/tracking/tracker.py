@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from epropnp.files import replaced
 from sweeps.folder import Sweep
 
 EXPERIMENT = "epropnp"
@@ -108,9 +109,8 @@ class Tracker:
             self._spool.unlink()
             return True
         if sent:
-            temporary = self._spool.with_suffix(".tmp")
-            temporary.write_text("".join(json.dumps(event) + "\n" for event in events[sent:]))
-            os.replace(temporary, self._spool)
+            with replaced(self._spool) as spool:
+                spool.write_text("".join(json.dumps(event) + "\n" for event in events[sent:]))
         return False
 
     def _record(self, kind: str, trial: str, **content: Any) -> None:

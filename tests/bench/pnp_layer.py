@@ -19,7 +19,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from epropnp.pnp import Camera, EProPnP, PnPConfig
+from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig
 from epropnp.pnp.pose import transform
 
 OFFICIAL_STEP_S, OFFICIAL_STEP_GB = 0.43 + 0.54, 0.97
@@ -44,10 +44,7 @@ class Case:
     """Noisy correspondences of random objects at 0.8 m, LineMOD's camera."""
 
     pose: Tensor  # (B, 7)
-    points_obj: Tensor  # (B, N, 3) metres
-    points_img: Tensor  # (B, N, 2) px
-    weights: Tensor  # (B, N, 2) 1/px, with gradient
-    camera: Camera
+    given: Correspondences  # object points and weights with gradient
 
 
 def make_case(objects: int, points: int, device: str) -> Case:
@@ -62,13 +59,13 @@ def make_case(objects: int, points: int, device: str) -> Case:
     weights = torch.rand(objects, points, 2) / points**0.5
     box = torch.tensor([[-100.0, -100.0], [740.0, 580.0]]).expand(objects, 2, 2)
     K = K.expand(objects, 3, 3)
-    return Case(
-        pose=pose.to(device),
+    given = Correspondences(
         points_obj=points_obj.to(device).requires_grad_(),
         points_img=points_img.to(device),
         weights=weights.to(device).requires_grad_(),
         camera=Camera(K.to(device), box[:, 0].to(device), box[:, 1].to(device)),
     )
+    return Case(pose.to(device), given)
 
 
 def clock(device: str) -> float:
@@ -80,10 +77,9 @@ def clock(device: str) -> float:
 def step(layer: EProPnP, case: Case) -> tuple[float, float]:
     """Seconds of one forward and one backward pass of the Monte Carlo loss."""
     device = case.pose.device.type
-    given = (case.points_obj, case.points_img, case.weights, case.camera)
     start = clock(device)
-    posterior = layer.monte_carlo(*given, pose_init=case.pose)
-    cost = layer.cost(case.pose, *given, posterior.delta)
+    posterior = layer.monte_carlo(case.given, init_pose=case.pose)
+    cost = layer.cost(case.given, case.pose, delta=posterior.delta)
     loss = (cost + posterior.log_evidence).mean()
     middle = clock(device)
     loss.backward()
@@ -148,9 +144,9 @@ def bench_inference(config: BenchConfig) -> None:
     for name, pnp in _modes(config).items():
         for (objects, points), official in OFFICIAL_INFERENCE_S.items():
             case, layer = make_case(objects, points, config.device), EProPnP(pnp)
-            given = (case.points_obj, case.points_img, case.weights, case.camera)
-            newton = partial(layer.solve, *given, init_pose=case.pose, proposals=0, iterations=10, fast=True)
-            blind = partial(layer.solve, *given, proposals=64, iterations=10)
+            solve = partial(layer.solve, case.given, iterations=10)
+            newton = partial(solve, init_pose=case.pose, proposals=0, fast=True)
+            blind = partial(solve, proposals=64)
             for label, call, reference in zip(INFERENCE, (newton, blind), official, strict=True):
                 seconds = time_call(call, config)
                 print(

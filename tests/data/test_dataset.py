@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from epropnp.data.config import AugmentConfig
-from epropnp.data.dataset import CropDataset, EpochSampler, evaluation_loader, training_loader
+from epropnp.data.dataset import Batch, CropDataset, EpochSampler, evaluation_loader, training_loader
 from epropnp.data.reader import ArrowDataset
 from tests.data.augmentations import STRONG
 
@@ -69,3 +69,29 @@ def test_a_sample_is_a_row_of_its_batch(tiny_dataset: Path) -> None:
     assert [len(batch.index) for batch in batches] == [8, 4]
     for name, value in vars(data[0, 9, 9]).items():
         assert torch.equal(value, getattr(batches[1], name)[1]), name
+
+
+def test_points_lie_at_the_cells_centres_row_by_row() -> None:
+    batch = Batch(
+        image=torch.zeros(1, 16, 16, 3),
+        coords=torch.zeros(1, 3, 4, 4),
+        mask=torch.zeros(1, 4, 4, dtype=torch.bool),
+        K=torch.eye(3)[None],
+        T_cam_obj=torch.eye(4)[None],
+        corner=torch.tensor([[10.0, 20.0]]),
+        side=torch.tensor([8.0]),
+        coord_scale=torch.ones(1, 3),
+        object_id=torch.zeros(1),
+        index=torch.zeros(1),
+    )
+    points = batch.points_img(batch.mask.shape[-1])[0]
+    assert points[:5].tolist() == [[11, 21], [13, 21], [15, 21], [17, 21], [11, 23]]
+    assert points[-1].tolist() == [17, 27]
+    corners = batch.points_img(batch.mask.shape[-1], 0.0)[0]
+    assert corners[:5].tolist() == [
+        [10, 20],
+        [12, 20],
+        [14, 20],
+        [16, 20],
+        [10, 22],
+    ]

@@ -1,30 +1,28 @@
 """Correspondences drawn from the layer's own model, so that its posterior is right by construction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from epropnp.evaluation.calibration import local_coordinates, squared_mahalanobis
-from epropnp.pnp import Camera, EProPnP, PnPConfig, Solution, pose
+from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig, Solution, pose
 
 POINTS, NOISE_PX = 24, 2.0
-Given = tuple[Tensor, Tensor, Tensor, Camera]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """B objects of which the layer knows the noise; `given` as its methods take it, truth (B, 7)."""
+    """B objects of which the layer knows the noise, and their true poses (B, 7)."""
 
     layer: EProPnP
-    given: Given
+    given: Correspondences
     truth: Tensor
 
-    def weighted(self, factor: float) -> Given:
+    def weighted(self, factor: float) -> Correspondences:
         """The same with wrong weights."""
-        points_obj, points_img, weights, camera = self.given
-        return points_obj, points_img, factor * weights, camera
+        return replace(self.given, weights=factor * self.given.weights)
 
 
 def draw(objects: int, *, delta: float | None = None, seed: int = 0) -> Drawn:
@@ -37,14 +35,19 @@ def draw(objects: int, *, delta: float | None = None, seed: int = 0) -> Drawn:
     rays = pose.transform(truth, points_obj) @ K.mT
     points_img = rays[..., :2] / rays[..., 2:] + NOISE_PX * _noise((objects, POINTS), delta)
     box = torch.full((objects, 2), 1500.0)
-    given = points_obj, points_img, torch.full_like(points_img, 1 / NOISE_PX), Camera(K, -box, box)
+    given = Correspondences(
+        points_obj=points_obj,
+        points_img=points_img,
+        weights=torch.full_like(points_img, 1 / NOISE_PX),
+        camera=Camera(K, -box, box),
+    )
     kernel = PnPConfig(kernel="none") if delta is None else PnPConfig(kernel="fixed", delta=delta)
     return Drawn(EProPnP(kernel), given, truth)
 
 
 def solve(drawn: Drawn, factor: float = 1.0) -> Solution:
     """Most likely poses, from the truth."""
-    return drawn.layer.solve(*drawn.weighted(factor), init_pose=drawn.truth, proposals=0, iterations=20)
+    return drawn.layer.solve(drawn.weighted(factor), init_pose=drawn.truth, proposals=0, iterations=20)
 
 
 def squared_distance(drawn: Drawn, solution: Solution) -> np.ndarray:

@@ -16,7 +16,7 @@ from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import Prediction
-from epropnp.pnp import EProPnP
+from epropnp.pnp import Correspondences, EProPnP
 from epropnp.training.best import inference_of
 from epropnp.training.config import DataConfig, TrialConfig
 
@@ -141,7 +141,7 @@ def test_temperatures_undo_wrong_weights(tiny_dataset: Path, monkeypatch: pytest
     right = fit_temperatures(inference_of(Oracle(data), EProPnP(), CONFIG), data)  # type: ignore[arg-type]
     as_trained = poses._as_trained
 
-    def threefold(found: poses.Correspondences, points: int) -> poses.Correspondences:
+    def threefold(found: Correspondences, points: int) -> Correspondences:
         found = as_trained(found, points)
         return dataclasses.replace(found, weights=3 * found.weights)
 

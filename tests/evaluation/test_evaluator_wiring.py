@@ -19,11 +19,10 @@ from epropnp.evaluation.calibration import squared_distances
 from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.inference import poses
-from epropnp.inference.maps import Correspondences
 from epropnp.inference.poses import as_image
 from epropnp.inference.temperature import Draws, Temperature, Temperatures, covariance_temperature
 from epropnp.models.network import Prediction
-from epropnp.pnp import Camera, EProPnP
+from epropnp.pnp import Camera, Correspondences, EProPnP
 from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig
 from tests.evaluation.made import model, pose, turn
@@ -189,9 +188,12 @@ def test_rows_of_a_file_are_gathered_image_by_image() -> None:
 def test_weights_grow_by_the_root_of_the_cells_that_training_does_not_see(points: int, factor: float) -> None:
     weights = torch.rand(2, 256, 2)
     zero = torch.zeros(2, 2)
-    given = Correspondences(weights, weights, weights, Camera(torch.eye(3).expand(2, 3, 3), zero, zero))
+    camera = Camera(torch.eye(3).expand(2, 3, 3), zero, zero)
+    points_obj = torch.rand(2, 256, 3)
+    given = Correspondences(points_obj=points_obj, points_img=-weights, weights=weights, camera=camera)
     found = poses._as_trained(given, points)
     torch.testing.assert_close(found.weights, factor * weights)
+    assert torch.equal(found.points_obj, given.points_obj)
     assert torch.equal(found.points_img, given.points_img)
 
 

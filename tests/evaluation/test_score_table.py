@@ -1,18 +1,14 @@
 """The table of scores: every number in its own cell, in the CSV, in Markdown and in a terminal."""
 
 import csv
+import dataclasses
 
 import pytest
 
-from epropnp.evaluation.score_table import (
-    AVERAGE,
-    merged,
-    table_columns,
-    table_csv,
-    table_markdown,
-    table_rich,
-)
-from epropnp.evaluation.scores import Estimate, Estimates
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.score_table import AVERAGE, merged, score_list, score_table, table_columns
+from epropnp.evaluation.scores import Estimates
+from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 
 NAMES = {1: "ape", 6: "cat"}
 
@@ -37,7 +33,7 @@ def test_merging_keeps_each_score_with_its_object() -> None:
         1: {"a": cell(30), "b": cell(40)},
         6: {"a": cell(50), "b": cell(60), "c": cell(80)},
     }
-    lines = table_markdown(table_columns(found, NAMES), "t", []).splitlines()
+    lines = to_markdown(score_table(table_columns(found, NAMES))).splitlines()
     assert lines[-1] == "| c | 70.2 [70.0, 70.5] | - | 80.2 [80.0, 80.5] |"  # the ape has none
 
 
@@ -55,7 +51,7 @@ def test_a_single_object_stands_for_itself() -> None:
 
 
 def test_the_csv_holds_value_low_and_high_of_each_object_and_score() -> None:
-    rows = list(csv.DictReader(table_csv(table_columns(first(), NAMES)).splitlines()))
+    rows = list(csv.DictReader(to_csv(score_list(table_columns(first(), NAMES))).splitlines()))
     assert len(rows) == 6
     found = {(r["object"], r["score"]): (float(r["value"]), float(r["low"]), float(r["high"])) for r in rows}
     assert found[AVERAGE, "b"] == (20.25, 20, 20.5)
@@ -64,8 +60,8 @@ def test_the_csv_holds_value_low_and_high_of_each_object_and_score() -> None:
 
 
 def test_the_markdown_holds_title_rows_and_notes() -> None:
-    text = table_markdown(table_columns(first(), NAMES), "title", ["one", "two"])
-    lines = text.splitlines()
+    table = score_table(table_columns(first(), NAMES))
+    lines = to_markdown(dataclasses.replace(table, title="title", notes=["one", "two"])).splitlines()
     assert lines[0] == "# title"
     assert lines[2] == "| score | average | ape (1) | cat (6) |"
     assert lines[4] == "| a | 10.2 [10.0, 10.5] | 30.2 [30.0, 30.5] | 50.2 [50.0, 50.5] |"
@@ -77,8 +73,8 @@ def test_the_markdown_holds_title_rows_and_notes() -> None:
 def test_a_terminal_that_is_too_narrow_shows_the_average_alone(width: int, shown: int) -> None:
     """22 characters for the names and 24 for each of three columns make 94."""
     columns = table_columns(first(), NAMES)
-    table = table_rich(columns, width)
+    table = to_rich(score_table(columns), width)
     assert len(table.columns) == shown
-    assert str(next(iter(table.columns[1].cells))).replace("\\", "") == "10.2 [10.0, 10.5]"
+    assert str(next(iter(table.columns[1].cells))) == "10.2 [10.0, 10.5]"
     alone = {"cat (6)": columns["cat (6)"]}
-    assert len(table_rich(alone, 10).columns) == 2
+    assert len(to_rich(score_table(alone), 10).columns) == 2

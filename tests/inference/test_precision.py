@@ -10,6 +10,7 @@ from torch import nn
 
 from epropnp.evaluation.evaluator import predict
 from epropnp.inference.precision import autocast
+from epropnp.pnp import Correspondences
 from epropnp.training.best import inference_of
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import with_optim
@@ -50,10 +51,11 @@ def watch(trainer: Trainer) -> dict[str, list[torch.dtype]]:
         note(name, module)
 
     def inside(function: Any) -> Any:
-        def called(points_obj: Any, points_img: Any, weights: Any, *rest: Any, **named: Any) -> Any:
+        def called(given: Correspondences, **named: Any) -> Any:
             assert not torch.is_autocast_enabled("cpu")
-            seen.setdefault("layer", []).extend(t.dtype for t in (points_obj, points_img, weights))
-            return function(points_obj, points_img, weights, *rest, **named)
+            tensors = (given.points_obj, given.points_img, given.weights)
+            seen.setdefault("layer", []).extend(t.dtype for t in tensors)
+            return function(given, **named)
 
         return called
 

@@ -27,7 +27,7 @@ def fitted(drawn: Drawn, factor: float) -> Temperatures:
     solution = solve(drawn, factor)
     first = Temperatures(covariance=covariance_temperature(squared_distance(drawn, solution)))
     draws = PosteriorSampler(drawn.layer, 256, first).draw(
-        *drawn.weighted(factor), pose=solution.pose, truths=drawn.truth[None]
+        drawn.weighted(factor), pose=solution.pose, truths=drawn.truth[None]
     )
     return Temperatures(covariance=first.covariance, posterior=posterior_temperature(draws))
 
@@ -35,7 +35,7 @@ def fitted(drawn: Drawn, factor: float) -> Temperatures:
 def coverage(drawn: Drawn, factor: float, temperatures: Temperatures | None) -> np.ndarray:
     pose = solve(drawn, factor).pose
     sampler = PosteriorSampler(drawn.layer, 256, temperatures)
-    draws = sampler.draw(*drawn.weighted(factor), pose=pose, truths=drawn.truth[None])
+    draws = sampler.draw(drawn.weighted(factor), pose=pose, truths=drawn.truth[None])
     level = sampler.describe(draws)["credible_level"].numpy()
     return (level[:, None] <= LEVELS).mean(0)
 

@@ -1,6 +1,7 @@
 """Derivative regularisation: the terms, and that the step differentiates like the solution."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,14 +42,14 @@ def test_sign_of_the_quaternion_does_not_matter() -> None:
 
 
 def solve(points_obj: torch.Tensor, scene: Scene) -> torch.Tensor:
-    arguments = (points_obj, scene.points_img, scene.weights, scene.camera)
-    return LAYER.solve(*arguments, init_pose=scene.pose_gt, proposals=0, iterations=30, fast=True).pose
+    given = replace(scene, points_obj=points_obj).correspondences
+    return LAYER.solve(given, init_pose=scene.pose_gt, proposals=0, iterations=30, fast=True).pose
 
 
 def test_step_from_the_solution_differentiates_like_the_solution() -> None:
     scene = make_scene(3, 32, noise_px=0.0).leaves()
     solution = solve(scene.points_obj.detach(), scene)
-    step = LAYER.gauss_newton_step(solution, *scene.correspondences)
+    step = LAYER.gauss_newton_step(scene.correspondences, solution)
     torch.testing.assert_close(step.detach(), solution, atol=1e-9, rtol=0)
 
     generator = torch.Generator().manual_seed(0)
@@ -65,9 +66,9 @@ def test_step_from_the_solution_differentiates_like_the_solution() -> None:
 def test_gradients_reach_points_and_weights_and_are_finite() -> None:
     scene = make_scene(3, 64, noise_px=2.0, outliers=0.2, dtype=torch.float32).leaves()
     layer = EProPnP()
-    solution = layer.solve(*scene.correspondences, init_pose=scene.pose_gt)
+    solution = layer.solve(scene.correspondences, init_pose=scene.pose_gt)
     assert not solution.pose.requires_grad
-    step = layer.gauss_newton_step(solution.pose, *scene.correspondences)
+    step = layer.gauss_newton_step(scene.correspondences, solution.pose)
     terms = DerivativeLoss()(step, scene.pose_gt)
     gradients = torch.autograd.grad(terms.translation + terms.rotation, (scene.points_obj, scene.weights))
     assert all(torch.isfinite(g).all() and g.abs().max() > 0 for g in gradients)
@@ -78,7 +79,7 @@ def test_descending_the_terms_moves_the_solution_to_the_truth() -> None:
     generator = torch.Generator().manual_seed(0)
     shift = 0.003 * torch.randn(2, 1, 3, generator=generator, dtype=torch.float64)
     points_obj = (scene.points_obj + shift).requires_grad_()
-    arguments = (points_obj, scene.points_img, scene.weights, scene.camera)
+    given = replace(scene, points_obj=points_obj).correspondences
 
     def error() -> torch.Tensor:
         found = solve(points_obj.detach(), scene)
@@ -88,7 +89,7 @@ def test_descending_the_terms_moves_the_solution_to_the_truth() -> None:
 
     before = error()
     for _ in range(10):
-        step = LAYER.gauss_newton_step(solve(points_obj.detach(), scene), *arguments)
+        step = LAYER.gauss_newton_step(given, solve(points_obj.detach(), scene))
         terms = DerivativeLoss()(step, scene.pose_gt)
         (gradient,) = torch.autograd.grad(terms.translation + terms.rotation, points_obj)
         with torch.no_grad():

@@ -1,5 +1,7 @@
 """The Monte Carlo pose loss: value, running norm, and where it pulls the weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,10 +13,10 @@ LAYER = EProPnP(PnPConfig(relative_delta=1.0))
 
 
 def loss_of(scene: Scene, weights: torch.Tensor) -> torch.Tensor:
-    arguments = (scene.points_obj, scene.points_img, weights, scene.camera)
+    given = replace(scene, weights=weights).correspondences
     generator = torch.Generator().manual_seed(0)
-    result = LAYER.monte_carlo(*arguments, pose_init=scene.pose_gt, generator=generator)
-    cost = LAYER.cost(scene.pose_gt, *arguments, result.delta)
+    result = LAYER.monte_carlo(given, init_pose=scene.pose_gt, generator=generator)
+    cost = LAYER.cost(given, scene.pose_gt, delta=result.delta)
     return MonteCarloPoseLoss()(cost, result.log_evidence, torch.ones(()))
 
 

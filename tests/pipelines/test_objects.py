@@ -57,3 +57,17 @@ def test_an_object_is_linemods_where_id_and_diameter_agree() -> None:
     assert identify(10, 0.1646, symmetric=False) is LINEMOD["eggbox"]
     assert identify(10, 0.17, symmetric=False).name == "obj_000010"
     assert identify(16, 0.1646, symmetric=False).name == "obj_000016"
+
+
+@pytest.mark.parametrize(("factor", "known"), [(1.0, True), (1.009, True), (0.991, True), (1.011, False)])
+def test_an_object_is_linemods_within_a_hundredth_of_its_diameter(factor: float, known: bool) -> None:
+    cat = LINEMOD["cat"]
+    found = identify(6, cat.diameter_m * factor, symmetric=True)
+    assert (found is cat) == known
+    if not known:
+        assert (found.name, found.symmetric, found.diameter_m) == (
+            "obj_000006",
+            True,
+            cat.diameter_m * factor,
+        )
+    assert identify(5, cat.diameter_m, symmetric=False).name == "obj_000005"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from epropnp.pnp import Camera, pose
+from epropnp.pnp import Camera, Correspondences, pose
 from epropnp.pnp.problem import Problem
 from epropnp.pnp.space import SixDoF
 
@@ -24,13 +24,28 @@ class Scene:
     pose_gt: Tensor
 
     @property
-    def correspondences(self) -> tuple[Tensor, Tensor, Tensor, Camera]:
-        """The first four arguments of the layer's methods."""
-        return self.points_obj, self.points_img, self.weights, self.camera
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What gradients go to."""
+        return self.points_obj, self.points_img, self.weights
+
+    @property
+    def correspondences(self) -> Correspondences:
+        """What the layer's methods take."""
+        return Correspondences(
+            points_obj=self.points_obj,
+            points_img=self.points_img,
+            weights=self.weights,
+            camera=self.camera,
+        )
+
+    def objects(self, which: slice) -> "Scene":
+        """Some of them."""
+        K, lower, upper = (x[which] for x in (self.camera.K, self.camera.lower, self.camera.upper))
+        return Scene(*(x[which] for x in self.tensors), Camera(K, lower, upper), self.pose_gt[which])
 
     def leaves(self) -> "Scene":
         """The same scene with points and weights as leaves that require gradient."""
-        obj, img, weights = (x.detach().clone().requires_grad_() for x in self.correspondences[:3])
+        obj, img, weights = (x.detach().clone().requires_grad_() for x in self.tensors)
         return Scene(obj, img, weights, self.camera, self.pose_gt)
 
 

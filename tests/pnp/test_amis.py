@@ -70,8 +70,8 @@ def uniforms(sampler: str, number: int, batch: int, generator: torch.Generator) 
 def test_every_round_is_that_of_the_reference(sampler: str) -> None:
     """All samples so far, weighted by the mixture of all proposals so far, make the next proposal."""
     scene = make_scene(2, 16, noise_px=3.0, weight=0.3, outliers=0.2)
-    delta = EProPnP().delta(scene.points_img, scene.weights)
-    found = EProPnP(PnPConfig(centred=False)).solve(*scene.correspondences, init_pose=scene.pose_gt)
+    delta = EProPnP().delta(scene.correspondences)
+    found = EProPnP(PnPConfig(centred=False)).solve(scene.correspondences, init_pose=scene.pose_gt)
     config = PnPConfig(
         amis_iterations=ROUNDS,
         amis_samples=COUNT,
@@ -103,7 +103,7 @@ def test_every_round_is_that_of_the_reference(sampler: str) -> None:
 
 def test_the_log_evidence_is_the_log_of_the_mean_weight() -> None:
     scene = make_scene(2, 24)
-    result = EProPnP(PnPConfig(amis_iterations=3, amis_samples=10)).monte_carlo(*scene.correspondences)
+    result = EProPnP(PnPConfig(amis_iterations=3, amis_samples=10)).monte_carlo(scene.correspondences)
     log_weights = result.log_weights.numpy()
     weights = np.exp(log_weights - log_weights.max(0))
     log_mean = np.log(weights.sum(0) / 30) + log_weights.max(0)

@@ -1,5 +1,7 @@
 """Robust cost, adaptive threshold, normal equations and the cost of many samples."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -18,8 +20,9 @@ def test_huber_is_quadratic_then_linear() -> None:
 
 def test_adaptive_delta_is_its_formula() -> None:
     points_img = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [4.0, 6.0]]])  # variances 4 and 12
+    scene = make_scene(1, 3, dtype=torch.float32)
     weights = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]], requires_grad=True)  # mean 3.5
-    delta = LAYER.delta(points_img, weights)
+    delta = LAYER.delta(replace(scene.correspondences, points_img=points_img, weights=weights))
     assert delta.item() == pytest.approx(0.1 * 3.5 * 4.0)
     delta.backward()
     torch.testing.assert_close(weights.grad, torch.full((1, 3, 2), 0.1 * 4.0 / 6))
@@ -28,7 +31,7 @@ def test_adaptive_delta_is_its_formula() -> None:
 @pytest.mark.parametrize("relative", [0.3, 1e3])
 def test_gradient_of_the_normal_equations_is_exact(relative: float) -> None:
     scene = make_scene(3, 40, outliers=0.3, K=TURNED_K)
-    delta = LAYER.delta(scene.points_img, scene.weights) * relative
+    delta = LAYER.delta(scene.correspondences) * relative
     start = perturbed(scene, 1)[0]  # far enough for some points to leave the box
     found = normal_equations(problem_of(scene, delta), start)
 
@@ -74,11 +77,11 @@ def test_points_beyond_the_threshold_weigh_less_in_the_hessian(axis: int) -> Non
 def test_sample_cost_and_its_gradients_are_those_of_plain_autograd() -> None:
     scene = make_scene(3, 20, outliers=0.2, K=TURNED_K).leaves()
     poses = perturbed(scene, 7, scale=0.3).requires_grad_()  # wide: clamps and both sides of Huber occur
-    delta = LAYER.delta(scene.points_img, scene.weights)
+    delta = LAYER.delta(scene.correspondences)
     upstream = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     inputs = (scene.points_obj, scene.points_img, scene.weights, poses)
 
-    found = LAYER.cost(poses, *scene.correspondences, delta)
+    found = LAYER.cost(scene.correspondences, poses, delta=delta)
     expected = plain_cost(poses, scene, delta)
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-12)
     found_grad = torch.autograd.grad((found * upstream).sum(), inputs, retain_graph=True)
@@ -92,11 +95,11 @@ def test_gradient_of_the_samples_is_that_of_the_unfused_formula(dtype: torch.dty
     """512 importance samples with their weights: what the backward pass of the Monte Carlo loss computes."""
     scene = make_scene(4, 128, outliers=0.1, dtype=dtype).leaves()
     generator = torch.Generator().manual_seed(0)
-    result = LAYER.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+    result = LAYER.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
     upstream = torch.softmax(result.log_weights.detach(), dim=0)
-    delta = LAYER.delta(scene.points_img, scene.weights)
+    delta = LAYER.delta(scene.correspondences)
     costs = (
-        LAYER.cost(result.samples, *scene.correspondences, delta),
+        LAYER.cost(scene.correspondences, result.samples, delta=delta),
         plain_cost(result.samples, scene, delta),
     )
     inputs = (scene.points_obj, scene.points_img, scene.weights)
@@ -108,12 +111,15 @@ def test_gradient_of_the_samples_is_that_of_the_unfused_formula(dtype: torch.dty
 @pytest.mark.parametrize("relative", [0.3, 1e3])
 def test_gradients_agree_with_finite_differences(relative: float) -> None:
     scene = make_scene(2, 12, outliers=0.2, K=TURNED_K).leaves()
-    delta = (LAYER.delta(scene.points_img, scene.weights) * relative).detach().requires_grad_()
+    delta = (LAYER.delta(scene.correspondences) * relative).detach().requires_grad_()
     poses = perturbed(scene, 3, scale=0.02).requires_grad_()
     inputs = (poses, scene.points_obj, scene.points_img, scene.weights, delta)
 
-    def evaluate(*values: torch.Tensor) -> torch.Tensor:
-        return LAYER.cost(*values[:4], scene.camera, values[4])
+    def evaluate(
+        poses: torch.Tensor, obj: torch.Tensor, img: torch.Tensor, weights: torch.Tensor, delta: torch.Tensor
+    ) -> torch.Tensor:
+        given = replace(scene.correspondences, points_obj=obj, points_img=img, weights=weights)
+        return LAYER.cost(given, poses, delta=delta)
 
     assert torch.autograd.gradcheck(evaluate, inputs, eps=1e-6, atol=1e-5, rtol=1e-6)
 
@@ -123,7 +129,7 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     poses = perturbed(scene, 9)
 
     def run() -> tuple[torch.Tensor, ...]:
-        cost = LAYER.cost(poses, *scene.correspondences)
+        cost = LAYER.cost(scene.correspondences, poses)
         return (cost, *torch.autograd.grad(cost.sum(), (scene.points_obj, scene.weights)))
 
     whole = run()
@@ -136,22 +142,23 @@ def test_antipodal_quaternions_cost_the_same() -> None:
     scene = make_scene(4, 32)
     poses = perturbed(scene, 3)
     flipped = torch.cat((poses[..., :3], -poses[..., 3:]), dim=-1)
-    assert torch.equal(LAYER.cost(poses, *scene.correspondences), LAYER.cost(flipped, *scene.correspondences))
+    assert torch.equal(LAYER.cost(scene.correspondences, poses), LAYER.cost(scene.correspondences, flipped))
 
 
 def test_pose_may_have_any_leading_dimensions() -> None:
     scene = make_scene(2, 8)
     poses = perturbed(scene, 6)
-    flat = LAYER.cost(poses, *scene.correspondences)
-    assert LAYER.cost(poses[0], *scene.correspondences).shape == (2,)
-    assert torch.equal(LAYER.cost(poses.reshape(2, 3, 2, 7), *scene.correspondences), flat.reshape(2, 3, 2))
+    flat = LAYER.cost(scene.correspondences, poses)
+    assert LAYER.cost(scene.correspondences, poses[0]).shape == (2,)
+    assert torch.equal(LAYER.cost(scene.correspondences, poses.reshape(2, 3, 2, 7)), flat.reshape(2, 3, 2))
 
 
 def test_zero_residual_and_zero_weight_have_finite_gradients() -> None:
     scene = make_scene(2, 8, noise_px=0.0).leaves()
-    cost = LAYER.cost(scene.pose_gt, *scene.correspondences)
+    cost = LAYER.cost(scene.correspondences, scene.pose_gt)
     zero = torch.zeros_like(scene.weights).requires_grad_()
-    other = LAYER.cost(scene.pose_gt, scene.points_obj, scene.points_img + 1, zero, scene.camera)
+    shifted = replace(scene.correspondences, points_img=scene.points_img + 1, weights=zero)
+    other = LAYER.cost(shifted, scene.pose_gt)
     gradients = torch.autograd.grad((cost + other).sum(), (scene.points_obj, scene.weights, zero))
     assert all(torch.isfinite(g).all() for g in gradients)
 
@@ -160,7 +167,7 @@ def test_autocast_does_not_reach_the_layer() -> None:
     scene = make_scene(2, 64, dtype=torch.float32).leaves()
 
     def run() -> tuple[torch.Tensor, ...]:
-        cost = LAYER.cost(scene.pose_gt, *scene.correspondences)
+        cost = LAYER.cost(scene.correspondences, scene.pose_gt)
         return (cost, *torch.autograd.grad(cost.sum(), (scene.points_obj, scene.weights)))
 
     expected = run()
@@ -169,9 +176,3 @@ def test_autocast_does_not_reach_the_layer() -> None:
     for a, b in zip(found, expected, strict=True):
         assert a.dtype == torch.float32
         assert torch.equal(a, b)
-
-
-def test_wrong_shape_names_expected_and_actual() -> None:
-    scene = make_scene(2, 8)
-    with pytest.raises(ValueError, match=r"weights: expected shape \(2, 8, 2\), got \(2, 8\)"):
-        LAYER.cost(scene.pose_gt, scene.points_obj, scene.points_img, scene.weights[..., 0], scene.camera)

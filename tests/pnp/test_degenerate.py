@@ -49,8 +49,8 @@ def test_bad_object_is_flagged_and_the_others_are_untouched(
     def run(scene: Scene) -> tuple[torch.Tensor, ...]:
         leaves, generator = scene.leaves(), torch.Generator().manual_seed(0)
         start = pose.retract(scene.pose_gt, torch.full((4, 6), 1e-3, dtype=dtype))
-        solved = LAYER.solve(*scene.correspondences, init_pose=start, proposals=0, iterations=10)
-        result = LAYER.monte_carlo(*leaves.correspondences, pose_init=start, generator=generator)
+        solved = LAYER.solve(scene.correspondences, init_pose=start, proposals=0, iterations=10)
+        result = LAYER.monte_carlo(leaves.correspondences, init_pose=start, generator=generator)
         (gradient,) = torch.autograd.grad(result.log_evidence[keep].sum(), leaves.weights)
         return solved.valid, solved.pose[keep], result.log_evidence[keep], result.ess[keep], gradient[keep]
 
@@ -66,24 +66,22 @@ def test_bad_object_is_flagged_and_the_others_are_untouched(
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_few_points_do_not_raise_and_three_are_enough(count: int) -> None:
     full = make_scene(3, 8, noise_px=0.0, dtype=torch.float32)
-    scene = Scene(*(x[:, :count] for x in full.correspondences[:3]), full.camera, full.pose_gt)
-    result = LAYER.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt)
+    scene = Scene(*(x[:, :count] for x in full.tensors), full.camera, full.pose_gt)
+    result = LAYER.monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
     assert result.solution.valid.tolist() == [count >= 3] * 3
     assert result.samples.shape == (512, 3, 7)
     assert torch.isfinite(result.log_evidence).all()
 
 
 def test_empty_batch() -> None:
-    full = make_scene(1, 8)
-    none = Scene(*(x[:0] for x in full.correspondences[:3]), full.camera, full.pose_gt[:0])
-    camera = type(full.camera)(full.camera.K[:0], full.camera.lower[:0], full.camera.upper[:0])
-    given = (*none.leaves().correspondences[:3], camera)
-    result = LAYER.monte_carlo(*given, pose_init=none.pose_gt)
+    none = make_scene(1, 8).objects(slice(0)).leaves()
+    given = none.correspondences
+    result = LAYER.monte_carlo(given, init_pose=none.pose_gt)
     result.log_evidence.sum().backward()
     assert result.log_evidence.shape == (0,)
     assert result.samples.shape == (512, 0, 7)
-    assert LAYER.solve(*given, fast=True).pose.shape == (0, 7)
-    assert LAYER.cost(none.pose_gt, *given).shape == (0,)
+    assert LAYER.solve(given, fast=True).pose.shape == (0, 7)
+    assert LAYER.cost(given, none.pose_gt).shape == (0,)
 
 
 @pytest.mark.parametrize("config", [PnPConfig(), PnPConfig(dof=4)])
@@ -95,5 +93,5 @@ def test_sound_objects_are_never_flagged(config: PnPConfig) -> None:
         scene.points_obj[:4, :, 2] = 0
         scene.pose_gt[:, 2] += 2
         start = scene.pose_gt if config.dof == 6 else scene.pose_gt[:, :4]
-        found = layer.solve(*scene.correspondences, init_pose=start, proposals=0, iterations=0)
+        found = layer.solve(scene.correspondences, init_pose=start, proposals=0, iterations=0)
         assert found.valid.all()

@@ -1,5 +1,7 @@
 """The layer never waits for its device: no value travels to the host, in forward or backward."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,11 +15,11 @@ CONFIGS = [PnPConfig(), PnPConfig(sampler="quasi"), PnPConfig(dof=4), PnPConfig(
 def use_everything(layer: EProPnP, scene: Scene, generator: torch.Generator) -> None:
     given = scene.correspondences
     start = scene.pose_gt if layer.config.dof == 6 else scene.pose_gt[:, :4]
-    mask = torch.ones_like(scene.weights[..., 0], dtype=torch.bool)
-    result = layer.monte_carlo(*given, mask=mask, pose_init=start, generator=generator)
-    loss = (layer.cost(start, *given, result.delta, mask) + result.log_evidence).sum()
-    fast = layer.solve(*given, fast=True, generator=generator)
-    loss = loss + layer.gauss_newton_step(fast.pose, *given).sum()
+    masked = replace(given, mask=torch.ones_like(scene.weights[..., 0], dtype=torch.bool))
+    result = layer.monte_carlo(masked, init_pose=start, generator=generator)
+    loss = (layer.cost(masked, start, delta=result.delta) + result.log_evidence).sum()
+    fast = layer.solve(given, fast=True, generator=generator)
+    loss = loss + layer.gauss_newton_step(given, fast.pose).sum()
     loss.backward()
 
 
@@ -44,7 +46,7 @@ def test_the_guard_catches_what_it_should() -> None:
 
 
 def to_cuda(scene: Scene) -> Scene:
-    obj, img, weights = (x.detach().cuda().requires_grad_() for x in scene.correspondences[:3])
+    obj, img, weights = (x.detach().cuda().requires_grad_() for x in scene.tensors)
     camera = Camera(scene.camera.K.cuda(), scene.camera.lower.cuda(), scene.camera.upper.cuda())
     return Scene(obj, img, weights, camera, scene.pose_gt.cuda())
 
@@ -63,8 +65,8 @@ def test_cuda_never_synchronises(config: PnPConfig) -> None:
 def test_cuda_gives_the_results_of_the_cpu() -> None:
     scene = make_scene(6, 200)
     layer, other = EProPnP(PnPConfig(amis_samples=1024)), to_cuda(scene)
-    here = layer.solve(*scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=20)
-    there = layer.solve(*other.correspondences, init_pose=other.pose_gt, proposals=0, iterations=20)
+    here = layer.solve(scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=20)
+    there = layer.solve(other.correspondences, init_pose=other.pose_gt, proposals=0, iterations=20)
     torch.testing.assert_close(there.pose.cpu(), here.pose, atol=1e-9, rtol=0)
-    found = [layer.monte_carlo(*s.correspondences, pose_init=s.pose_gt).log_evidence for s in (scene, other)]
+    found = [layer.monte_carlo(s.correspondences, init_pose=s.pose_gt).log_evidence for s in (scene, other)]
     torch.testing.assert_close(found[1].detach().cpu(), found[0], atol=0.1, rtol=0)

@@ -35,7 +35,7 @@ def test_rotation_is_about_the_y_axis_of_the_camera() -> None:
 def test_blind_start_finds_translation_and_heading() -> None:
     scene = upright_scene(50, 48, noise_px=0.0)
     generator = torch.Generator().manual_seed(0)
-    found = LAYER.solve(*scene.correspondences, iterations=20, generator=generator)
+    found = LAYER.solve(scene.correspondences, iterations=20, generator=generator)
     assert found.pose.shape == (50, 4)
     assert found.covariance.shape == (50, 4, 4)
     error = found.pose - scene.pose_gt
@@ -47,8 +47,8 @@ def test_blind_start_finds_translation_and_heading() -> None:
 
 def test_gauss_newton_step_carries_the_gradient_of_the_solution() -> None:
     scene = upright_scene(3, 48).leaves()
-    found = LAYER.solve(*scene.correspondences, init_pose=scene.pose_gt, iterations=30)
-    stepped = LAYER.gauss_newton_step(found.pose, *scene.correspondences)
+    found = LAYER.solve(scene.correspondences, init_pose=scene.pose_gt, iterations=30)
+    stepped = LAYER.gauss_newton_step(scene.correspondences, found.pose)
     torch.testing.assert_close(stepped, found.pose, atol=1e-6, rtol=0)
     (gradient,) = torch.autograd.grad(stepped[:, 3].sum(), scene.points_img)
     assert (gradient.abs().sum((1, 2)) > 0).all()
@@ -89,23 +89,13 @@ def quadrature(scene: Scene, layer: EProPnP, pose: torch.Tensor, width: torch.Te
     axis = torch.linspace(-1, 1, 24, dtype=torch.float64) * (1 - 1 / 24)
     unit = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     for index in range(pose.shape[0]):
-        one = Scene(*(x[index : index + 1] for x in scene.correspondences[:3]), scene.camera, scene.pose_gt)
-        given = (
-            one.points_obj,
-            one.points_img,
-            one.weights,
-            type(scene.camera)(
-                scene.camera.K[:1],
-                scene.camera.lower[index : index + 1],
-                scene.camera.upper[index : index + 1],
-            ),
-        )
+        given = scene.objects(slice(index, index + 1)).correspondences
         span = 8 * width[index, :3]
         grid = pose[index, :3] + unit * span  # (n, 3)
         total = []
         for yaw in yaws:
             poses = torch.cat((grid, yaw.expand(len(grid), 1)), dim=-1)[:, None]
-            total.append((-layer.cost(poses, *given)[:, 0]).logsumexp(0))
+            total.append((-layer.cost(given, poses)[:, 0]).logsumexp(0))
         cell = (2 * span / 24).prod() * 2 * math.pi / 360
         log_z.append(torch.stack(total).logsumexp(0) + cell.log())
     return torch.stack(log_z)
@@ -119,7 +109,7 @@ def test_log_evidence_is_that_of_quadrature() -> None:
     runs = []
     for seed in range(8):
         generator = torch.Generator().manual_seed(seed)
-        runs.append(layer.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt, generator=generator))
+        runs.append(layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator))
     values = torch.stack([run.log_evidence for run in runs])  # (8, 2)
     error = values.std(0) / 8**0.5
     width = runs[0].solution.covariance.diagonal(dim1=-2, dim2=-1).sqrt()

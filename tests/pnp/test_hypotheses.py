@@ -18,7 +18,7 @@ LAYER = EProPnP()
 
 def found_in(scene: Scene, count: int = 4, layer: EProPnP = LAYER) -> Hypotheses:
     return layer.hypotheses(
-        *scene.correspondences,
+        scene.correspondences,
         count=count,
         proposals=64,
         iterations=20,
@@ -49,7 +49,7 @@ def angles_deg(poses: Tensor, truth: Tensor) -> Tensor:
 def test_clear_correspondences_make_one_pose_that_takes_all() -> None:
     scene = make_scene(6, 64)
     found = found_in(scene)
-    straight = LAYER.solve(*scene.correspondences, iterations=20, generator=torch.Generator().manual_seed(0))
+    straight = LAYER.solve(scene.correspondences, iterations=20, generator=torch.Generator().manual_seed(0))
     assert angles_deg(found.solution.pose[0], straight.pose).max() < 1e-3
     torch.testing.assert_close(found.solution.cost[0], straight.cost)
     torch.testing.assert_close(found.solution.covariance[0], straight.covariance)
@@ -74,7 +74,7 @@ def test_shares_are_those_of_the_posterior() -> None:
     samples, log_weights = [], []
     for start in found.solution.pose:  # both modes are covered by proposals of their own
         drawn = layer.monte_carlo(
-            *scene.correspondences, pose_init=start, generator=torch.Generator().manual_seed(1)
+            scene.correspondences, init_pose=start, generator=torch.Generator().manual_seed(1)
         )
         samples.append(drawn.samples)
         log_weights.append(drawn.log_weights)

@@ -114,7 +114,7 @@ def test_objects_of_a_batch_keep_radii_of_their_own() -> None:
     """One whose steps are all taken beside one with rejected steps: each as by itself."""
     scene, config = unclamped(), PnPConfig(lm_initial_radius=1e4)
     starts = [perturbed(scene, 1, scale=scale, seed=4)[0] for scale in (0.01, 0.7)]
-    pair = Scene(*(x.expand(2, -1, -1) for x in scene.correspondences[:3]), _twice(scene), scene.pose_gt)
+    pair = Scene(*(x.expand(2, -1, -1) for x in scene.tensors), _twice(scene), scene.pose_gt)
     both = levenberg_marquardt(squares(pair), torch.cat(starts), 8, config)
     for index, start in enumerate(starts):
         alone = levenberg_marquardt(squares(scene), start, 8, config)

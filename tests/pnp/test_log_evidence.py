@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from epropnp.pnp import Camera, EProPnP, MonteCarlo, PnPConfig, pose
+from epropnp.pnp import Camera, Correspondences, EProPnP, MonteCarlo, PnPConfig, pose
 from epropnp.pnp.amis import adaptive_samples, effective_sample_size, log_evidence
 from tests.pnp.scenes import Scene, make_scene, plain_cost, problem_of
 
@@ -16,7 +16,7 @@ NO_KERNEL = 1e4  # relative_delta at which every residual lies in the quadratic 
 
 def sample(scene: Scene, layer: EProPnP = LAYER, seed: int = 0) -> MonteCarlo:
     generator = torch.Generator().manual_seed(seed)
-    return layer.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+    return layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
 
 
 def laplace(result: MonteCarlo) -> torch.Tensor:
@@ -62,7 +62,9 @@ def brute_force(scene: Scene, result: MonteCarlo, draws: int) -> tuple[torch.Ten
         local = (tril @ white[..., None]).squeeze(-1)
         log_density = normaliser - log_det - (dof + dim) / 2 * (white.square().sum(-1) / dof).log1p()
         log_measure = math.log(2 / 8) - 2 * (local[..., 3:].square().sum(-1) / 4).log1p()
-        cost = LAYER.cost(pose.retract(result.solution.pose, local), *scene.correspondences, result.delta)
+        cost = LAYER.cost(
+            scene.correspondences, pose.retract(result.solution.pose, local), delta=result.delta
+        )
         chunks.append(log_measure - cost - log_density)
     log_weights = torch.cat(chunks)
     relative_variance = 1 / effective_sample_size(log_weights) - 1 / log_weights.shape[0]
@@ -117,7 +119,7 @@ def test_equal_weights_count_fully_and_one_weight_counts_once() -> None:
 
 def test_gradient_of_the_log_evidence_passes_gradcheck() -> None:
     scene = make_scene(2, 6, outliers=0.2)
-    delta = LAYER.delta(scene.points_img, scene.weights)
+    delta = LAYER.delta(scene.correspondences)
     layer = EProPnP(PnPConfig(amis_samples=8))
     result = sample(scene, layer)
     fixed = adaptive_samples(
@@ -129,7 +131,8 @@ def test_gradient_of_the_log_evidence_passes_gradcheck() -> None:
     )
 
     def evaluate(points_obj: torch.Tensor, points_img: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        cost = layer.cost(fixed.poses, points_obj, points_img, weights, scene.camera)
+        given = Scene(points_obj, points_img, weights, scene.camera, scene.pose_gt).correspondences
+        cost = layer.cost(given, fixed.poses)
         return log_evidence(-cost - fixed.log_proposal)
 
     leaves = scene.leaves()
@@ -143,7 +146,7 @@ def test_gradient_of_the_layer_is_that_of_its_frozen_samples() -> None:
     inputs = (scene.points_obj, scene.points_img, scene.weights)
     found = torch.autograd.grad(result.log_evidence.sum(), inputs)
 
-    delta = LAYER.delta(scene.points_img, scene.weights)
+    delta = LAYER.delta(scene.correspondences)
     cost = plain_cost(result.samples, scene, delta)
     log_proposal = (-result.log_weights - cost).detach()
     expected_value = log_evidence(-cost - log_proposal)
@@ -205,11 +208,12 @@ def test_nothing_waits_for_the_device() -> None:
         camera = Camera(K, torch.zeros(2, 2), torch.ones(2, 2))
         weights = torch.ones(2, 32, 2, requires_grad=True)
         points_obj = torch.ones(2, 32, 3, requires_grad=True)
-        result = LAYER.monte_carlo(points_obj, torch.ones(2, 32, 2), weights, camera)
+        points_img = torch.ones(2, 32, 2)
+        given = Correspondences(points_obj=points_obj, points_img=points_img, weights=weights, camera=camera)
+        result = LAYER.monte_carlo(given)
         result.log_evidence.sum().backward()
-        fast = LAYER.solve(points_obj, torch.ones(2, 32, 2), weights, camera, fast=True)
-        step = LAYER.gauss_newton_step(fast.pose, points_obj, torch.ones(2, 32, 2), weights, camera)
-        step.sum().backward()
+        fast = LAYER.solve(given, fast=True)
+        LAYER.gauss_newton_step(given, fast.pose).sum().backward()
     assert result.samples.shape == (512, 2, 7)
     assert result.log_weights.shape == (512, 2)
     assert result.ess.shape == result.delta.shape == (2,)

@@ -1,13 +1,11 @@
 """Kernels, masks, centring and samplers: what each option of the layer changes, and what it leaves alone."""
 
-import inspect
-import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
 
-import epropnp.pnp.layer
-from epropnp.pnp import Camera, EProPnP, PnPConfig
+from epropnp.pnp import EProPnP, PnPConfig
 from epropnp.pnp.uniforms import quasi_uniforms
 from tests.pnp.scenes import Scene, make_scene, plain_cost
 
@@ -17,7 +15,7 @@ def spread(scene: Scene, config: PnPConfig, seeds: int = 32) -> torch.Tensor:
     layer, values = EProPnP(config), []
     for seed in range(seeds):
         generator = torch.Generator().manual_seed(seed)
-        result = layer.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt, generator=generator)
+        result = layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
         values.append(result.log_evidence)
     return torch.stack(values).std(0)
 
@@ -55,11 +53,11 @@ def test_centring_rescues_objects_whose_origin_is_elsewhere() -> None:
 
 def test_centring_changes_neither_solution_nor_covariance() -> None:
     scene = make_scene(4, 64)
-    shifted = Scene(scene.points_obj + 0.2, *scene.correspondences[1:], scene.pose_gt)
+    shifted = replace(scene, points_obj=scene.points_obj + 0.2)
     start = EProPnP().space.shift_origin(scene.pose_gt, torch.full((3,), -0.2, dtype=torch.float64))
     found = [
         EProPnP(PnPConfig(centred=centred, lm_epsilon=0.0)).solve(
-            *shifted.correspondences, init_pose=start, proposals=0, iterations=40
+            shifted.correspondences, init_pose=start, proposals=0, iterations=40
         )
         for centred in (False, True)
     ]
@@ -73,34 +71,34 @@ def test_masked_points_count_for_nothing_whatever_they_hold() -> None:
     mask = torch.ones(2, 40, dtype=torch.bool)
     mask[1, 24:] = False
     padded = scene.leaves()
-    for values, filler in zip(padded.correspondences[:3], (torch.nan, 1e6, torch.inf), strict=True):
+    for values, filler in zip(padded.tensors, (torch.nan, 1e6, torch.inf), strict=True):
         values.data[1, 24:] = filler
     start = scene.pose_gt
 
     def alone(index: int, count: int) -> tuple[torch.Tensor, ...]:
-        one = slice(index, index + 1)
-        camera = Camera(scene.camera.K[one], scene.camera.lower[one], scene.camera.upper[one])
-        given = (*(x[one, :count] for x in scene.leaves().correspondences[:3]), camera)
-        solved = layer.solve(*given, init_pose=start[one], proposals=0, iterations=20)
-        cost = layer.cost(start[one], *given)
+        one = scene.objects(slice(index, index + 1))
+        own = Scene(*(x[:, :count] for x in one.tensors), one.camera, one.pose_gt).leaves()
+        solved = layer.solve(own.correspondences, init_pose=own.pose_gt, proposals=0, iterations=20)
+        cost = layer.cost(own.correspondences, own.pose_gt)
         return (
             solved.pose[0],
             solved.covariance[0],
-            layer.delta(given[1], given[2])[0],
+            layer.delta(own.correspondences)[0],
             cost[0],
-            *(gradient[0] for gradient in torch.autograd.grad(cost.sum(), given[:3])),
+            *(gradient[0] for gradient in torch.autograd.grad(cost.sum(), own.tensors)),
         )
 
-    solved = layer.solve(*padded.correspondences, mask=mask, init_pose=start, proposals=0, iterations=20)
-    delta = layer.delta(padded.points_img, padded.weights, mask)
-    cost = layer.cost(start, *padded.correspondences, mask=mask)
-    gradients = torch.autograd.grad(cost.sum(), padded.correspondences[:3])
+    masked = replace(padded.correspondences, mask=mask)
+    solved = layer.solve(masked, init_pose=start, proposals=0, iterations=20)
+    delta = layer.delta(masked)
+    cost = layer.cost(masked, start)
+    gradients = torch.autograd.grad(cost.sum(), padded.tensors)
     for index, count in ((0, 40), (1, 24)):
         found = (solved.pose, solved.covariance, delta, cost, *(g[:, :count] for g in gradients))
         for a, b in zip(found, alone(index, count), strict=True):
             torch.testing.assert_close(a[index], b, atol=1e-9, rtol=1e-9)
     assert all((g[1, 24:] == 0).all() for g in gradients)
-    result = layer.monte_carlo(*padded.correspondences, mask=mask, pose_init=start)
+    result = layer.monte_carlo(masked, init_pose=start)
     assert torch.isfinite(result.log_evidence).all()
     assert result.solution.valid.all()
 
@@ -110,23 +108,23 @@ def test_kernels() -> None:
     given, start = scene.correspondences, scene.pose_gt
     plain = EProPnP(PnPConfig(kernel="none"))
     far = torch.full((3,), 1e9, dtype=torch.float64)
-    torch.testing.assert_close(plain.cost(start, *given), plain_cost(start[None], scene, far)[0])
-    loose = EProPnP(PnPConfig(relative_delta=1e6)).solve(*given, init_pose=start, proposals=0)
-    torch.testing.assert_close(plain.solve(*given, init_pose=start, proposals=0).pose, loose.pose)
+    torch.testing.assert_close(plain.cost(given, start), plain_cost(start[None], scene, far)[0])
+    loose = EProPnP(PnPConfig(relative_delta=1e6)).solve(given, init_pose=start, proposals=0)
+    torch.testing.assert_close(plain.solve(given, init_pose=start, proposals=0).pose, loose.pose)
 
     fixed = EProPnP(PnPConfig(kernel="fixed", delta=2.5))
     two = torch.full((3,), 2.5, dtype=torch.float64)
-    assert torch.equal(fixed.delta(scene.points_img, scene.weights), two)
-    torch.testing.assert_close(fixed.cost(start, *given), plain_cost(start[None], scene, two)[0])
-    assert torch.isfinite(plain.monte_carlo(*given, pose_init=start).log_evidence).all()
+    assert torch.equal(fixed.delta(scene.correspondences), two)
+    torch.testing.assert_close(fixed.cost(given, start), plain_cost(start[None], scene, two)[0])
+    assert torch.isfinite(plain.monte_carlo(given, init_pose=start).log_evidence).all()
 
 
 @pytest.mark.parametrize("kernel", ["adaptive", "fixed"])
 def test_threshold_can_be_learnt(kernel: str) -> None:
     config = PnPConfig(kernel="adaptive" if kernel == "adaptive" else "fixed", learn_delta=True)
     layer, scene = EProPnP(config).double(), make_scene(3, 40, outliers=0.3)
-    result = layer.monte_carlo(*scene.correspondences, pose_init=scene.pose_gt)
-    loss = layer.cost(scene.pose_gt, *scene.correspondences, result.delta) + result.log_evidence
+    result = layer.monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
+    loss = layer.cost(scene.correspondences, scene.pose_gt, delta=result.delta) + result.log_evidence
     loss.sum().backward()
     (parameter,) = layer.parameters()
     assert parameter.grad is not None
@@ -134,13 +132,3 @@ def test_threshold_can_be_learnt(kernel: str) -> None:
     expected = config.relative_delta if kernel == "adaptive" else config.delta
     assert parameter.exp().item() == pytest.approx(expected)
     assert not list(EProPnP().parameters())
-
-
-def test_the_example_in_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """The indented lines of the module's page, from the first import on."""
-    page = inspect.getdoc(epropnp.pnp.layer)
-    assert page is not None
-    code = page[page.index("    import torch") :]
-    exec(textwrap.dedent(code), {})
-    assert "tensor" in capsys.readouterr().out
-    assert len(code.strip().splitlines()) <= 18

@@ -29,7 +29,7 @@ def with_points(scene: Scene, points_obj: torch.Tensor) -> Scene:
 
 
 def solve(scene: Scene, start: torch.Tensor) -> torch.Tensor:
-    found = LAYER.solve(*scene.correspondences, init_pose=start, proposals=0, iterations=30)
+    found = LAYER.solve(scene.correspondences, init_pose=start, proposals=0, iterations=30)
     return pose.to_matrix(found.pose)
 
 
@@ -41,8 +41,8 @@ def test_cost_and_solution_follow_the_object_frame(seed: int, moved_by: int) -> 
     inverse = pose.from_matrix(torch.linalg.inv(pose.to_matrix(change)))
     other = with_points(scene, pose.transform(inverse, scene.points_obj))
     poses = perturbed(scene, 3, seed=seed)
-    same = LAYER.cost(compose(poses, change), *other.correspondences)
-    torch.testing.assert_close(same, LAYER.cost(poses, *scene.correspondences), atol=1e-8, rtol=1e-9)
+    same = LAYER.cost(other.correspondences, compose(poses, change))
+    torch.testing.assert_close(same, LAYER.cost(scene.correspondences, poses), atol=1e-8, rtol=1e-9)
     found = solve(other, compose(scene.pose_gt, change))
     expected = solve(scene, scene.pose_gt) @ pose.to_matrix(change)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
@@ -60,8 +60,8 @@ def test_cost_and_solution_follow_a_turn_of_the_camera(seed: int, angle: float) 
     camera = Camera(K, scene.camera.lower, scene.camera.upper)
     other = Scene(scene.points_obj, scene.points_img, scene.weights, camera, compose(roll, scene.pose_gt))
     poses = perturbed(scene, 3, seed=seed)
-    same = LAYER.cost(compose(roll, poses), *other.correspondences)
-    torch.testing.assert_close(same, LAYER.cost(poses, *scene.correspondences), atol=1e-8, rtol=1e-9)
+    same = LAYER.cost(other.correspondences, compose(roll, poses))
+    torch.testing.assert_close(same, LAYER.cost(scene.correspondences, poses), atol=1e-8, rtol=1e-9)
     found, expected = solve(other, other.pose_gt), pose.to_matrix(roll) @ solve(scene, scene.pose_gt)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
@@ -71,9 +71,9 @@ def test_cost_and_solution_follow_a_turn_of_the_camera(seed: int, angle: float) 
 def test_order_of_points_is_irrelevant(seed: int) -> None:
     scene = make_scene(3, 24, seed=seed, outliers=0.2)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(seed))
-    shuffled = Scene(*(x[:, order] for x in scene.correspondences[:3]), scene.camera, scene.pose_gt)
+    shuffled = Scene(*(x[:, order] for x in scene.tensors), scene.camera, scene.pose_gt)
     poses = perturbed(scene, 4, seed=seed)
-    cost, same = (LAYER.cost(poses, *s.correspondences) for s in (scene, shuffled))
+    cost, same = (LAYER.cost(s.correspondences, poses) for s in (scene, shuffled))
     torch.testing.assert_close(same, cost, atol=1e-9, rtol=1e-11)
     torch.testing.assert_close(solve(shuffled, scene.pose_gt), solve(scene, scene.pose_gt), atol=1e-7, rtol=0)
 
@@ -85,7 +85,7 @@ def test_weights_scale_the_cost_and_not_the_solution(seed: int, factor: float) -
     scene = make_scene(2, 24, seed=seed, outliers=0.2)
     scaled = Scene(scene.points_obj, scene.points_img, factor * scene.weights, scene.camera, scene.pose_gt)
     poses = perturbed(scene, 4, seed=seed)
-    cost, other = (LAYER.cost(poses, *s.correspondences) for s in (scene, scaled))
+    cost, other = (LAYER.cost(s.correspondences, poses) for s in (scene, scaled))
     torch.testing.assert_close(other, factor**2 * cost, atol=0, rtol=1e-9)
     torch.testing.assert_close(solve(scaled, scene.pose_gt), solve(scene, scene.pose_gt), atol=1e-5, rtol=0)
 
@@ -96,7 +96,7 @@ def test_antipodal_quaternions_are_one_pose(seed: int) -> None:
     scene = make_scene(2, 24, seed=seed)
     poses = perturbed(scene, 4, seed=seed)
     flip = torch.tensor([1.0, 1, 1, -1, -1, -1, -1])
-    cost, same = (LAYER.cost(p, *scene.correspondences) for p in (poses, flip * poses))
+    cost, same = (LAYER.cost(scene.correspondences, p) for p in (poses, flip * poses))
     assert torch.equal(same, cost)
     assert torch.equal(solve(scene, flip * scene.pose_gt), solve(scene, scene.pose_gt))
 
@@ -113,7 +113,7 @@ def test_log_evidence_does_not_depend_on_the_origin_of_the_object(seed: int) -> 
 
     def run(case: Scene, start: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(1)
-        result = layer.monte_carlo(*case.correspondences, pose_init=start, generator=generator)
+        result = layer.monte_carlo(case.correspondences, init_pose=start, generator=generator)
         return result.log_evidence
 
     expected = run(scene, scene.pose_gt)

@@ -1,5 +1,7 @@
 """Levenberg-Marquardt, Gauss-Newton and the random-sample start against scipy, OpenCV and known poses."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -33,9 +35,9 @@ def scipy_cost(scene: Scene, index: int, delta: float) -> float:
 @pytest.mark.parametrize("outliers", [0.0, 0.2])
 def test_lm_reaches_the_minimum_that_scipy_finds(outliers: float) -> None:
     scene = make_scene(6, 60, outliers=outliers, K=TURNED_K)
-    delta = LAYER.delta(scene.points_img, scene.weights)
+    delta = LAYER.delta(scene.correspondences)
     start = perturbed(scene, 1, scale=0.03)[0]
-    found = LAYER.solve(*scene.correspondences, delta=delta, init_pose=start, proposals=0, iterations=60)
+    found = LAYER.solve(scene.correspondences, delta=delta, init_pose=start, proposals=0, iterations=60)
     for index in range(6):
         expected = scipy_cost(scene, index, delta[index].item())
         assert found.cost[index].item() == pytest.approx(expected, rel=1e-6)
@@ -45,8 +47,8 @@ def test_lm_reaches_the_minimum_that_scipy_finds(outliers: float) -> None:
 def test_training_iterations_get_within_a_thousandth_of_the_minimum() -> None:
     scene = make_scene(32, 128)
     start = perturbed(scene, 1, scale=0.03)[0]
-    short = LAYER.solve(*scene.correspondences, init_pose=start, proposals=0)
-    long = LAYER.solve(*scene.correspondences, init_pose=start, proposals=0, iterations=60)
+    short = LAYER.solve(scene.correspondences, init_pose=start, proposals=0)
+    long = LAYER.solve(scene.correspondences, init_pose=start, proposals=0, iterations=60)
     assert (short.cost <= long.cost * 1.001).all()
 
 
@@ -54,7 +56,7 @@ def test_training_iterations_get_within_a_thousandth_of_the_minimum() -> None:
 def test_clean_data_gives_the_pose_of_opencv(fast: bool) -> None:
     scene = make_scene(5, 30, noise_px=0.0)
     start = perturbed(scene, 1, scale=0.02)[0]
-    found = LAYER.solve(*scene.correspondences, init_pose=start, proposals=0, iterations=30, fast=fast)
+    found = LAYER.solve(scene.correspondences, init_pose=start, proposals=0, iterations=30, fast=fast)
     for index in range(5):
         obj, img, K = (x[index].numpy() for x in (scene.points_obj, scene.points_img, scene.camera.K))
         _, rvec, tvec = cv2.solvePnP(obj, img, K, None, flags=cv2.SOLVEPNP_SQPNP)
@@ -81,14 +83,13 @@ def test_covariance_is_the_spread_of_repeated_measurements() -> None:
         scene.pose_gt.expand(repeats, 7),
     )
     layer = EProPnP(PnPConfig(kernel="none"))  # least squares with known noise
-    found = layer.solve(*many.correspondences, init_pose=many.pose_gt, proposals=0, iterations=10)
+    found = layer.solve(many.correspondences, init_pose=many.pose_gt, proposals=0, iterations=10)
     relative = pose.quat_multiply(found.pose[:, 3:], pose.quat_conjugate(many.pose_gt[:, 3:]))
     translation = found.pose[:, :3] - many.pose_gt[:, :3]
     local = torch.cat((translation, 2 * relative[:, 1:] / relative[:, :1]), dim=-1)  # (repeats, 6)
-    exact = layer.solve(*scene.correspondences, init_pose=scene.pose_gt, proposals=0)
-    predicted = layer.solve(
-        scene.points_obj, scene.points_img, many.weights[:1], scene.camera, init_pose=exact.pose, proposals=0
-    ).covariance[0]
+    exact = layer.solve(scene.correspondences, init_pose=scene.pose_gt, proposals=0)
+    weighted = replace(scene.correspondences, weights=many.weights[:1])
+    predicted = layer.solve(weighted, init_pose=exact.pose, proposals=0).covariance[0]
     # In the frame where the predicted covariance is the unit matrix, the empirical one is, too: its
     # standard error is (2 / 4000)^1/2 = 0.022 on the diagonal.
     white = torch.linalg.solve_triangular(torch.linalg.cholesky(predicted), local.mT, upper=False)
@@ -99,8 +100,8 @@ def test_covariance_is_the_spread_of_repeated_measurements() -> None:
 def test_blind_start_finds_the_pose(noise_px: float, outliers: float) -> None:
     scene = make_scene(200, 64, noise_px=noise_px, outliers=outliers, seed=3, dtype=torch.float32)
     generator = torch.Generator().manual_seed(0)
-    found = LAYER.solve(*scene.correspondences, proposals=64, iterations=10, generator=generator)
-    best = LAYER.solve(*scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=10)
+    found = LAYER.solve(scene.correspondences, proposals=64, iterations=10, generator=generator)
+    best = LAYER.solve(scene.correspondences, init_pose=scene.pose_gt, proposals=0, iterations=10)
     # The pose is found when its cost is that of the minimum next to the truth, or lower.
     success = (found.cost <= best.cost * 1.01 + 1e-3).double().mean().item()
     assert success >= 0.95, f"found in {100 * success:.1f} % of 200 problems"
@@ -109,7 +110,7 @@ def test_blind_start_finds_the_pose(noise_px: float, outliers: float) -> None:
 def test_competing_initial_pose_wins_when_it_is_best() -> None:
     scene = make_scene(8, 64, noise_px=0.0, dtype=torch.float32)
     generator = torch.Generator().manual_seed(0)
-    found = LAYER.solve(*scene.correspondences, init_pose=scene.pose_gt, generator=generator)
+    found = LAYER.solve(scene.correspondences, init_pose=scene.pose_gt, generator=generator)
     assert (pose.rotation_angle(found.pose[:, 3:], scene.pose_gt[:, 3:]) < 1e-4).all()
 
 
@@ -144,7 +145,7 @@ def test_centre_based_start_has_the_right_centre_and_distance() -> None:
 
 def test_fewer_points_than_a_subset() -> None:
     scene = make_scene(4, 8, noise_px=0.0)
-    found = LAYER.solve(*scene.correspondences, generator=torch.Generator().manual_seed(0), iterations=20)
+    found = LAYER.solve(scene.correspondences, generator=torch.Generator().manual_seed(0), iterations=20)
     assert (found.cost < 1e-8).all()
 
 
@@ -154,8 +155,8 @@ def test_object_of_nan_leaves_the_others_untouched(fast: bool) -> None:
 
     def run(points_img: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        weights, camera = scene.weights, scene.camera
-        return LAYER.solve(scene.points_obj, points_img, weights, camera, generator=generator, fast=fast).pose
+        given = replace(scene.correspondences, points_img=points_img)
+        return LAYER.solve(given, generator=generator, fast=fast).pose
 
     broken = scene.points_img.clone()
     broken[1, 5] = torch.nan
@@ -167,4 +168,4 @@ def test_object_of_nan_leaves_the_others_untouched(fast: bool) -> None:
 def test_without_any_start_the_error_says_what_to_give() -> None:
     scene = make_scene(1, 8)
     with pytest.raises(ValueError, match="init_pose or at least one proposal"):
-        LAYER.solve(*scene.correspondences, proposals=0)
+        LAYER.solve(scene.correspondences, proposals=0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from epropnp.pnp import Camera, EProPnP, PnPConfig, pose
+from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig, pose
 
 POINTS, BATCH, STEPS = 32, 128, 700
 CENTRE = torch.tensor([0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0])
@@ -17,7 +17,7 @@ NOISE = torch.tensor([0.011, 0.011, 0.011, 0.013, 0.013, 0.013])  # m and rad: w
 
 
 class PoseToPoints(nn.Module):
-    """From a pose (B, 7) to correspondences: object points, image points, weights."""
+    """From poses (B, 7) to correspondences."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,15 +26,16 @@ class PoseToPoints(nn.Module):
         self.shape = nn.Parameter(torch.rand(POINTS, 3) - 0.5)  # of the mean object, a metre in size
         self.log_scale = nn.Parameter(torch.full((2,), 4.5))
 
-    def forward(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, given: Tensor) -> Correspondences:
         unit = (given - CENTRE) / (SPREAD * torch.tensor([1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]))
         values = self.deep(self.trunk(unit)) + self.linear(unit)
         obj, img, weights = values.unflatten(-1, (POINTS, 7)).split((3, 2, 2), dim=-1)
         mean_img = self.shape[:, :2] / (2 + self.shape[:, 2:])
-        return (
-            self.shape + 0.1 * obj,
-            mean_img.detach() + 0.3 * img,
-            torch.softmax(weights, dim=-2) * self.log_scale.exp(),
+        return Correspondences(
+            points_obj=self.shape + 0.1 * obj,
+            points_img=mean_img.detach() + 0.3 * img,
+            weights=torch.softmax(weights, dim=-2) * self.log_scale.exp(),
+            camera=camera(len(given)),
         )
 
 
@@ -61,9 +62,9 @@ def train(net: PoseToPoints, layer: EProPnP, generator: torch.Generator) -> None
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, [lambda step: rise[step], lambda step: 1.0])
     for _ in range(STEPS):
         truth = random_poses(BATCH, generator)
-        given = (*net(noisy(truth, generator)), camera(BATCH))
-        posterior = layer.monte_carlo(*given, pose_init=truth, generator=generator)
-        loss = layer.cost(truth, *given, posterior.delta) + posterior.log_evidence
+        given = net(noisy(truth, generator))
+        posterior = layer.monte_carlo(given, init_pose=truth, generator=generator)
+        loss = layer.cost(given, truth, delta=posterior.delta) + posterior.log_evidence
         optimiser.zero_grad()
         loss.mean().backward()
         nn.utils.clip_grad_norm_(net.parameters(), 10.0)
@@ -87,9 +88,9 @@ def outcome(seed: int) -> Outcome:
     exact = EProPnP(replace(quick, amis_samples=256))
     truth = random_poses(2000, generator)
     with torch.no_grad():
-        given = (*net(noisy(truth, generator)), camera(2000))
-        posterior = exact.monte_carlo(*given, generator=generator)
-        cost_truth = exact.cost(truth, *given, posterior.delta)
+        given = net(noisy(truth, generator))
+        posterior = exact.monte_carlo(given, generator=generator)
+        cost_truth = exact.cost(given, truth, delta=posterior.delta)
     found = posterior.solution.pose
     # The share of the posterior that is more likely than the truth is uniform if the posterior is right.
     weights = torch.softmax(posterior.log_weights, dim=0)

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from epropnp.evaluation.scores import Estimate
-from epropnp.training.recipes import RECIPES, Recipe
+from epropnp.evaluation.estimate import Estimate
+from epropnp.training.recipes import Recipe
 from epropnp.training.result import TrialResult
-from sweeps.results.tables import Row
+from sweeps.results.columns import Row
 from sweeps.running.cluster import set_environment
 from sweeps.search.search import Planned
-from tests.sweeps.cells import trials_of
+from tests.sweeps.cells import tiny_recipe, trials_of
 
 set_environment(None)  # before a test module imports Ray
 
@@ -36,27 +36,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def tiny() -> Recipe:
-    """Seconds per trial: 64 px, a toy network, two epochs of two steps, the smallest dataset."""
-    base = RECIPES["quick"].base
-    return dataclasses.replace(
-        RECIPES["quick"],
-        name="tiny",
-        base=dataclasses.replace(
-            base,
-            recipe="tiny",
-            model=dataclasses.replace(base.model, input_px=64, head_width=16),
-            pnp=dataclasses.replace(base.pnp, amis_samples=8),
-            optim=dataclasses.replace(base.optim, epochs=2, batch_size=4, precision="float32"),
-            data=dataclasses.replace(base.data, points=32),
-            evaluation=dataclasses.replace(base.evaluation, proposals=4, iterations=3),
-        ),
-        backbones=("test_resnet", "test_convnext"),
-        objects=("ape",),
-        loss_weights=(0.02,),
-        train=8,
-        validation=4,
-        test=4,
-    )
+    """Seconds per trial."""
+    return tiny_recipe()
 
 
 @pytest.fixture

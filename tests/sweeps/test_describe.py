@@ -1,12 +1,15 @@
 """Table 1 of the report, and the list of backbones, as the main job prints them."""
 
+import dataclasses
+
 import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
+from epropnp.evaluation.table import to_markdown, to_rich
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
-from sweeps.describe import Description, _texts, describe, show_backbones
+from sweeps.describe import COLUMNS, LEGEND, Description, describe, description_table, show_backbones
 from tests.sweeps.cells import cells_of
 
 
@@ -96,29 +99,37 @@ def test_a_pattern_without_a_match_is_an_error() -> None:
         show_backbones("resnet-34", Console())
 
 
-@pytest.mark.parametrize(("pretrained", "word"), [(True, "yes"), (False, "no")])
-def test_each_cell_shows_its_own_value(pretrained: bool, word: str) -> None:
-    row = Description(
-        recipe="a",
-        architecture="b",
-        head="c",
-        channels="d",
-        parameters=1_234_567,
-        gflops=8.765,
-        resolution="e",
-        pretrained=pretrained,
-        schedule="f",
-        loss="g",
+MADE = Description(
+    recipe="a",
+    architecture="b",
+    head="c",
+    channels="d",
+    parameters=1_234_567,
+    gflops=8.765,
+    resolution="e",
+    pretrained=True,
+    schedule="f",
+    loss="g",
+)
+
+
+def test_each_cell_shows_its_own_value() -> None:
+    other = dataclasses.replace(MADE, recipe="h", pretrained=False, schedule="i", loss="j")
+    head, rule, *lines = to_markdown(description_table([MADE, other], "title")).splitlines()[2:]
+    assert head == (
+        "| recipe | architecture | head | channels | parameters | GFLOPs | resolution | pretrained "
+        "| schedule | loss |"
     )
-    assert _texts(row) == {
-        "recipe": "a",
-        "architecture": "b",
-        "head": "c",
-        "channels": "d",
-        "parameters": "1.23 M",
-        "GFLOPs": "8.77",
-        "resolution": "e",
-        "pretrained": word,
-        "schedule": "f",
-        "loss": "g",
-    }
+    assert rule == "|---|---|---|---|---:|---:|---|---|---|---|"
+    assert lines[0] == "| a | b | c | d | 1.23 M | 8.77 | e | yes | f | g |"
+    assert lines[1] == "| h | b | c | d | 1.23 M | 8.77 | e | no | i | j |"
+    assert lines[2:] == ["", LEGEND]
+
+
+def test_a_recipe_schedule_or_loss_that_all_share_is_said_once() -> None:
+    table = description_table([MADE, dataclasses.replace(MADE, schedule="other", head="b")], "title")
+    assert table.title == "title"
+    assert list(table.notes) == ["recipe: a.", "loss: g.", LEGEND]
+    gone = {column.title for column in COLUMNS} - {column.title for column in table.columns}
+    assert gone == {"recipe", "loss"}
+    assert str(to_rich(table, 100).caption).splitlines() == list(table.notes)

@@ -1,101 +1,154 @@
-"""A sweep's folder: made anew, or the newest one found again with all that it was started with."""
+"""A sweep's folder: made anew, or found again with all that it grew by; its trials keep their names."""
 
+import dataclasses
 import json
 import os
-import time
+import re
 from pathlib import Path
 
 import pytest
 
 from epropnp.errors import UserError
 from epropnp.plain import to_dict
-from epropnp.training.config import config_hash
+from epropnp.training.identity import identity, trial_hash
 from epropnp.training.recipes import Recipe
-from sweeps.flags import SweepConfig
-from sweeps.folder import Sweep, create_folders, find_sweep, started_with
-from sweeps.space import plan_trials
+from sweeps.folder import find_sweeps, open_sweep
+from sweeps.search.search import Planned
+from sweeps.space import Axis
+from tests.sweeps.cells import cells_of
+
+DATASET = "0123456789ab"
 
 
 def note(out: Path, name: str, time_s: float) -> None:
     """A sweep that was started or resumed at a time."""
     (out / name).mkdir(parents=True)
     file = out / name / "sweep.json"
-    file.write_text(json.dumps({"sweep_id": f"id-{name}", "name": name, "arguments": ["--seeds", name]}))
+    file.write_text(json.dumps({"sweep_id": f"id-{name}", "name": name, "commands": [["--seeds", name]]}))
     os.utime(file, (time_s, time_s))
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Three sweeps, of which the newest is neither the first nor the last by name."""
+def begin(folder: Path, planned: list[Planned]) -> None:
+    """Make the folders of trials."""
+    for trial in planned:
+        open_sweep(folder).prepare(trial, DATASET)
+
+
+def test_sweeps_are_found_by_name_the_newest_last(tmp_path: Path) -> None:
     for name, time_s in (("b", 100.0), ("c", 300.0), ("a", 200.0), ("d", 50.0)):
         note(tmp_path, name, time_s)
-    return tmp_path
+    assert [folder.name for folder in find_sweeps(tmp_path)] == ["d", "b", "a", "c"]
+    assert find_sweeps(tmp_path, "d") == [tmp_path / "d"]
+    assert find_sweeps(tmp_path, "e") == find_sweeps(tmp_path / "a") == []
+    found = open_sweep(tmp_path / "d")
+    assert (found.name, found.sweep_id, found.commands) == ("d", "id-d", (("--seeds", "d"),))
 
 
-def test_the_newest_sweep_is_resumed_where_none_is_named(out: Path) -> None:
-    config = SweepConfig(out=out, resume=True)
-    assert find_sweep(config, "quick") == Sweep(name="c", sweep_id="id-c", folder=out / "c")
-    assert started_with(config) == ["--seeds", "c"]
-
-
-def test_a_named_sweep_is_resumed_whatever_its_age(out: Path) -> None:
-    config = SweepConfig(out=out, resume=True, name="d")
-    assert find_sweep(config, "quick") == Sweep(name="d", sweep_id="id-d", folder=out / "d")
-    assert started_with(config) == ["--seeds", "d"]
-
-
-def test_a_name_that_is_not_there_is_no_reason_to_take_another(out: Path) -> None:
-    with pytest.raises(UserError, match=f"no sweep 'e' in {out}"):
-        find_sweep(SweepConfig(out=out, resume=True, name="e"), "quick")
-
-
-def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
-    out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "strftime", lambda form: f"at {form}")
-    first, second = (find_sweep(SweepConfig(out=out), "best") for _ in range(2))
-    assert first.name == "best-at %Y%m%d-%H%M%S"
-    assert first.folder == out / first.name
+def test_a_new_sweep_has_an_identity_of_its_own_and_writes_nothing_unasked(tmp_path: Path) -> None:
+    first, second = (open_sweep(tmp_path / "mine") for _ in range(2))
     assert first.sweep_id != second.sweep_id
-    named = find_sweep(SweepConfig(out=out, name="mine"), "best")
-    assert (named.name, named.folder) == ("mine", out / "mine")
-    assert not named.folder.exists()
+    assert not first.folder.exists()
+    first.with_command(["--seeds", "1"]).write()
+    assert open_sweep(tmp_path / "mine").sweep_id == first.sweep_id
 
 
-def test_folders_note_what_is_trained_and_how_the_sweep_was_started(out: Path, tiny: Recipe) -> None:
-    sweep = Sweep(name="mine", sweep_id="a1", folder=out / "mine")
-    trials = plan_trials([tiny])
-    create_folders(sweep, trials, "0123456789ab", ["--seeds", "1", "2"])
-    for trial in trials:
-        assert sweep.trial_folder(trial.name) == out / "mine" / "trials" / trial.name
-        text = (out / "mine" / "trials" / trial.name / "trial.json").read_text()
-        assert json.loads(text) == {
-            "hash": config_hash(trial.config),
-            "dataset_id": "0123456789ab",
-            "config": to_dict(trial.config),
-        }
-    found = SweepConfig(out=out, resume=True)
-    assert find_sweep(found, "quick") == sweep
-    assert started_with(found) == ["--seeds", "1", "2"]
+def test_a_sweep_grows_by_command_lines_which_are_noted_once_and_without_resume(tmp_path: Path) -> None:
+    for words in (
+        ["--seeds", "0"],
+        ["--resume", "--seeds", "1"],
+        ["--resume"],
+        ["--seeds", "1", "--resume-or-start"],
+        ["--resume", "--seeds", "2", "--dry-run"],
+    ):
+        open_sweep(tmp_path / "mine").with_command(words).write()
+    assert open_sweep(tmp_path / "mine").commands == (("--seeds", "0"), ("--seeds", "1"), ("--seeds", "2"))
 
 
-def test_a_resumed_sweep_becomes_the_newest_and_keeps_its_words_without_resume(out: Path) -> None:
-    sweep = find_sweep(SweepConfig(out=out, resume=True, name="d"), "quick")
-    create_folders(sweep, [], "0123456789ab", ["--seeds", "d", "--resume", "--epochs", "3"])
-    config = SweepConfig(out=out, resume=True)
-    assert find_sweep(config, "quick") == sweep
-    assert started_with(config) == ["--seeds", "d", "--epochs", "3"]
+def test_the_note_of_the_version_before_is_one_command_line(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    old = {"sweep_id": "a1", "name": "mine", "arguments": ["--seeds", "0", "--resume", "--epochs", "3"]}
+    (tmp_path / "mine" / "sweep.json").write_text(json.dumps(old))
+    found = open_sweep(tmp_path / "mine")
+    assert (found.sweep_id, found.commands) == ("a1", (("--seeds", "0", "--epochs", "3"),))
+    found.with_command(["--resume", "--seeds", "1"]).write()
+    assert open_sweep(tmp_path / "mine") == found.with_command(["--seeds", "1"])
 
 
-def test_a_sweep_whose_trials_are_refused_does_not_become_the_newest(out: Path, tiny: Recipe) -> None:
-    trials, others = plan_trials([tiny]), plan_trials([tiny], epochs=9)
-    sweep = Sweep(name="b", sweep_id="id-b", folder=out / "b")
-    for trial in trials:
-        folder = sweep.trial_folder(trial.name)
-        folder.mkdir(parents=True)
-        text = {"hash": config_hash(trial.config), "dataset_id": "x", "config": to_dict(trial.config)}
-        (folder / "trial.json").write_text(json.dumps(text))
-    with pytest.raises(UserError, match=r"started with optim\.epochs=2 \(now 9\)"):
-        create_folders(sweep, others, "x", ["--epochs", "9"])
-    assert find_sweep(SweepConfig(out=out, resume=True), "quick").name == "c"
-    assert started_with(SweepConfig(out=out, resume=True, name="b")) == ["--seeds", "b"]
+def test_trials_have_readable_names_of_a_safe_alphabet_and_folders_that_say_what_they_are(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    sweep = open_sweep(tmp_path / "mine")
+    cells = cells_of(tiny, loss_weights=[0.02], seeds=[0, 3])
+    planned = sweep.planned(cells, DATASET)
+    digits = [trial_hash(cell.config, DATASET)[:6] for cell in cells]
+    assert [trial.name for trial in planned] == [
+        f"tiny-test_resnet-deconv-mc0.02-seed0-{digits[0]}",
+        f"tiny-test_resnet-deconv-mc0.02-seed3-{digits[1]}",
+        f"tiny-test_convnext-deconv-mc0.02-seed0-{digits[2]}",
+        f"tiny-test_convnext-deconv-mc0.02-seed3-{digits[3]}",
+    ]
+    folder = sweep.prepare(planned[1], DATASET)
+    assert folder == tmp_path / "mine" / "trials" / planned[1].name
+    assert json.loads((folder / "trial.json").read_text()) == {
+        "hash": trial_hash(cells[1].config, DATASET),
+        "dataset_id": DATASET,
+        "settings": identity(cells[1].config),
+        "config": to_dict(cells[1].config),
+    }
+    odd = dataclasses.replace(cells[0], config=dataclasses.replace(cells[0].config, recipe="ä/ b" * 60))
+    (trial,) = sweep.planned([odd], DATASET)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{50,100}", trial.name)
+
+
+def test_more_axes_and_recipes_rename_no_trial(tiny: Recipe, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    first = cells_of(tiny)
+    before = {t.config: t.name for t in open_sweep(folder).planned(first, DATASET)}
+    begin(folder, open_sweep(folder).planned(first, DATASET))
+    other = dataclasses.replace(tiny, name="other", base=dataclasses.replace(tiny.base, recipe="other"))
+    wider = cells_of([tiny, other], Axis.of("optim.lr", [tiny.base.optim.lr, 0.5]), seeds=[0, 1])
+    for sweep in (open_sweep(folder), open_sweep(tmp_path / "new")):
+        after = {trial.config: trial.name for trial in sweep.planned(wider, DATASET)}
+        assert before.items() <= after.items()
+        assert len(set(after.values())) == len(after) == 8 * len(before)
+
+
+def test_a_trial_keeps_the_name_of_its_folder_whatever_it_is(tiny: Recipe, tmp_path: Path) -> None:
+    sweep = open_sweep(tmp_path / "mine")
+    cells = cells_of(tiny)
+    begin(sweep.folder, sweep.planned(cells, DATASET)[1:])
+    (only,) = (sweep.folder / "trials").iterdir()
+    only.rename(only.with_name("renamed"))
+    assert [t.name for t in sweep.planned(cells, DATASET)][1] == "renamed"
+    assert [trial.name for trial in sweep.trials()] == ["renamed"]
+
+
+def test_a_trial_on_another_dataset_is_refused(tiny: Recipe, tmp_path: Path) -> None:
+    sweep = open_sweep(tmp_path / "mine")
+    begin(sweep.folder, sweep.planned(cells_of(tiny), DATASET))
+    with pytest.raises(UserError, match=f"started with dataset {DATASET}, and now it is ba9876543210"):
+        sweep.planned(cells_of(tiny, seeds=[5]), "ba9876543210")
+
+
+def test_another_content_of_a_file_that_a_setting_names_is_another_trial(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"first")
+    model = dataclasses.replace(tiny.base.model, pretrained=True, weights_file=str(weights))
+    recipe = dataclasses.replace(tiny, base=dataclasses.replace(tiny.base, model=model))
+    sweep = open_sweep(tmp_path / "mine")
+    (before, _) = sweep.planned(cells_of(recipe), DATASET)
+    begin(sweep.folder, [before])
+    weights.write_bytes(b"second")
+    assert sweep.planned(cells_of(recipe), DATASET)[0].name != before.name
+    weights.write_bytes(b"first")
+    assert sweep.planned(cells_of(recipe), DATASET)[0].name == before.name
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"sweep_id": "a1"}', '{"sweep_id": "a1", "commands": [3]}'])
+def test_a_damaged_note_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sweep.json").write_text(text)
+    with pytest.raises(UserError, match=r"mine/sweep\.json is damaged"):
+        open_sweep(tmp_path / "mine")

@@ -25,7 +25,7 @@ from sweeps import backbones
 from sweeps.running.cluster import Share, share_of_cluster
 from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
 
-TRIALS = ("test_resnet-deconv-mc0.02-seed0", "test_convnext-deconv-mc0.02-seed0")
+STARTS = ("tiny-test_resnet-deconv-mc0.02-seed0-", "tiny-test_convnext-deconv-mc0.02-seed0-")
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -37,7 +37,7 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
     monkeypatch.setattr("pipelines.building.build.BuildConfig", coarse)
     monkeypatch.setattr("pipelines.building.build.build", functools.partial(build, workers=1))
-    monkeypatch.setattr("sweeps.running.tune.share_of_cluster", _share_on_loopback)
+    monkeypatch.setattr("sweeps.sweep.share_of_cluster", _share_on_loopback)
     return tiny
 
 
@@ -129,7 +129,8 @@ def test_from_command_line_to_table_then_resume_then_failures(
     printed = capsys.readouterr().out
     folder = out / "first"
     rows = first = _table(folder)
-    assert [row["trial"] for row in rows] == list(TRIALS)
+    trials = [row["trial"] for row in rows]
+    assert [name[:-6] for name in trials] == list(STARTS)
     assert all(row["status"] == "finished" for row in rows)
     assert {row["test images"] for row in rows} == {str(recipe.test)}
     assert rows[0]["dataset"] in printed
@@ -138,15 +139,15 @@ def test_from_command_line_to_table_then_resume_then_failures(
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
-    assert set(runs) == {"first", *TRIALS}
+    assert set(runs) == {"first", *trials}
     parent = runs["first"]
     names = [artifact.path for artifact in client.list_artifacts(parent.info.run_id)]
     assert {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png"} == set(names)
     assert (folder / "summary.md").read_text().splitlines()[2].strip("- ")[:40] in printed
     (model,) = ArrowDataset(next((tmp_path / "data").glob("*/manifest.json")).parent).objects.values()
-    folders = [folder / "trials" / trial for trial in TRIALS]
-    for trial, row, own in zip(TRIALS, rows, folders, strict=True):
-        assert row["backbone"] == trial.split("-")[0]
+    folders = [folder / "trials" / trial for trial in trials]
+    for trial, row, own in zip(trials, rows, folders, strict=True):
+        assert row["backbone"] == trial.split("-")[1]
         _check_row(row, own, model)
         _check_run(client, runs[trial], own)
         assert runs[trial].data.tags[PARENT_TAG] == parent.info.run_id
@@ -172,25 +173,25 @@ def test_from_command_line_to_table_then_resume_then_failures(
         difference = float(rows[worse][title]) - float(rows[best][title])
         assert float(lines[1]["difference"]) == pytest.approx(difference)
     assert "ADD(-S) 0.10d: best is test_resnet" in (folder / "summary.md").read_text()
-    for trial, own in zip(TRIALS, folders, strict=True):
+    for trial, own in zip(trials, folders, strict=True):
         _check_run(client, runs[trial], own)
 
     # 3. Resumed under other settings: refused.
     assert backbones.main([*common, "--resume", "--epochs", "3"]) == 2
-    assert "optim.epochs=2 (now 3)" in capsys.readouterr().err
+    assert "`--vary optim.epochs 3` adds trials with 3" in capsys.readouterr().err
 
     # 4. Both trials lost their result: one goes on from its checkpoint, one has a broken checkpoint.
-    for trial in TRIALS:
+    for trial in trials:
         (folder / "trials" / trial / "result.json").unlink()
-    (folder / "trials" / TRIALS[1] / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    (folder / "trials" / trials[1] / "checkpoint.pt").write_bytes(b"not a checkpoint")
     assert backbones.main([*common, "--resume"]) == 1
     rows = _table(folder)
     assert rows[0] == first[0]
     assert "checkpoint.pt cannot be read" in rows[1]["status"]
     runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
     assert len(runs) == 3
-    assert runs[TRIALS[0]].info.status == "FINISHED"
-    assert {runs["first"].info.status, runs[TRIALS[1]].info.status} == {"FAILED"}
+    assert runs[trials[0]].info.status == "FINISHED"
+    assert {runs["first"].info.status, runs[trials[1]].info.status} == {"FAILED"}
 
     # 5. One byte of a shard is flipped: refused before anything starts, naming the file.
     shard = next((tmp_path / "data").glob("*/train-00000.arrow"))

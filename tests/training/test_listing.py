@@ -1,15 +1,12 @@
 """The list of settings: values, ranges and meaning, of all or of those that match a wildcard."""
 
-import io
-
 import pytest
-from rich.console import Console
 
 from epropnp import train
 from epropnp.errors import UserError
 from epropnp.settings import settings_of
 from epropnp.training.config import TrialConfig
-from epropnp.training.listing import matching, show_settings
+from epropnp.training.listing import matching, settings_table
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
 
@@ -51,11 +48,10 @@ def test_nothing_that_matches_names_the_nearest(pattern: str, message: str) -> N
 
 
 def test_every_config_has_a_column() -> None:
-    out = io.StringIO()
     configs = {"one": TrialConfig(), "two": RECIPES["best"].first}
-    show_settings(configs, "optim.*", Console(file=out, width=200))
-    rows = cells(out.getvalue())
-    assert rows["setting"] == ["one", "two", "range", "help"]
+    table = settings_table(configs, "optim.*")
+    assert [column.title for column in table.columns] == ["setting", "one", "two", "range", "help"]
+    rows = {key: row for key, *row in table.rows}
     assert rows["optim.lr"] == ["0.0001", "0.0015", "at least 0", "Peak learning rate."]
     assert rows["optim.ema"][:3] == ["none", "0.998", "from 0 to below 1, or none"]
     assert rows["optim.milestones"][0] == "0.3125,0.625,0.9375"

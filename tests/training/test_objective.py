@@ -111,14 +111,14 @@ def test_the_pose_layer_is_asked_about_the_true_pose_its_mode_and_one_threshold(
     objective(prediction_of(batch.coords), batch, generator)
     asked, cost, step = (layer.noted[name] for name in ("monte_carlo", "cost", "step"))
     assert asked.generator is generator
-    for given in (asked.pose_init, cost.pose):
+    for given in (asked.init_pose, cost.pose):
         torch.testing.assert_close(pose.to_matrix(given), batch.T_cam_obj)
     assert torch.equal(step.pose, layer.answers.mode)
     assert cost.delta is layer.delta
     assert step.delta is layer.delta
-    for given in (cost.given, step.given):
-        assert all(mine is theirs for mine, theirs in zip(given, asked.given, strict=True))
-    assert asked.given[0].shape == (2, 16, 3)  # data.points
+    assert cost.given is asked.given
+    assert step.given is asked.given
+    assert asked.given.points_obj.shape == (2, 16, 3)  # data.points
 
 
 def test_a_perfect_prediction_costs_nothing_at_the_true_pose_and_the_next_step_stays_there() -> None:
@@ -131,7 +131,7 @@ def test_a_perfect_prediction_costs_nothing_at_the_true_pose_and_the_next_step_s
     objective = Objective(wide, PLAIN)
     seen: list[Tensor] = []
     original = objective.layer.cost
-    objective.layer.cost = lambda *given: seen.append(original(*given)) or original(*given)  # type: ignore
+    objective.layer.cost = lambda *given, **named: seen.append(original(*given, **named)) or seen[-1]  # type: ignore
     value = loss_of(objective, prediction, full)
     assert seen[0].abs().max() < 1e-4
     assert value.raw["coord"].item() == 0
@@ -216,14 +216,12 @@ def test_each_object_is_trained_on_the_equivalent_pose_that_was_predicted(given:
     coords = torch.where(seen.mask[:, None], seen.coords + noise, 5.0)  # nobody looks outside of the mask
     loss = dataclasses.replace(ALL_TERMS, symmetric=True)
     value, asked = noted(loss, prediction_of(coords), batch)
-    torch.testing.assert_close(pose.to_matrix(asked.pose_init), seen.T_cam_obj, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(pose.to_matrix(asked.init_pose), seen.T_cam_obj, rtol=1e-4, atol=1e-5)
     expected = (noise * seen.mask[:, None]).abs().sum() / (3 * seen.mask.sum())
     assert value.raw["coord"].item() == pytest.approx(expected.item(), rel=1e-3)
     exact, asked = noted(loss, prediction_of(seen.coords), batch)
-    error_px = reprojection_error_px(
-        asked.given[0], asked.given[1], pose.to_matrix(asked.pose_init), asked.given[3]
-    )
-    visible = asked.given[0].abs().sum(-1) > 0
+    error_px = reprojection_error_px(asked.given, pose.to_matrix(asked.init_pose))
+    visible = asked.given.points_obj.abs().sum(-1) > 0
     assert error_px[visible].max() < 0.01
     assert exact.raw["coord"].item() < 1e-5
 
@@ -232,6 +230,6 @@ def test_without_the_setting_the_datasets_pose_is_the_target() -> None:
     batch = made_batch(TRUE, IDS)
     seen = made_batch(equivalent(PREDICTED), IDS, TRUE)
     value, asked = noted(ALL_TERMS, prediction_of(seen.coords), batch)
-    torch.testing.assert_close(pose.to_matrix(asked.pose_init), batch.T_cam_obj)
+    torch.testing.assert_close(pose.to_matrix(asked.init_pose), batch.T_cam_obj)
     expected = (seen.coords - batch.coords).abs().sum() / (3 * batch.mask.sum())
     assert value.raw["coord"].item() == pytest.approx(expected.item(), rel=1e-5)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from epropnp.data.dataset import Batch
 from epropnp.data.schema import ObjectModel
 from epropnp.models.network import Prediction
-from epropnp.pnp import Camera
+from epropnp.pnp import Correspondences
 
 CELLS = 8  # side of the maps: that of an input of 32 px
 K = np.array([[572.4114, 0.0, 325.2611], [0.0, 573.57043, 242.04899], [0.0, 0.0, 1.0]])
@@ -96,29 +96,30 @@ class HandLayer(nn.Module):
         self.delta = torch.full((len(cost),), 0.7)
         self.noted: dict[str, Any] = {}
 
-    def monte_carlo(self, *given: Any, pose_init: Tensor, generator: torch.Generator) -> SimpleNamespace:
-        self.noted["monte_carlo"] = SimpleNamespace(given=given, pose_init=pose_init, generator=generator)
+    def monte_carlo(
+        self, given: Correspondences, *, init_pose: Tensor, generator: torch.Generator
+    ) -> SimpleNamespace:
+        self.noted["monte_carlo"] = SimpleNamespace(given=given, init_pose=init_pose, generator=generator)
         solution = SimpleNamespace(pose=self.answers.mode)
         return SimpleNamespace(log_evidence=self.answers.log_evidence, solution=solution, delta=self.delta)
 
-    def cost(self, pose: Tensor, *given: Any) -> Tensor:
-        self.noted["cost"] = SimpleNamespace(pose=pose, given=given[:4], delta=given[4])
+    def cost(self, given: Correspondences, pose: Tensor, *, delta: Tensor) -> Tensor:
+        self.noted["cost"] = SimpleNamespace(pose=pose, given=given, delta=delta)
         found: Tensor = self.answers.cost
         return found
 
-    def gauss_newton_step(self, pose: Tensor, *given: Any) -> Tensor:
-        self.noted["step"] = SimpleNamespace(pose=pose, given=given[:4], delta=given[4])
+    def gauss_newton_step(self, given: Correspondences, pose: Tensor, *, delta: Tensor) -> Tensor:
+        self.noted["step"] = SimpleNamespace(pose=pose, given=given, delta=delta)
         found: Tensor = self.answers.step
         return found
 
 
-def reprojection_error_px(
-    points_obj: Tensor, points_img: Tensor, T_cam_obj: Tensor, camera: Camera
-) -> Tensor:
+def reprojection_error_px(given: Correspondences, T_cam_obj: Tensor) -> Tensor:
     """Distance of each correspondence's image point from its projected object point, (B, N)."""
-    inside = points_obj.double() @ T_cam_obj[:, :3, :3].double().mT + T_cam_obj[:, None, :3, 3].double()
-    projected = inside @ camera.K.double().mT
-    return (projected[..., :2] / projected[..., 2:] - points_img).norm(dim=-1)
+    T = T_cam_obj.double()
+    inside = given.points_obj.double() @ T[:, :3, :3].mT + T[:, None, :3, 3]
+    projected = inside @ given.camera.K.double().mT
+    return (projected[..., :2] / projected[..., 2:] - given.points_img).norm(dim=-1)
 
 
 def prediction_of(coords: Tensor, log_scale: Tensor | None = None) -> Prediction:

@@ -8,7 +8,7 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
 from epropnp.evaluation.comparison import Compared
-from epropnp.evaluation.scores import Estimate
+from epropnp.evaluation.estimate import Estimate
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 
 ROWS = [

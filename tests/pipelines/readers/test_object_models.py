@@ -7,6 +7,7 @@ from epropnp.errors import UserError
 from pipelines.objects import LINEMOD
 from pipelines.readers.object_models import half_turns, object_model
 from tests.pipelines.folders import lump
+from tests.pipelines.sheets import sheet
 
 
 def test_entry_holds_the_bounds_of_one_mesh_and_the_points_of_another() -> None:
@@ -29,3 +30,13 @@ def test_wrong_units_are_noticed(diameter_m: float) -> None:
     mesh = lump(1, 0.15)
     with pytest.raises(UserError, match=r"the mesh of cat .* check the units of both"):
         object_model(LINEMOD["cat"], mesh, mesh.vertices, diameter_m, half_turns(LINEMOD["cat"]))
+
+
+@pytest.mark.parametrize(("diagonal", "fits"), [(0.9, True), (0.89, False), (2.0, True), (2.01, False)])
+def test_the_boxs_diagonal_is_a_diameter_to_two(diagonal: float, fits: bool) -> None:
+    cat, mesh = LINEMOD["cat"], sheet(diagonal, 0.0)
+    if fits:
+        assert object_model(cat, mesh, mesh.vertices, 1.0, half_turns(cat)).diameter_m == 1.0
+        return
+    with pytest.raises(UserError, match="check the units of both"):
+        object_model(cat, mesh, mesh.vertices, 1.0, half_turns(cat))

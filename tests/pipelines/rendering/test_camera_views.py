@@ -16,6 +16,7 @@ from pipelines.rendering.camera_views import (
     rotation_to_ray,
     sample_view,
 )
+from tests.pipelines.sheets import sheet
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 HULL = CORNERS * (0.05, 0.08, 0.06) + (0.01, 0.0, 0.02)
@@ -119,3 +120,22 @@ def test_view_depends_on_the_generator_alone() -> None:
     first, again = (sample_view(np.random.default_rng(7), HULL) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, sample_view(np.random.default_rng(8), HULL))
+
+
+def test_a_view_may_touch_the_border_of_two_pixels_and_is_placed_anew_beyond(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The projected hull must lie from 2 to 637 and from 2 to 477, these included."""
+    cases = [((2.0, 2.0, 637.0, 477.0), True)]
+    cases += [((1.9, 2.0, 637.0, 477.0), False), ((2.0, 2.0, 637.1, 477.0), False)]
+    cases += [((2.0, 1.9, 637.0, 477.0), False), ((2.0, 2.0, 637.0, 477.1), False)]
+    for outermost, accepted in cases:
+        left, top, right, bottom = outermost
+        pixels = np.array([[left, top], [right, bottom]])
+        calls = []
+        monkeypatch.setattr(
+            "pipelines.rendering.camera_views.project",
+            lambda *_, found=pixels, seen=calls: seen.append(1) or found,
+        )
+        sample_view(np.random.default_rng(0), sheet(0.1, 0.1).vertices)
+        assert len(calls) == (1 if accepted else 1000)

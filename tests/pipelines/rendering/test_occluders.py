@@ -8,8 +8,9 @@ from epropnp.data.schema import ObjectModel
 from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.occluders import COVER_MAX, COVER_MIN, PROBABILITY, hide, place_occluder
-from pipelines.rendering.renderer import Renderer
+from pipelines.rendering.renderer import ObjectMaps, Renderer
 from pipelines.rendering.synthetic import render_sample
+from tests.pipelines.sheets import K, at, sheet
 
 BACKGROUNDS = [np.full((256, 256, 3), 90, np.uint8)]
 
@@ -100,3 +101,23 @@ def test_what_cannot_be_in_front_is_left_out(cat_renderer: Renderer) -> None:
     maps = cat_renderer.maps(T_cam_obj, LINEMOD_K, LINEMOD_SIZE)
     wall = box_renderer(3.0)
     assert place_occluder(rng, wall, cat_renderer.hull, T_cam_obj, LINEMOD_K, maps) is None
+
+
+@pytest.mark.parametrize(("cover", "taken"), [(0.02, True), (0.01, False), (0.4, True), (0.41, False)])
+def test_an_occluder_hides_two_to_forty_percent(
+    cover: float, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hundred tested pixels, so many; up to twenty places are tried."""
+    tried = []
+
+    def covers(self: Renderer, pixels: np.ndarray, T: np.ndarray, camera: np.ndarray) -> np.ndarray:
+        tried.append(len(pixels))
+        return np.arange(len(pixels)) < round(cover * len(pixels))
+
+    monkeypatch.setattr(Renderer, "covers", covers)
+    assert (COVER_MIN, COVER_MAX) == (0.02, 0.4)
+    maps = ObjectMaps(origin=(10, 10), mask=np.ones((10, 10), bool), coords=np.zeros((10, 10, 3)))
+    thing = Renderer(sheet(0.05, 0.05))
+    found = place_occluder(np.random.default_rng(0), thing, sheet(0.1, 0.1).vertices, at(0, 0, 1), K, maps)
+    assert (found is not None) == taken
+    assert tried == [100] * (1 if taken else 20)

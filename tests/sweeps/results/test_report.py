@@ -3,51 +3,34 @@
 import csv
 import dataclasses
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.predictions import Predictions
+from epropnp.training.record import note_failure
 from epropnp.visualization.comparison import Curves
-from sweeps.folder import Sweep
+from sweeps.folder import open_sweep
 from sweeps.results import report as module
+from sweeps.results.columns import Row
 from sweeps.results.report import Report, report, show
-from sweeps.results.tables import SCORES, Row
+from sweeps.results.tables import SCORES
+from sweeps.search.search import Planned
 from tests.sweeps import graded
 
 Make = Callable[..., Row]
-Scene = SimpleNamespace  # sweep, rows, calls (of the tracker), drawn (what the pictures were made from)
-
-
-class Recorder:
-    """Stands for MLflow: what it was told, in order."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments: self.calls.append((name, *arguments))
-
-    def of(self, name: str) -> dict[str, Any]:
-        """The arguments of one kind of call, by trial; each is made once."""
-        found = [call for call in self.calls if call[0] == name]
-        assert len({call[1] for call in found}) == len(found)
-        return {call[1]: call[2:] for call in found}
+Scene = SimpleNamespace  # sweep, rows, planned (the same as trials), drawn (what pictures were made from)
 
 
 @pytest.fixture
 def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A sweep of four trials, the second one failed, whose pictures are only noted."""
+    """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
-
-    def sheet(predictions: Predictions, dataset: Any) -> np.ndarray:
-        return predictions.T_pred
 
     def comparison(settings: Any, score: str, path: Path) -> None:
         drawn[path.name] = (score, [(s.name, s.mean.value) for s in settings])
@@ -57,22 +40,26 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
         drawn[path.name] = trials
         path.touch()
 
-    monkeypatch.setattr(module, "prediction_sheet", sheet)
-    monkeypatch.setattr(module, "save_png", lambda path, image: drawn.update({str(path): image}))
-    monkeypatch.setattr(module, "save_calibration", lambda found, path: drawn.update({str(path): found}))
     monkeypatch.setattr(module, "save_comparison", comparison)
     monkeypatch.setattr(module, "save_curves", curves)
-    sweep = Sweep(name="mine", sweep_id="a1", folder=tmp_path / "mine")
-    rows = [dataclasses.replace(made_row(backbone=name), scores={}) for name in graded.SHIFT_M]
+    sweep = open_sweep(tmp_path / "mine")
+    rows = [made_row(backbone=name) for name in graded.SHIFT_M]
+    rows.insert(1, dataclasses.replace(made_row(seed=5), result=None, status="failed", reason="diverged"))
+    planned = []
     for row in rows:
-        graded.write(row.config.model.backbone, sweep.trial_folder(row.name))
-    broken = dataclasses.replace(made_row(seed=5), result=None, failure="diverged", scores={})
-    return Scene(sweep=sweep, rows=[rows[0], broken, *rows[1:]], recorder=Recorder(), drawn=drawn)
+        planned.append(Planned(name=row.name, config=row.config))
+        folder = sweep.prepare(planned[-1], row.dataset_id)
+        if row.result is None:
+            note_failure(folder, "diverged")
+        else:
+            (folder / "result.json").write_text(row.result.to_json())
+            graded.write(row.config.model.backbone, folder)
+    return Scene(sweep=sweep, rows=rows, planned=planned, drawn=drawn)
 
 
 def _report(scene: Scene) -> Report:
-    dataset: Any = SimpleNamespace(objects=graded.objects())
-    return report(scene.sweep, scene.rows, dataset, scene.recorder)
+    dataset: Any = SimpleNamespace(objects=graded.objects(), dataset_id=scene.rows[0].dataset_id)
+    return report(scene.sweep, scene.planned, dataset)
 
 
 def _finished(scene: Scene) -> dict[str, Row]:
@@ -81,9 +68,12 @@ def _finished(scene: Scene) -> dict[str, Row]:
 
 def test_every_score_of_the_table_is_worked_out_from_the_trials_own_file(scene: Scene) -> None:
     done = _report(scene)
-    assert [row.name for row in done.rows] == [row.name for row in scene.rows]
+    first, broken, *others = scene.rows  # what failed stands below what finished
+    assert [row.name for row in done.rows] == [row.name for row in (first, *others, broken)]
+    assert [row.config for row in done.rows] == [row.config for row in (first, *others, broken)]
     table = list(csv.DictReader((scene.sweep.folder / "table.csv").open()))
-    assert [line["trial"] for line in table] == [row.name for row in scene.rows]
+    assert [line["trial"] for line in table] == [row.name for row in done.rows]
+    assert [line["status"] for line in table] == ["finished"] * 3 + ["failed: diverged"]
     for row, line in zip(done.rows, table, strict=True):
         if row.result is None:
             assert not row.scores
@@ -116,40 +106,13 @@ def test_each_score_has_its_own_best_setting_and_paired_differences(scene: Scene
         assert f"- {title}: best is {best} with " in markdown
 
 
-def test_mlflow_is_told_each_trials_own_scores_files_and_end(scene: Scene) -> None:
-    _report(scene)
-    told, rows = scene.recorder, _finished(scene).values()
-    assert set(told.of("log_scores")) == {row.name for row in rows}
-    for row in rows:
-        assert row.result is not None
-        scores = {f"test/{key}": value for key, value in row.result.test.items()}
-        assert told.of("log_scores")[row.name] == (row.result.epochs, scores)
-        folder = scene.sweep.trial_folder(row.name)
-        files = ("result.json", "predictions.parquet", "predictions.png", "calibration.png")
-        assert told.of("log_files")[row.name] == ([folder / file for file in files],)
-    endings = {row.name: ("FINISHED",) for row in rows}
-    endings |= {scene.rows[1].name: ("FAILED", "diverged"), "": ("FAILED",)}
-    assert told.of("finish") == endings
-
-
-def test_the_sweep_is_finished_when_all_its_trials_are(scene: Scene) -> None:
-    del scene.rows[1]
-    done = _report(scene)
-    assert scene.recorder.calls[-1] == ("finish", "", "FINISHED")
-    (files,) = scene.recorder.of("log_files")[""]
-    assert files == done.files
+def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
     names = ("table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png")
-    assert files == [scene.sweep.folder / name for name in names]
+    assert _report(scene).files == [scene.sweep.folder / name for name in names]
 
 
-def test_pictures_are_drawn_from_their_own_trial(scene: Scene) -> None:
+def test_pictures_are_drawn_from_their_own_trials(scene: Scene) -> None:
     _report(scene)
-    for backbone, row in _finished(scene).items():
-        folder = scene.sweep.trial_folder(row.name)
-        own = graded.predictions(backbone).T_pred
-        assert np.array_equal(scene.drawn[str(folder / "predictions.png")], own)
-        errors = scene.drawn[str(folder / "calibration.png")].translation_error_m
-        assert errors == pytest.approx(graded.SHIFT_M[backbone])
     score, settings = scene.drawn["summary.png"]
     by_score = {name: graded.percent(name, SCORES[score]) for name in graded.SHIFT_M}
     assert score == "ADD(-S) 0.10d"
@@ -164,12 +127,13 @@ def test_pictures_are_drawn_from_their_own_trial(scene: Scene) -> None:
 
 
 def test_a_sweep_without_a_finished_trial_has_a_table_and_no_answer(scene: Scene) -> None:
-    scene.rows = [scene.rows[1]]
+    for row in _finished(scene).values():
+        shutil.rmtree(scene.sweep.trial_folder(row.name))
+    scene.planned = [scene.planned[1]]
     done = _report(scene)
     assert done.summary is None
     assert [file.name for file in done.files] == ["table.md", "table.csv"]
-    assert "FAILED: " + scene.rows[0].name + ": diverged" in (scene.sweep.folder / "table.md").read_text()
-    assert scene.recorder.calls[-1] == ("finish", "", "FAILED")
+    assert "FAILED: " + scene.rows[1].name + ": diverged" in (scene.sweep.folder / "table.md").read_text()
 
 
 def test_a_missing_prediction_file_is_named_with_the_result_to_delete(scene: Scene) -> None:

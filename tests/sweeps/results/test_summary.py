@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
+from epropnp.evaluation.table import to_csv, to_rich
+from sweeps.results.columns import Row
 from sweeps.results.summary import (
     ONE_SEED,
     RANKED,
@@ -17,12 +19,12 @@ from sweeps.results.summary import (
     TWO_SEEDS,
     ImageScores,
     answer,
+    answer_table,
     summarise,
-    summary_csv,
-    summary_markdown,
-    summary_rich,
+    summary_page,
+    summary_table,
 )
-from sweeps.results.tables import SCORES, Row
+from sweeps.results.tables import SCORES
 
 IMAGES = 400
 Make = Callable[..., Row]
@@ -75,7 +77,9 @@ def test_few_seeds_are_said(made_row: Make) -> None:
 
 def test_a_failed_trial_is_left_out_and_named(made_row: Make) -> None:
     rows, scores = made(made_row, {"test_resnet": 0.7}, seeds=3)
-    failed = Row(name="broken", config=rows[0].config, dataset_id="abc123def456", failure="diverged")
+    failed = Row(
+        name="broken", config=rows[0].config, dataset_id="abc123def456", status="failed", reason="diverged"
+    )
     summary = summarise([*rows[:2], failed], {row.name: scores[row.name] for row in rows[:2]})
     assert [len(row.seeds) for row in summary.ranked[SELECTION]] == [2]
     assert "FAILED: broken: diverged" in summary.notes
@@ -105,7 +109,7 @@ def test_trials_tested_on_other_images_are_refused(made_row: Make) -> None:
 
 def test_files_hold_every_score_and_setting(made_row: Make) -> None:
     summary = summarise(*made(made_row, RATES, seeds=2))
-    read = list(csv.DictReader(io.StringIO(summary_csv(summary))))
+    read = list(csv.DictReader(io.StringIO(to_csv(summary_table(summary)))))
     assert [row["score"] for row in read] == [title for title in RANKED for _ in RATES]
     first = summary.ranked[SELECTION][0]
     assert float(read[0]["mean"]) == first.mean.value
@@ -114,7 +118,7 @@ def test_files_hold_every_score_and_setting(made_row: Make) -> None:
     assert read[0]["seeds"] == "0 1"
     assert read[2]["backbone"] == "test_convnext"
     assert float(read[2]["difference high"]) == summary.ranked[SELECTION][2].difference.high
-    markdown = summary_markdown(summary, "Sweep x")
+    markdown = summary_page(summary, "Sweep x")
     assert markdown.startswith(f"# Sweep x\n\n- {answer(summary)}\n")
     assert [line[3:] for line in markdown.splitlines() if line.startswith("## ")] == list(RANKED)
     assert "All settings: recipe: tiny; head: deconv; loss weight: 0.02; pretrained: no." in markdown
@@ -123,7 +127,7 @@ def test_files_hold_every_score_and_setting(made_row: Make) -> None:
 def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> None:
     summary = summarise(*made(made_row, RATES, seeds=3))
     console = Console(record=True, width=110, file=io.StringIO())
-    console.print(summary_rich(summary))
+    console.print(to_rich(answer_table(summary), 110))
     text = console.export_text()
     worst = summary.ranked[SELECTION][2]
     assert f"{worst.mean.value:.2f} [{worst.mean.low:.1f}, {worst.mean.high:.1f}]" in text

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from epropnp.evaluation.scores import Estimate
-from sweeps.results.tables import SCORES, Row, shared_settings, table_csv, table_markdown, table_rich
-from sweeps.results.tables import SETTINGS as SETTING_COLUMNS
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from sweeps.results.columns import SETTINGS as SETTING_COLUMNS
+from sweeps.results.columns import Row
+from sweeps.results.tables import SCORES, shared_settings, trial_table
 
 Make = Callable[..., Row]
 KEYS = {  # title -> key of `image_scores`, by what the legend says
@@ -46,7 +48,7 @@ def rows(made_row: Make) -> list[Row]:
         changed.append(
             dataclasses.replace(row, config=config, dataset_id=datasets[k], result=result, scores=scores)
         )
-    changed[1] = dataclasses.replace(changed[1], result=None, scores={}, failure="diverged")
+    changed[1] = dataclasses.replace(changed[1], result=None, scores={}, status="failed", reason="diverged")
     return changed
 
 
@@ -82,7 +84,7 @@ def test_the_scores_have_the_keys_of_their_titles() -> None:
 
 
 def test_csv_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
-    text = table_csv(rows)
+    text = to_csv(trial_table(rows, "Sweep x"))
     bounded = [t + bound for t in TITLES for bound in (("", " low", " high") if t in KEYS else ("",))]
     assert text.splitlines()[0].split(",") == ["trial", *bounded, "weights sha256", "status"]
     first, failed, third = csv.DictReader(io.StringIO(text))
@@ -94,13 +96,14 @@ def test_csv_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
 
 
 def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
-    lines = [line for line in table_markdown(rows, "Sweep x").splitlines() if line.startswith("|")]
+    lines = [line for line in to_markdown(trial_table(rows, "Sweep x")).splitlines() if line.startswith("|")]
     head, rule, *body = [line.strip("|").split("|") for line in lines]
-    assert [cell.strip() for cell in head] == TITLES
+    titles = [*TITLES, "status"]  # one of them failed
+    assert [cell.strip() for cell in head] == titles
     right = [cell.strip().endswith(":") for cell in rule]
-    settings = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
-    assert right == [title not in settings for title in TITLES]
-    cells = [dict(zip(TITLES, (cell.strip() for cell in line), strict=True)) for line in body]
+    texts = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
+    assert right == [title not in (*texts, "status") for title in titles]
+    cells = [dict(zip(titles, (cell.strip() for cell in line), strict=True)) for line in body]
     third = expected(rows[2])
     assert cells[2]["loss weight"] == "1e-07"
     assert cells[2]["pretrained"] == "yes"
@@ -112,21 +115,21 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
         low, high = third[f"{title} low"], third[f"{title} high"]
         assert cells[2][title] == f"{third[title]:.2f} [{low:.1f}, {high:.1f}]"
     assert [line["backbone"] for line in cells] == ["test_resnet", "test_convnext", "test_vit"]
-    assert {cells[1][title] for title in (*KEYS, "parameters", "epochs", "test images")} == {"-"}
-    assert cells[1]["seconds"] == "failed"
+    lacking = (*KEYS, "parameters", "seconds", "epochs", "test images", "val 0.10d after")
+    assert {cells[1][title] for title in lacking} == {"-"}
+    assert [line["status"] for line in cells] == ["finished", "failed", "finished"]
 
 
 @pytest.mark.parametrize("width", [100, 150])
 def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) -> None:
-    table = table_rich(rows, "Sweep x", width)
+    table = to_rich(trial_table(rows, "Sweep x"), width)
     titles = [str(column.header).replace("\n", " ") for column in table.columns]
     telling = ["ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10"]
     cost = ["parameters", "seconds"] if width == 150 else []
-    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset"]
+    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset", "status"]
     for k, row in ((0, rows[0]), (2, rows[2])):
         cells = {
-            title: list(column.cells)[k].replace(r"\[", "[")
-            for title, column in zip(titles, table.columns, strict=True)
+            title: str(list(column.cells)[k]) for title, column in zip(titles, table.columns, strict=True)
         }
         assert (cells["seed"], cells["dataset"]) == (str(row.config.seed), row.dataset_id)
         for title in telling:
@@ -138,7 +141,7 @@ def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) ->
 
 def test_only_what_all_trials_share_moves_to_the_caption(rows: list[Row]) -> None:
     same = [dataclasses.replace(row, dataset_id="one") for row in rows]
-    table = table_rich(same, "Sweep x", 160)
+    table = to_rich(trial_table(same, "Sweep x"), 160)
     assert "dataset" not in [str(column.header) for column in table.columns]
     assert str(table.caption).splitlines()[0] == "dataset: one."
     assert "FAILED: " + rows[1].name + ": diverged" in str(table.caption)
@@ -158,14 +161,24 @@ def test_settings_are_shared_where_all_that_have_them_agree(rows: list[Row]) -> 
 def test_one_backbone_keeps_its_column(made_row: Make) -> None:
     console = Console(record=True, width=160, file=io.StringIO())
     rows = [made_row(seed=seed) for seed in (0, 1)]
-    console.print(table_rich(rows, "Sweep x", 160))
+    console.print(to_rich(trial_table(rows, "Sweep x"), 160))
     lines = [line.split() for line in console.export_text().splitlines() if "test_resnet" in line]
     assert [line[:2] for line in lines] == [["test_resnet", "0"], ["test_resnet", "1"]]
-    assert "loss weight: 0.02" in str(table_rich(rows, "Sweep x", 160).caption)
+    assert "loss weight: 0.02" in str(to_rich(trial_table(rows, "Sweep x"), 160).caption)
 
 
-def test_a_trial_with_a_result_has_not_failed(made_row: Make) -> None:
-    """Such as one that broke while it stopped, after its test."""
-    row = dataclasses.replace(made_row(), failure="broke")
-    assert "FAILED" not in table_markdown([row], "Sweep x")
-    assert table_csv([row]).rstrip().endswith(",finished")
+def test_a_stopped_trial_has_the_validation_numbers_of_its_history(rows: list[Row]) -> None:
+    history = [{"val/add_0.10d": value} for value in (1.5, 30.25, 20.0)]
+    stopped = dataclasses.replace(rows[1], status="stopped", reason="hopeless", history=history)
+    line = list(csv.DictReader(io.StringIO(to_csv(trial_table([rows[0], stopped], "Sweep x")))))[1]
+    assert (line["val 0.10d before"], line["val 0.10d after"]) == ("1.5", "30.25")
+    assert (line["status"], line["ADD(-S) 0.10d"], line["seconds"]) == ("stopped: hopeless", "", "")
+    document = to_markdown(trial_table([rows[0], stopped], "Sweep x"))
+    assert f"STOPPED: {stopped.name}: hopeless" in document
+    assert document.splitlines()[5].endswith("| stopped |")
+    waiting = dataclasses.replace(rows[1], status="waiting", reason=None)
+    assert to_markdown(trial_table([waiting], "x")).endswith(f"WAITING: {waiting.name}\n")
+
+
+def test_where_all_finished_no_column_says_so_to_readers(rows: list[Row]) -> None:
+    assert "finished" not in to_markdown(trial_table([rows[0], rows[2]], "Sweep x"))

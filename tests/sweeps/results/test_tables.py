@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from epropnp.evaluation.scores import Estimate
-from sweeps.results.tables import COLUMNS, MIXED_NOTE, Row, table_csv, table_markdown, table_rich
-from sweeps.space import PlannedTrial
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from sweeps.results.columns import Row
+from sweeps.results.tables import COLUMNS, MIXED_NOTE, trial_table
+from sweeps.search.search import Planned
 
 DATASET = "abc123def456"
 
@@ -21,9 +23,9 @@ def row(made_row: Callable[..., Row]) -> Row:
 
 
 @pytest.fixture
-def failed(planned: PlannedTrial) -> Row:
+def failed(planned: Planned) -> Row:
     reason = "loss is not finite at step 3"
-    return Row(name="broken", config=planned.config, dataset_id=DATASET, failure=reason)
+    return Row(name="broken", config=planned.config, dataset_id=DATASET, status="failed", reason=reason)
 
 
 def _cells(markdown: str) -> list[dict[str, str]]:
@@ -33,7 +35,7 @@ def _cells(markdown: str) -> list[dict[str, str]]:
 
 
 def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
-    cells = _cells(table_markdown([row], "title"))[0]
+    cells = _cells(to_markdown(trial_table([row], "title")))[0]
     assert cells == {
         "recipe": "tiny",
         "backbone": "test_resnet",
@@ -70,7 +72,7 @@ def test_csv_keeps_full_precision_and_reads_back(row: Row, failed: Row) -> None:
     assert row.result is not None
     result = dataclasses.replace(row.result, weights_sha256="0123456789abcdef")
     scores = {**row.scores, "add_area": Estimate(100 / 3, 29.5, 37.25)}
-    text = table_csv([dataclasses.replace(row, result=result, scores=scores), failed])
+    text = to_csv(trial_table([dataclasses.replace(row, result=result, scores=scores), failed], "title"))
     read = list(csv.DictReader(io.StringIO(text)))
     assert float(read[0]["ADD(-S) area"]) == 100 / 3
     assert [read[0][f"ADD(-S) area {bound}"] for bound in ("low", "high")] == ["29.5", "37.25"]
@@ -82,8 +84,8 @@ def test_csv_keeps_full_precision_and_reads_back(row: Row, failed: Row) -> None:
 
 
 def test_failed_trials_stay_in_the_table_with_their_reason(row: Row, failed: Row) -> None:
-    markdown = table_markdown([row, failed], "title")
-    assert _cells(markdown)[1]["seconds"] == "failed"
+    markdown = to_markdown(trial_table([row, failed], "title"))
+    assert (_cells(markdown)[1]["seconds"], _cells(markdown)[1]["status"]) == ("-", "failed")
     assert "FAILED: broken: loss is not finite at step 3" in markdown
 
 
@@ -91,14 +93,14 @@ def test_mixed_initialisation_is_said(row: Row) -> None:
     model = dataclasses.replace(row.config.model, pretrained=True)
     config = dataclasses.replace(row.config, model=model)
     mixed = [row, dataclasses.replace(row, config=config)]
-    assert MIXED_NOTE in table_markdown(mixed, "title")
-    assert MIXED_NOTE not in table_markdown([row, row], "title")
+    assert MIXED_NOTE in to_markdown(trial_table(mixed, "title"))
+    assert MIXED_NOTE not in to_markdown(trial_table([row, row], "title"))
 
 
 def test_terminal_table_folds_shared_settings_into_the_caption(row: Row) -> None:
     config = dataclasses.replace(row.config, seed=1)
     rows = [row, dataclasses.replace(row, config=config)]
-    table = table_rich(rows, "title", 200)
+    table = to_rich(trial_table(rows, "title"), 200)
     titles = [str(column.header) for column in table.columns]
     assert "seed" in titles
     assert "dataset" not in titles
@@ -115,7 +117,7 @@ def test_a_terminal_shows_the_telling_scores_each_trial_on_one_line(
     names = ("swin_nano_patch4_window8", "convnext_zepto_rms")
     rows = [made_row(backbone=name, seed=seed) for name in names for seed in (0, 1)]
     buffer = io.StringIO()
-    Console(file=buffer, width=width).print(table_rich(rows, "title", width))
+    Console(file=buffer, width=width).print(to_rich(trial_table(rows, "title"), width))
     lines = [line.strip() for line in buffer.getvalue().splitlines()]
     trials = [line for line in lines if line.startswith(names)]
     assert len(trials) == 4

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
 from epropnp.models.network import CorrespondenceNet
+from epropnp.pnp import Correspondences
 from epropnp.training.config import DataConfig, LossConfig
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import with_optim
@@ -22,12 +23,12 @@ COORD, MC, NORM = 2.0, 0.3, 4.0  # weights of the terms, and the running scale
 class Smooth(nn.Module):
     """In place of the pose layer: functions without random numbers, of each object by itself."""
 
-    def monte_carlo(self, points_obj: Tensor, points_img: Tensor, weights: Tensor, *_: Any, **__: Any) -> Any:
-        moments = (weights * points_img).mean((1, 2))
+    def monte_carlo(self, given: Correspondences, **_: Any) -> Any:
+        moments = (given.weights * given.points_img).mean((1, 2))
         return SimpleNamespace(log_evidence=moments, delta=None)
 
-    def cost(self, pose: Tensor, points_obj: Tensor, *_: Any) -> Tensor:
-        return points_obj.square().sum((1, 2))
+    def cost(self, given: Correspondences, pose: Tensor, **_: Any) -> Tensor:
+        return given.points_obj.square().sum((1, 2))
 
 
 def whole_loss(net: CorrespondenceNet, batch: Batch) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from epropnp.models.backbones import Backbone, feature_levels
 
@@ -89,3 +89,18 @@ def test_the_nano_swin_is_of_the_size_that_it_says() -> None:
     with torch.no_grad():  # in training: no block is ever left out
         first, again = small.train()(image)[-1], small(image)[-1]
     assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("net_px", [224, 280])
+def test_an_image_is_fitted_to_a_network_without_a_shift(net_px: int) -> None:
+    """Pixel m of 224 lies at 256 / 224 (m + 1/2) - 1/2 of 256; the statistics are taken off afterwards."""
+    backbone = Backbone.__new__(Backbone)
+    nn.Module.__init__(backbone)
+    backbone.net_px, backbone.net, backbone._nhwc = net_px, nn.Sequential(), False
+    backbone.mean, backbone.std = torch.tensor(3.0), torch.tensor(2.0)
+    image = torch.arange(256.0).expand(1, 3, 256, 256)
+    line = 2 * torch.stack(list(backbone(image)))[0, 0, net_px // 2] + 3
+    expected = 256 / net_px * (torch.arange(net_px) + 0.5) - 0.5
+    gap = (line - expected)[2:-2]
+    assert gap.abs().max() < (0.1 if net_px < 256 else 1e-3)  # what shrinks is averaged with rounded weights
+    assert gap.mean().abs() < 1e-3

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import backbones
+from sweeps.flags import SweepConfig
 
 SCRIPT = Path(backbones.__file__)
 
@@ -39,6 +40,11 @@ SCRIPT = Path(backbones.__file__)
         (["--recipe", "quick", "--backbones", "resnt34"], ["resnt34", "did you mean 'resnet34'"]),
         (["--recipe", "quick", "--heads", "decon"], ["decon", "did you mean 'deconv'"]),
         (["--recipe", "quick", "--resume"], ["--resume", "no sweep"]),
+        (["--resume", "--name", "first"], ["--resume: no sweep 'first' in", "start one without --resume"]),
+        (["--recipe", "quick", "--set", "optim.lr=1", "optim.lr=2"], ["twice", "--vary optim.lr 1 2"]),
+        (["--recipe", "quick", "--vary", "optim.lrr", "1"], ["optim.lrr", "did you mean 'optim.lr'"]),
+        (["--recipe", "quick", "--vary", "optim.lr", "fast"], ["optim.lr", "fast"]),
+        (["--recipe", "quick", "--case", "a", "optim.lr=-1"], ["case 'a'", "optim.lr"]),
     ],
 )
 def test_bad_input_gives_one_line(
@@ -93,12 +99,15 @@ def started(out: Path, *words: str) -> Path:
 def test_a_resumed_sweep_has_the_flags_it_was_started_with(tmp_path: Path) -> None:
     settings = ("--set", "optim.lr=1e-3", "data.points=64")
     started(tmp_path, "--recipe", "quick", "--seeds", "0", "1", *settings, "--set", "pnp.amis_samples=16")
-    config, words = backbones._read_flags(["--out", str(tmp_path), "--resume", "--seeds", "0", "1", "2"])
-    assert config.recipe == ("quick",)
-    assert config.seeds == (0, 1, 2)
-    assert config.settings == ["optim.lr=1e-3", "data.points=64", "pnp.amis_samples=16"]
-    assert config.resume
-    assert words[:2] == ["--recipe", "quick"]
+    words = ["--out", str(tmp_path), "--resume", "--seeds", "2"]
+    called = backbones._called(backbones.parse(SweepConfig, "", words, "x"), words)
+    first, second = called.commands
+    assert (first.recipe, first.seeds, second.seeds) == (("quick",), (0, 1), (2,))
+    assert first.settings == ["optim.lr=1e-3", "data.points=64", "pnp.amis_samples=16"]
+    assert called.config.recipe == ("quick",)
+    assert called.config.resume
+    assert called.sweep is not None
+    assert (called.sweep.name, called.sweep.sweep_id, called.words) == ("mine", "a1", words)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"sweep_id": "a1"}', '{"sweep_id": "a1", "arguments": 3}'])

@@ -18,7 +18,6 @@ from epropnp.training import trainer as trainer_module
 from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.objective import Objective
-from epropnp.training.seeds import mixed_seed
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny, with_optim
 
@@ -41,11 +40,6 @@ def fp16(**changes: Any) -> TrialConfig:
     """On images of 32 px: a CPU is slow at it."""
     config = with_optim(precision="fp16", **changes)
     return dataclasses.replace(config, model=dataclasses.replace(config.model, input_px=32))
-
-
-def test_seeds_differ_in_every_random_choice() -> None:
-    numbers = [mixed_seed(seed, draw) for seed in (0, 1, 2**32, 2**32 + 1) for draw in range(50)]
-    assert len({number % 2**32 for number in numbers}) == 200
 
 
 @pytest.mark.slow

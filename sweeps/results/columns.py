@@ -1,0 +1,93 @@
+"""The rows of a sweep's tables, and the columns that tell them apart."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table import Cell, Column, yes_no
+from epropnp.plain import flatten
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import INCIDENTAL
+from epropnp.training.record import Status
+from epropnp.training.result import Metrics, TrialResult
+
+NAME = "backbone"  # always shown
+WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
+# Settings that have a column of their own, or are told by one.
+COVERED = ("recipe", "model.backbone", "model.head", "model.pretrained", "loss.mc", "seed", *INCIDENTAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One trial in the table: its result and its scores, or the reason why it has none.
+
+    Attributes:
+        name, config, dataset_id, status, reason, history, result: of the trial.
+        case: that it is of, where a sweep compares cases.
+        scores: on the test split, of a finished one.
+    """
+
+    name: str
+    config: TrialConfig
+    dataset_id: str
+    status: Status = "finished"
+    reason: str | None = None
+    history: Sequence[Metrics] = ()
+    result: TrialResult | None = None
+    case: str | None = None
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialColumn(Column):
+    """A column with a cell for each trial.
+
+    Attributes:
+        value: the cell of a row.
+    """
+
+    value: Callable[[Row], Cell]
+
+
+SETTINGS: tuple[TrialColumn, ...] = (
+    TrialColumn("recipe", lambda row: row.config.recipe, folds=True),
+    TrialColumn(NAME, lambda row: row.config.model.backbone, one_line=WIDE),
+    TrialColumn("head", lambda row: row.config.model.head, folds=True),
+    TrialColumn("loss weight", lambda row: row.config.loss.mc, text="{:g}".format, folds=True),
+    TrialColumn("pretrained", lambda row: row.config.model.starts_from_weights, text=yes_no, folds=True),
+)
+
+
+def setting_columns(rows: Sequence[Row]) -> tuple[TrialColumn, ...]:
+    """What tells the settings of these rows apart: what always stands, cases, and whatever else varies.
+
+    What follows from the recipe or the case is told by it.
+    """
+    cases = (TrialColumn("case", lambda row: row.case),) if any(row.case for row in rows) else ()
+    columns = (*SETTINGS, *cases, *map(_column, _varying(rows)))
+    return tuple(_distinct(column, rows) for column in columns)
+
+
+def _varying(rows: Sequence[Row]) -> list[str]:
+    """Dotted settings that differ between rows of one recipe and case."""
+    groups: dict[tuple[str, str | None], list[Mapping[str, Cell]]] = {}
+    for row in rows:
+        groups.setdefault((row.config.recipe, row.case), []).append(flatten(row.config))
+    return [
+        key
+        for key in flatten(TrialConfig())
+        if key not in COVERED
+        and any(len({str(values.get(key)) for values in group}) > 1 for group in groups.values())
+    ]
+
+
+def _column(key: str) -> TrialColumn:
+    return TrialColumn(key, lambda row: flatten(row.config)[key], folds=True)
+
+
+def _distinct(column: TrialColumn, rows: Sequence[Row]) -> TrialColumn:
+    """The column, with values in full where two that differ would read alike."""
+    values = {value for row in rows if (value := column.value(row)) is not None}
+    alike = len({column.text(value) for value in values}) < len(values)
+    return dataclasses.replace(column, text=str) if alike else column

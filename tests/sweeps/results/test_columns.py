@@ -1,0 +1,80 @@
+"""The columns and names that tell settings apart: whatever varies, and nothing that follows from it."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from epropnp.evaluation.table import cell_text
+from epropnp.training.overrides import override
+from sweeps.results.columns import SETTINGS, Row, setting_columns
+from sweeps.results.summary import ImageScores, summarise
+from sweeps.results.tables import SCORES
+
+Make = Callable[..., Row]
+USUAL = [column.title for column in SETTINGS]
+
+
+@pytest.fixture
+def row(made_row: Make) -> Callable[..., Row]:
+    """A finished trial with these settings."""
+    first = made_row()
+
+    def make(*settings: str, case: str | None = None) -> Row:
+        config = override(first.config, settings)
+        return dataclasses.replace(first, name="+".join(settings) or "plain", config=config, case=case)
+
+    return make
+
+
+def cells(rows: list[Row], *titles: str) -> list[tuple[str, ...]]:
+    columns = {column.title: column for column in setting_columns(rows)}
+    return [tuple(cell_text(columns[t], columns[t].value(row)) for t in titles) for row in rows]
+
+
+def labels(rows: list[Row]) -> list[str]:
+    """The names of the settings in the summary, in the order of the rows."""
+    scores = {key: np.linspace(0, 100, 4) for key in SCORES.values()}
+    images: Any = ImageScores(sample_id=list("abcd"), object_id=np.ones(4, np.int16), values=scores)
+    return list(summarise(rows, {each.name: images for each in rows}).settings)
+
+
+def test_nothing_else_stands_where_nothing_else_varies(row: Callable[..., Row]) -> None:
+    rows = [row(), row("seed=3"), row("data.workers=2"), row("loss.mc=0.5"), row("model.backbone=test_vit")]
+    assert [column.title for column in setting_columns(rows)] == USUAL
+
+
+def test_whatever_varies_has_a_column(row: Callable[..., Row]) -> None:
+    rows = [row("optim.lr=1e-3"), row("optim.lr=3e-3"), row("optim.lr=3e-3", "model.weight_norm=v1b")]
+    assert [column.title for column in setting_columns(rows)] == [*USUAL, "model.weight_norm", "optim.lr"]
+    assert cells(rows, "optim.lr", "model.weight_norm") == [
+        ("0.001", "v2"),
+        ("0.003", "v2"),
+        ("0.003", "v1b"),
+    ]
+    assert labels(rows[:2]) == ["optim.lr 0.001", "optim.lr 0.003"]
+
+
+def test_what_follows_from_recipe_or_case_is_told_by_them(row: Callable[..., Row]) -> None:
+    recipes = [row("recipe=a", "optim.lr=1e-3"), row("recipe=b", "optim.lr=3e-3")]
+    assert [column.title for column in setting_columns(recipes)] == USUAL
+    assert labels(recipes) == ["a", "b"]
+    cases = [row("optim.lr=1e-3", case="slow"), row("optim.lr=3e-3", "data.points=64", case="fast")]
+    assert [column.title for column in setting_columns(cases)] == [*USUAL, "case"]
+    assert cells(cases, "case") == [("slow",), ("fast",)]
+    assert labels(cases) == ["slow", "fast"]
+    assert [column.title for column in setting_columns([*cases, row("data.points=64", case="slow")])] == [
+        *USUAL,
+        "case",
+        "optim.lr",
+        "data.points",
+    ]
+
+
+def test_values_that_would_read_alike_are_written_in_full(row: Callable[..., Row]) -> None:
+    rows = [row("loss.mc=0.02"), row("loss.mc=0.0200000001")]
+    assert cells(rows, "loss weight") == [("0.02",), ("0.0200000001",)]
+    assert labels(rows) == ["loss weight 0.02", "loss weight 0.0200000001"]
+    assert cells(rows[:1], "loss weight") == [("0.02",)]

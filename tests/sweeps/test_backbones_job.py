@@ -1,0 +1,250 @@
+"""The main job hands everything to its place: data, cells, flags; what is heavy is made up."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from epropnp.errors import UserError
+from epropnp.training.recipes import RECIPES, Recipe
+from sweeps import backbones
+from sweeps.flags import SweepConfig
+from sweeps.folder import open_sweep
+from sweeps.running.signals import TerminatedError
+
+World = SimpleNamespace
+
+
+def flags(words: list[str]) -> SweepConfig:
+    return backbones.parse(SweepConfig, "", words, "x")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> World:
+    """All that the main job calls; `raises` is raised by the sweep, `code` is how it ends."""
+    world = World(ran=[], built=[], fetched=[], raises=None, code=0, recorded=True, interrupted=None)
+
+    def build(config: Any, root: Path) -> Path:
+        world.built.append((config, root))
+        return tmp_path / "made"
+
+    def run(cells: Any, dataset: str, folder: Path, **others: Any) -> Any:
+        world.ran.append(SimpleNamespace(cells=cells, dataset=dataset, folder=folder, **others))
+        open_sweep(folder).with_command(others["command"]).write()
+        if world.raises is not None:
+            raise world.raises
+        return SimpleNamespace(
+            code=world.code, recorded=world.recorded, interrupted=world.interrupted, report="report"
+        )
+
+    class Dataset(SimpleNamespace):
+        objects: dict[int, Any] = {1: SimpleNamespace(name="ape"), 6: SimpleNamespace(name="cat")}  # noqa: RUF012
+
+        def __init__(self, place: str) -> None:
+            super().__init__(place=place)
+
+    patches: dict[str, Callable[..., Any] | Any] = {
+        "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
+        "epropnp.data.reader.ArrowDataset": Dataset,
+        "pipelines.building.build.build": build,
+        "sweeps.sweep.run": run,
+        "sweeps.space.fetch_weights": world.fetched.append,
+        "sweeps.results.report.show": lambda *given: None,
+    }
+    for name, value in patches.items():
+        monkeypatch.setattr(name, value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    world.out = tmp_path / "runs"
+    world.words = ["--recipe", "quick", "--out", str(world.out), "--datasets", str(tmp_path / "sets")]
+    world.words += ["--name", "mine", "--seeds", "0", "4"]
+    return world
+
+
+def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_path: Path) -> None:
+    words = [*world.words, "--trials-at-once", "3", "--ray-address", "h:1", "--check", "no", "--epochs", "9"]
+    assert backbones.main(words) == 0
+    (ran,) = world.ran
+    assert [(c.config.model.backbone, c.config.seed) for c in ran.cells] == [
+        (name, seed) for name in ("test_resnet", "test_convnext") for seed in (0, 4)
+    ]
+    assert {cell.config.optim.epochs for cell in ran.cells} == {9}
+    assert (ran.dataset, ran.folder) == (str(tmp_path / "made"), world.out / "mine")
+    assert (ran.at_once, ran.address, ran.check, ran.tracking_uri) == (3, "h:1", False, None)
+    assert ran.command == words
+    assert ran.params["flag.seeds"] == (0, 4)
+    assert (ran.params["flag.epochs"], ran.params["flag.name"]) == (9, "mine")
+    assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
+    assert world.fetched == [ran.cells]
+
+
+def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:
+    backbones.main(world.words)
+    first = ["--out", str(world.out), "--resume", "--name", "mine", "--seeds", "4", "7"]
+    assert backbones.main(first) == 0
+    assert [cell.config.seed for cell in world.ran[1].cells] == [0, 4, 7] * 2
+    assert world.ran[1].folder == world.out / "mine"
+    assert backbones.main(["--out", str(world.out), "--resume", "--vary", "data.points", "16"]) == 0
+    found = [(c.config.data.points, c.config.seed) for c in world.ran[2].cells[:6]]
+    assert found == [(points, seed) for points in (32, 16) for seed in (0, 4, 7)]
+    assert backbones.main(["--out", str(world.out), "--resume"]) == 0
+    assert world.ran[3].cells == world.ran[2].cells
+
+
+def test_resume_or_start_does_what_there_is_to_do(world: World) -> None:
+    words = [*world.words, "--resume-or-start"]
+    assert backbones.main(words) == 0
+    assert backbones.main(words) == 0
+    first, second = world.ran
+    assert first.cells == second.cells
+    assert first.folder == second.folder == world.out / "mine"
+    assert open_sweep(first.folder).commands == (tuple(world.words),)
+
+
+def test_settings_of_all_trials_stay_when_a_sweep_is_resumed(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbones.main([*world.words, "--epochs", "2"])
+    assert backbones.main(["--out", str(world.out), "--resume", "--epochs", "3"]) == 2
+    assert "have optim.epochs=2: `--vary optim.epochs 3` adds" in capsys.readouterr().err
+    assert len(world.ran) == 1
+
+
+def test_the_recipe_of_a_sweep_is_that_of_the_machine_it_was_started_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert backbones.main(world.words[2:]) == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+    assert backbones.main(["--out", str(world.out), "--resume"]) == 0
+    assert world.ran[0].cells == world.ran[1].cells
+
+
+@pytest.mark.parametrize(("cuda", "recipe"), [(True, "paper"), (False, "quick")])
+def test_the_recipe_fits_the_machine(cuda: bool, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+    called = backbones.Called((SweepConfig(),), ["--seeds", "1"]).with_recipe(backbones.console_or_file())
+    assert called.config.recipe == (recipe,)
+    assert called.words == ["--seeds", "1", "--recipe", recipe]
+
+
+def test_doubles_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    backbones.main([*world.words, "--seeds", "4", "4", "--heads", "study", "deconv"])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        "merged: seed 4, given twice",
+        "merged: model.head deconv is the same as model.head study",
+    ]
+    assert [cell.config.seed for cell in world.ran[0].cells] == [4, 4]
+
+
+def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backbones.time, "strftime", lambda form: f"at {form}")
+    recipes = [RECIPES["best"], RECIPES["quick"]]
+    found = backbones._new_folder(SweepConfig(out=tmp_path), recipes)
+    assert found == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
+    assert backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes) == tmp_path / "mine"
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="exists; add --resume"):
+        backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes)
+    again = SweepConfig(out=tmp_path, name="mine", resume_or_start=True)  # killed before it noted anything
+    assert backbones._new_folder(again, recipes) == tmp_path / "mine"
+
+
+def test_a_dataset_is_built_as_the_recipe_says_and_from_what_the_flags_name(
+    world: World, tiny: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "lm").mkdir()
+    counts = dataclasses.replace(tiny, train=8, validation=5, test=3)
+    assert backbones._place(flags(world.words), counts, ["ape"]) == str(tmp_path / "made")
+    (built, root), *_ = world.built
+    assert root == tmp_path / "sets"
+    assert (built.objects, built.source, built.backgrounds) == (("ape",), None, None)
+    assert (built.train, built.validation, built.test) == (8, 5, 3)
+
+    words = [*world.words, "--data", str(tmp_path / "lm"), "--backgrounds", str(tmp_path / "photos")]
+    backbones._place(flags(words), counts, ["cat", "can"])
+    built, _ = world.built[1]
+    assert (built.objects, built.source) == (("cat", "can"), tmp_path / "lm")
+    assert built.backgrounds == tmp_path / "photos"
+    assert (built.train, built.validation, built.test) == (1000, 5, 3)  # renderings beside real images
+
+
+@pytest.mark.parametrize(("more", "objects"), [([], ("ape",)), (["--objects", "can", "cat"], ("can", "cat"))])
+def test_objects_are_those_of_the_flags_else_of_the_recipe(
+    world: World, more: list[str], objects: tuple[str, ...]
+) -> None:
+    assert backbones.main([*world.words, *more]) == 0
+    assert world.built[0][0].objects == objects
+
+
+def test_a_built_dataset_is_taken_as_it_is(world: World, tmp_path: Path) -> None:
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / "manifest.json").touch()
+    words = [*world.words, "--data", str(tmp_path / "lm")]
+    assert backbones.main(words) == 0
+    assert world.ran[0].dataset == str(tmp_path / "lm")
+    assert world.built == []
+    config = flags([*words, "--objects", "cat", "can"])
+    with pytest.raises(UserError, match="holds ape, cat; leave --objects out"):
+        backbones._place(config, RECIPES["quick"], ["cat", "can"])
+    remote = dataclasses.replace(config, data="s3://bucket/lm", objects=("cat", "ape"))
+    assert backbones._place(remote, RECIPES["quick"], ["cat", "ape"]) == "s3://bucket/lm"
+
+
+def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backbones.main([*world.words, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 trials, 0 of them done; 8 epochs left" in printed
+    assert "tiny-test_convnext-deconv-mc0.02-seed4-" in printed
+    assert world.ran == world.built == world.fetched == []
+    assert not world.out.exists()
+
+
+def test_records_go_to_the_server_of_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    backbones.main(world.words)
+    assert world.ran[0].tracking_uri == "http://server:5000"
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [(KeyboardInterrupt(), 130), (UserError("no cluster"), 2), (TerminatedError("SIGTERM"), 75)],
+    ids=["Ctrl-C", "bad input", "SIGTERM"],
+)
+def test_what_ends_a_sweep_is_its_exit_code(
+    world: World, stop: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.raises = stop
+    assert backbones.main(world.words) == code
+    assert ("go on with: --resume --name mine" in capsys.readouterr().out) == (code == 130)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_exit_code_is_that_of_the_sweep(world: World, code: int) -> None:
+    world.code = code
+    assert backbones.main(world.words) == code
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.code, world.interrupted = 75, "SIGTERM"
+    assert backbones.main(world.words) == 75
+    assert "interrupted: SIGTERM; go on with: --resume --name mine" in capsys.readouterr().out
+
+
+def test_records_that_could_not_be_sent_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.recorded = False
+    assert backbones.main(world.words) == 0
+    printed = capsys.readouterr().out
+    assert "out of reach; later: --resume --name mine" in printed
+    assert printed.splitlines()[0] == "sweep mine: 4 trials on ape"

@@ -1,0 +1,95 @@
+"""Each flag sets its own field."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from epropnp.errors import UserError
+from sweeps.backbones import DESCRIPTION, PROG, parse
+from sweeps.flags import SweepConfig, check_flags
+
+FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs in the fields of the flags
+    "recipe": (["--recipe", "best", "quick"], {"recipe": ("best", "quick")}),
+    "small": (["--small"], {"small": True}),
+    "set": (
+        ["--set", "optim.lr=1", "loss.coord=2", "--set", "data.points=9"],
+        {"set": (("optim.lr=1", "loss.coord=2"), ("data.points=9",))},
+    ),
+    "vary": (
+        ["--vary", "optim.lr", "1e-3", "3e-3", "--vary", "data.points", "9"],
+        {"vary": (("optim.lr", "1e-3", "3e-3"), ("data.points", "9"))},
+    ),
+    "case": (
+        ["--case", "a", "loss.mc=1", "loss.coord=0", "--case", "b"],
+        {"case": (("a", "loss.mc=1", "loss.coord=0"), ("b",))},
+    ),
+    "backbones": (["--backbones", "x", "y"], {"backbones": ("x", "y")}),
+    "heads": (["--heads", "fpn", "direct"], {"heads": ("fpn", "direct")}),
+    "loss_weights": (["--loss-weights", "0.5", "0"], {"loss_weights": (0.5, 0.0)}),
+    "seeds": (["--seeds", "4", "2"], {"seeds": (4, 2)}),
+    "epochs": (["--epochs", "7"], {"epochs": 7}),
+    "pretrained": (["--pretrained"], {"pretrained": True}),
+    "not pretrained": (["--pretrained", "no"], {"pretrained": False}),
+    "objects": (["--objects", "ape", "can"], {"objects": ("ape", "can")}),
+    "data": (["--data", "s3://bucket/lm"], {"data": "s3://bucket/lm"}),
+    "backgrounds": (["--backgrounds", "."], {"backgrounds": Path()}),
+    "datasets": (["--datasets", "d"], {"datasets": Path("d")}),
+    "out": (["--out", "o"], {"out": Path("o")}),
+    "name": (["--name", "n.1_x-y"], {"name": "n.1_x-y"}),
+    "resume": (["--resume"], {"resume": True}),
+    "resume_or_start": (["--resume-or-start"], {"resume_or_start": True}),
+    "trials_at_once": (["--trials-at-once", "3"], {"trials_at_once": 3}),
+    "ray_address": (["--ray-address", "auto"], {"ray_address": "auto"}),
+    "dry_run": (["--dry-run"], {"dry_run": True}),
+    "check": (["--check"], {"check": True}),
+    "no check": (["--check", "no"], {"check": False}),
+    "describe": (["--describe"], {"describe": True}),
+    "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
+    "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
+    "list all settings": (["--list-settings"], {"list_settings": "*"}),
+}
+
+
+def test_every_flag_is_tried() -> None:
+    tried = {field for _, changes in FLAGS.values() for field in changes}
+    assert tried == {field.name for field in dataclasses.fields(SweepConfig)}
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_sets_its_own_field_and_no_other(flag: str) -> None:
+    words, changes = FLAGS[flag]
+    config = parse(SweepConfig, DESCRIPTION, words, PROG)
+    check_flags(config)
+    assert config == dataclasses.replace(SweepConfig(), **changes)
+
+
+def test_without_flags_nothing_is_asked_for_but_places() -> None:
+    config = SweepConfig()
+    assert (config.out, config.datasets) == (Path("runs"), Path("data"))
+    others = set(vars(config)) - {"out", "datasets"}
+    assert {name for name in others if getattr(config, name) not in (None, (), False)} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "--set optim.lr=1e-3 optim.lr=3e-3",
+            "--set: optim.lr is given twice; to compare the values: --vary optim.lr 1e-3 3e-3",
+        ),
+        ("--set optim.lr=1e-3 --set optim.lr=3e-3", "--vary optim.lr 1e-3 3e-3"),
+        ("--case a loss.mc=1 loss.mc=2", "--case a: loss.mc is given twice"),
+        ("--vary optim.lr", "--vary optim.lr: give the values to compare"),
+        ("--case loss.mc=1", "--case: begin with a name for loss.mc=1"),
+        ("--set loss.mc=1", "--set: loss.mc tells the trials of a sweep apart; use --loss-weights"),
+    ],
+)
+def test_what_is_given_in_two_ways_or_by_halves_is_refused(words: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_flags(parse(SweepConfig, DESCRIPTION, words.split(), PROG))
+
+
+def test_the_same_value_twice_is_no_contradiction() -> None:
+    check_flags(parse(SweepConfig, DESCRIPTION, ["--set", "optim.lr=1e-3", "optim.lr=1e-3"], PROG))
