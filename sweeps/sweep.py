@@ -28,7 +28,6 @@ from sweeps.results.report import Report, report
 from sweeps.running.cluster import Share, ray_session, set_environment, share_of_cluster
 from sweeps.running.progress import SweepProgress
 from sweeps.running.signals import INTERRUPTED, TerminatedError, handled
-from sweeps.running.tune import run_trials
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
 from sweeps.space import Cell
@@ -176,6 +175,8 @@ class _Job:
         return not failed
 
     def _run(self, search: Search, share: Share, updates: int | None = None) -> None:
+        from sweeps.running.tune import run_trials  # only now: Ray looks at its variables when it is imported
+
         known = {trial.name: trial for trial in self.sweep.trials()}
         progress = SweepProgress(
             epochs={trial.name: trial.config.optim.epochs for trial in self.trials},

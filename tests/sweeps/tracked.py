@@ -1,18 +1,14 @@
-"""A tracker for a test, what it hears of trials, and what MLflow holds of them."""
+"""A tracker for a test, and what MLflow holds of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from epropnp.training.config import TrialConfig
-from epropnp.training.record import Status
-from epropnp.training.result import TrialResult
 from sweeps.tracking.listener import Tracking
 from sweeps.tracking.tracker import EXPERIMENT, Tracker
-from sweeps.trial import Trial
 
 
 def tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:
@@ -30,29 +26,6 @@ def tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:
 def tracking(tracker: Tracker, folder: Path, params: Mapping[str, Mapping[str, Any]]) -> Tracking:
     """Of trials whose folders lie in a test's folder."""
     return Tracking(tracker, params, lambda trial: folder / trial)
-
-
-def ended(name: str, status: Status, reason: str | None = None, result: TrialResult | None = None) -> Trial:
-    """A trial as its folder would tell it at its end."""
-    return Trial(
-        name=name,
-        config=TrialConfig(),
-        dataset_id="0123456789ab",
-        test_id=None,
-        status=status,
-        reason=reason,
-        history=(),
-        result=result,
-        record=None,
-        missing=None,
-    )
-
-
-def epoch(number: int, loss: float, earlier: Sequence[float] = ()) -> dict[str, Any]:
-    """What a trial reports at the end of an epoch, whose loss tells what else it measures."""
-    before = [{"train/loss": value, "val/add_0.10d": 1 / value} for value in earlier]
-    metrics = {"train/loss": loss, "val/add_0.10d": 1 / loss}
-    return {"epoch": number, "epochs": 9, "metrics": metrics, "earlier": before}
 
 
 def runs(uri: str, folder: Path) -> dict[str, Run]:

@@ -1,19 +1,16 @@
 """Progress of a sweep: plain lines, the live table, the estimate of the time left."""
 
 import io
-import pickle
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from epropnp.training.record import Status
 from sweeps.running import progress
 from sweeps.running.progress import SweepProgress
-
-
-def _trial(name: str) -> Any:
-    return SimpleNamespace(config={"trial": {"name": name}})
+from tests.sweeps.told import ended
 
 
 def _result(epoch: int) -> dict[str, Any]:
@@ -30,18 +27,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def _sweep(buffer: io.StringIO, terminal: bool) -> SweepProgress:
     console = Console(file=buffer, force_terminal=terminal, width=160)
-    return SweepProgress({"a": 4, "b": 4, "c": 4}, kept=["c"], at_once=1, console=console)
+    return SweepProgress({"a": 4, "b": 4, "c": 4}, before={"c": "finished"}, at_once=1, console=console)
 
 
 def test_plain_lines_where_there_is_no_terminal(clock: Any) -> None:
     buffer = io.StringIO()
     with _sweep(buffer, terminal=False) as sweep:
-        sweep.on_trial_start(0, [], _trial("a"))
+        sweep.started("a")
         for epoch in range(3):
-            sweep.on_trial_result(0, [], _trial("a"), _result(epoch))
+            sweep.reported("a", _result(epoch))
             clock.time_s += 10.0
-        sweep.on_trial_complete(0, [], _trial("a"))
-        sweep.on_trial_result(0, [], _trial("b"), {"failed": "diverged"})
+        sweep.ended(ended("a", "finished"))
+        sweep.ended(ended("b", "failed", "diverged"))
     lines = buffer.getvalue().splitlines()
     assert "epoch 2/4  loss 1.5  val ADD(-S) 0.10d 12.3 %  left 20 s  sweep 1 min 00 s" in lines[3]
     assert lines[4].endswith("a  finished")
@@ -51,25 +48,72 @@ def test_plain_lines_where_there_is_no_terminal(clock: Any) -> None:
 def test_estimate_counts_waiting_trials_and_leaves_out_finished_ones(clock: Any) -> None:
     sweep = _sweep(io.StringIO(), terminal=False)
     assert sweep.seconds_left(clock.time_s) is None
-    sweep.on_trial_start(0, [], _trial("a"))
-    sweep.on_trial_result(0, [], _trial("a"), _result(0))
+    sweep.started("a")
+    sweep.reported("a", _result(0))
     clock.time_s += 10.0
-    sweep.on_trial_result(0, [], _trial("a"), _result(1))
+    sweep.reported("a", _result(1))
     assert sweep.seconds_left(clock.time_s) == pytest.approx(30.0 + 40.0)
-    sweep.on_trial_complete(0, [], _trial("a"))
+    sweep.ended(ended("a", "finished"))
     assert sweep.seconds_left(clock.time_s) == pytest.approx(40.0)
 
 
 def test_live_table_shows_every_trial(clock: Any) -> None:
     buffer = io.StringIO()
     with _sweep(buffer, terminal=True) as sweep:
-        sweep.on_trial_start(0, [], _trial("a"))
-        sweep.on_trial_result(0, [], _trial("a"), _result(1))
+        sweep.started("a")
+        sweep.reported("a", _result(1))
     text = buffer.getvalue()
     for word in ("running", "waiting", "kept", "1/4", "12.3 %"):
         assert word in text
 
 
-def test_ray_can_store_the_callback() -> None:
-    restored = pickle.loads(pickle.dumps(_sweep(io.StringIO(), terminal=False)))
-    assert set(restored.trials) == {"a", "b", "c"}
+@pytest.mark.parametrize(
+    ("before", "word", "epoch", "left_s"),
+    [
+        ("finished", "kept", 4, 70.0),
+        ("stopped", "stopped", 0, 70.0),
+        ("failed", "waiting", 0, 110.0),  # it will be tried again
+        ("waiting", "waiting", 0, 110.0),
+        ("running", "waiting", 0, 110.0),
+    ],
+)
+def test_trials_that_were_begun_before_stand_as_their_folders_tell(
+    clock: Any, before: Status, word: str, epoch: int, left_s: float
+) -> None:
+    console = Console(file=io.StringIO(), width=160)
+    sweep = SweepProgress({"a": 4, "b": 4, "c": 4}, before={"c": before}, at_once=1, console=console)
+    assert (sweep.trials["c"].status, sweep.trials["c"].epoch) == (word, epoch)
+    assert sweep.trials["b"].status == "waiting"
+    sweep.started("a")
+    sweep.reported("a", _result(0))
+    clock.time_s += 10.0
+    sweep.reported("a", _result(1))
+    assert sweep.seconds_left(clock.time_s) == pytest.approx(left_s)
+    sweep.__rich__()  # each status has a style
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "line", "left_s"),
+    [
+        ("stopped", "too slow", "a  stopped: too slow", 40.0),
+        ("failed", "diverged [at step 3]", "a  failed: diverged [at step 3]", 40.0),
+        ("finished", None, "a  finished", 40.0),
+        ("waiting", "interrupted after epoch 1: the sweep was", None, 70.0),
+        ("running", None, "a  running", 70.0),  # by another process
+    ],
+)
+def test_an_end_is_told_with_its_reason_and_counts_in_the_estimate(
+    clock: Any, status: Status, reason: str | None, line: str | None, left_s: float
+) -> None:
+    buffer = io.StringIO()
+    sweep = _sweep(buffer, terminal=False)
+    sweep.started("a")
+    sweep.reported("a", _result(0))
+    clock.time_s += 10.0
+    sweep.reported("a", _result(1))
+    sweep.ended(ended("a", status, reason))
+    told = buffer.getvalue().splitlines()[-1].partition("  ")[2]
+    assert told == (line or f"a  {status}: {reason}")
+    assert sweep.seconds_left(clock.time_s) == pytest.approx(left_s)
+    assert sweep.trials["a"].epoch == (4 if status == "finished" else 1)
+    sweep.__rich__()

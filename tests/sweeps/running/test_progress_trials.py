@@ -1,7 +1,6 @@
 """What the display says of each of several trials that differ: status, epoch, loss and score of its own."""
 
 import io
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +9,9 @@ from rich.table import Table
 
 from sweeps.running import progress
 from sweeps.running.progress import SweepProgress
+from tests.sweeps.told import ended
 
 EPOCHS = {"a": 4, "b": 8, "c": 6, "d": 5, "e": 3, "f": 2}
-
-
-def _trial(name: str) -> Any:
-    return SimpleNamespace(config={"trial": {"name": name}})
 
 
 def _result(epoch: int, epochs: int, loss: float | None, add: float) -> dict[str, Any]:
@@ -34,15 +30,16 @@ def sweep(buffer: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> SweepProgress
     """Six trials: one running and one behind it, others waiting, kept, failed and broken off."""
     monkeypatch.setattr(progress.time, "time", lambda: 1000.0)
     monkeypatch.setattr(progress.time, "strftime", lambda _: "12:00:00")
-    sweep = SweepProgress(EPOCHS, kept=["d"], at_once=2, console=Console(file=buffer, width=160))
+    sweep = SweepProgress(
+        EPOCHS, before={"d": "finished"}, at_once=2, console=Console(file=buffer, width=160)
+    )
     for name in "abef":
-        sweep.on_trial_start(0, [], _trial(name))
-    sweep.on_trial_result(0, [], _trial("b"), _result(0, 8, None, 1.25))
-    sweep.on_trial_result(0, [], _trial("a"), _result(2, 4, 1.5, 12.34))
-    sweep.on_trial_result(0, [], _trial("b"), _result(1, 8, 0.25, 56.78))
-    sweep.on_trial_result(0, [], _trial("e"), {"failed": "diverged [at step 3]"})
-    sweep.on_trial_complete(0, [], _trial("e"))
-    sweep.on_trial_recover(0, [], _trial("f"))
+        sweep.started(name)
+    sweep.reported("b", _result(0, 8, None, 1.25))
+    sweep.reported("a", _result(2, 4, 1.5, 12.34))
+    sweep.reported("b", _result(1, 8, 0.25, 56.78))
+    sweep.ended(ended("e", "failed", "diverged [at step 3]"))
+    sweep.retried("f")
     return sweep
 
 
@@ -89,8 +86,8 @@ def test_each_line_names_its_trial_with_its_epoch_loss_and_score(
 
 
 def test_a_trial_keeps_its_last_loss_and_score_when_it_ends(sweep: SweepProgress) -> None:
-    sweep.on_trial_complete(0, [], _trial("b"))
-    sweep.on_trial_error(0, [], _trial("f"))
+    sweep.ended(ended("b", "finished"))
+    sweep.ended(ended("f", "failed", "its process ended"))
     rows = _rows(sweep)
     assert rows["b"] == ["finished", "8/8", "0.25", "56.8 %"]
     assert rows["f"][0] == "failed"
@@ -98,13 +95,7 @@ def test_a_trial_keeps_its_last_loss_and_score_when_it_ends(sweep: SweepProgress
 
 
 def test_a_trial_that_is_tried_again_goes_on_from_what_it_reports(sweep: SweepProgress) -> None:
-    sweep.on_trial_start(0, [], _trial("f"))
+    sweep.started("f")
     assert _rows(sweep)["f"][:2] == ["running", "0/2"]
-    sweep.on_trial_result(0, [], _trial("f"), _result(1, 2, 3.0, 4.0))
+    sweep.reported("f", _result(1, 2, 3.0, 4.0))
     assert _rows(sweep)["f"] == ["running", "1/2", "3", "4.0 %"]
-
-
-def test_reports_without_an_epoch_change_nothing(sweep: SweepProgress) -> None:
-    before = _rows(sweep)
-    sweep.on_trial_result(0, [], _trial("a"), {"done": True})
-    assert _rows(sweep) == before

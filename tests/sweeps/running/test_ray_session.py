@@ -52,19 +52,17 @@ def test_the_users_own_settings_win(environment: dict[str, str]) -> None:
 def test_ray_has_time_to_start_on_a_busy_machine_before_it_is_imported() -> None:
     """Ray reads the times that it waits for its own processes once, when it is imported."""
     program = """if True:
-        import os, sys, types
-        import sweeps.running.cluster
-        from sweeps import backbones
-        set_environment = sweeps.running.cluster.set_environment
+        import os, sys
+        from pathlib import Path
+        from sweeps import backbones, describe, forecast, space, sweep  # all that comes before
+        set_environment = sweep.set_environment
         def noted(address):
             assert "ray" not in sys.modules
             set_environment(address)
             print(*(os.environ[f"RAY_{what}_wait_time_s"] for what in ("raylet_start", "gcs_server_port")))
             raise SystemExit(7)
-        sweeps.running.cluster.set_environment = noted
-        # Imports `epropnp` only, which never imports Ray, but torch, which takes seconds.
-        sys.modules["sweeps.space"] = types.SimpleNamespace(fetch_weights=None)
-        backbones.main(["--recipe", "quick"])
+        sweep.set_environment = noted
+        sweep.run([], "no dataset", Path("no folder"))
     """
     own = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "TUNE_"))}
     done = subprocess.run(

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from epropnp.training.result import TrialResult
 from sweeps.tracking.tracker import PARENT, PARENT_TAG, REASON_TAG
-from tests.sweeps import tracked
+from tests.sweeps import told, tracked
 
 TRIAL = "resnet10t-deconv-mc0.02-seed0"
 
@@ -114,10 +114,10 @@ def test_the_listener_follows_a_trial_to_its_end(uri: str, tmp_path: Path, resul
     tracker = tracked.tracker(uri, tmp_path)
     listener = tracked.tracking(tracker, tmp_path, {TRIAL: {"seed": 0}, "bad": {"seed": 1}})
     listener.started(TRIAL)
-    listener.reported(TRIAL, tracked.epoch(2, 1.0, earlier=[4.0, 2.0]))
-    listener.ended(tracked.ended(TRIAL, "finished", result=result))
+    listener.reported(TRIAL, told.epoch(2, 1.0, earlier=[4.0, 2.0]))
+    listener.ended(told.ended(TRIAL, "finished", result=result))
     listener.started("bad")
-    listener.ended(tracked.ended("bad", "failed", "loss is not finite"))
+    listener.ended(told.ended("bad", "failed", "loss is not finite"))
     runs = tracked.runs(uri, tmp_path)
     assert runs[TRIAL].info.status == "FINISHED"
     assert tracked.history(uri, runs[TRIAL], "train/loss") == [(0, 4.0), (1, 2.0), (2, 1.0)]
@@ -131,11 +131,11 @@ def test_the_listener_follows_a_trial_to_its_end(uri: str, tmp_path: Path, resul
 def test_a_trial_that_breaks_and_is_tried_again_keeps_its_run_open(uri: str, tmp_path: Path) -> None:
     listener = tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {TRIAL: {}})
     listener.started(TRIAL)
-    listener.reported(TRIAL, tracked.epoch(0, 4.0))
+    listener.reported(TRIAL, told.epoch(0, 4.0))
     listener.retried(TRIAL)
     assert tracked.runs(uri, tmp_path)[TRIAL].info.status == "RUNNING"
     listener.started(TRIAL)
-    listener.reported(TRIAL, tracked.epoch(1, 2.0, earlier=[4.0]))
+    listener.reported(TRIAL, told.epoch(1, 2.0, earlier=[4.0]))
     run = tracked.runs(uri, tmp_path)[TRIAL]
     assert tracked.history(uri, run, "train/loss") == [(0, 4.0), (1, 2.0)]
     assert run.info.status == "RUNNING"

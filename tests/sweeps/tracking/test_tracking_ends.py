@@ -15,7 +15,7 @@ from epropnp.training.result import TrialResult
 from sweeps.tracking import tracker as module
 from sweeps.tracking.listener import FILES, Tracking
 from sweeps.tracking.tracker import REASON_TAG, Tracker
-from tests.sweeps import tracked
+from tests.sweeps import told, tracked
 
 A = "resnet-seed0"
 
@@ -99,7 +99,7 @@ def test_an_end_has_a_status_and_a_reason_until_the_trial_goes_on(
 ) -> None:
     listener.started(A)
     clock.now_s += 60
-    listener.ended(tracked.ended(A, status, reason))
+    listener.ended(told.ended(A, status, reason))
     found = run(uri, tmp_path)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == (shown, tag)
     assert found.info.end_time == (None if status == "running" else clock.now_ms)
@@ -107,7 +107,7 @@ def test_an_end_has_a_status_and_a_reason_until_the_trial_goes_on(
     found = run(uri, tmp_path)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("RUNNING", None)
     clock.now_s += 60
-    listener.ended(tracked.ended(A, "finished"))
+    listener.ended(told.ended(A, "finished"))
     found = run(uri, tmp_path)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("FINISHED", None)
     assert found.info.end_time == clock.now_ms
@@ -124,7 +124,7 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
         clock.write(tmp_path / A / name, f"file {number}")
     clock.write(tmp_path / A / "checkpoint.pt", "too large")
     listener.started(A)
-    listener.ended(tracked.ended(A, "finished", result=dataclasses.replace(result, epochs=12)))
+    listener.ended(told.ended(A, "finished", result=dataclasses.replace(result, epochs=12)))
     found = run(uri, tmp_path)
     for name, value in result.test.items():
         assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
@@ -143,7 +143,7 @@ def test_what_ended_before_is_not_stored_again(
     """Such as when a sweep is gone on with, which tells of all that is finished."""
     clock.write(tmp_path / A / "result.json", "first")
     listener.started(A)
-    trial = tracked.ended(A, "finished", result=result)
+    trial = told.ended(A, "finished", result=result)
     listener.ended(trial)
     before = run(uri, tmp_path)
     clock.now_s += 3600
@@ -166,7 +166,7 @@ def test_files_that_have_changed_since_are_stored_again(
     """Such as pictures that were drawn after the driver was killed."""
     clock.write(tmp_path / A / "result.json", "first")
     listener.started(A)
-    trial = tracked.ended(A, "finished", result=result)
+    trial = told.ended(A, "finished", result=result)
     listener.ended(trial)
     clock.now_s += 10
     clock.write(tmp_path / A / "predictions.png", "drawn later")
@@ -184,10 +184,10 @@ def test_other_scores_of_a_test_that_was_repeated_are_logged(
     uri: str, tmp_path: Path, listener: Tracking, clock: Clock, result: TrialResult
 ) -> None:
     listener.started(A)
-    listener.ended(tracked.ended(A, "finished", result=result))
+    listener.ended(told.ended(A, "finished", result=result))
     clock.now_s += 10
     again = dataclasses.replace(result, test=result.test | {"add_area": 99.0})
-    listener.ended(tracked.ended(A, "finished", result=again))
+    listener.ended(told.ended(A, "finished", result=again))
     found = run(uri, tmp_path)
     assert found.data.metrics["test/add_area"] == 99.0
     assert found.info.end_time == clock.now_ms
@@ -197,11 +197,11 @@ def test_a_trial_that_a_killed_driver_left_running_is_closed_with_all_that_it_ha
     uri: str, tmp_path: Path, listener: Tracking, clock: Clock, stored: list[str], result: TrialResult
 ) -> None:
     listener.started(A)
-    listener.reported(A, tracked.epoch(0, 8.0))
+    listener.reported(A, told.epoch(0, 8.0))
     clock.write(tmp_path / A / "result.json", "first")
     clock.now_s += 3600
     later = tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {A: {}})
-    later.ended(tracked.ended(A, "finished", result=result))
+    later.ended(told.ended(A, "finished", result=result))
     found = run(uri, tmp_path)
     assert (found.info.status, stored) == ("FINISHED", ["result.json"])
     assert found.data.metrics["test/add_area"] == result.test["add_area"]
@@ -226,7 +226,7 @@ def test_an_end_during_an_outage_is_sent_later_with_its_time_and_files(
         outage.setattr(MlflowClient, "log_artifact", broken)
         clock.now_s += 60
         ended_ms = clock.now_ms
-        listener.ended(tracked.ended(A, "finished", result=result))
+        listener.ended(told.ended(A, "finished", result=result))
         assert run(uri, tmp_path).info.status == "RUNNING"  # what it shows is all there or not closed
     clock.now_s += 60
     assert tracker.flush()

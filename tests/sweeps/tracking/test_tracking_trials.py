@@ -9,7 +9,7 @@ import pytest
 
 from epropnp.training.result import TrialResult
 from sweeps.tracking.tracker import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG
-from tests.sweeps import tracked
+from tests.sweeps import told, tracked
 
 A, B, C = "resnet-seed0", "vit-seed1", "broken-seed2"
 
@@ -31,16 +31,16 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     tracker.start(PARENT, {"flag.seeds": (0, 1)})
     for name in (A, B, C):
         listener.started(name)
-    listener.reported(B, tracked.epoch(0, 50.0))
-    listener.reported(A, tracked.epoch(0, 8.0))
-    listener.reported(A, tracked.epoch(1, 4.0))
-    listener.reported(B, tracked.epoch(1, 25.0))
-    listener.reported(A, tracked.epoch(2, 2.0))
+    listener.reported(B, told.epoch(0, 50.0))
+    listener.reported(A, told.epoch(0, 8.0))
+    listener.reported(A, told.epoch(1, 4.0))
+    listener.reported(B, told.epoch(1, 25.0))
+    listener.reported(A, told.epoch(2, 2.0))
     _texts(tmp_path / A, result="first", predictions="of the first", other="is not asked for")
     _texts(tmp_path / B, result="second", calibration="how sure the second was")
     _texts(tmp_path / C, predictions="of an earlier end")
     of_a = dataclasses.replace(result, epochs=7, test={"add_area": 1.5, "2deg2cm": 2.5})
-    listener.ended(tracked.ended(A, "finished", result=of_a))
+    listener.ended(told.ended(A, "finished", result=of_a))
     runs = tracked.runs(uri, tmp_path)  # all is there when the trial ends, while others run
     assert {name: run.info.status for name, run in runs.items()} == {
         A: "FINISHED",
@@ -50,9 +50,9 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     }
     assert tracked.artifacts(uri, runs[A]) == {"result.json": "first", "predictions.parquet": "of the first"}
     assert tracked.history(uri, runs[A], "test/add_area") == [(7, 1.5)]
-    listener.ended(tracked.ended(C, "failed", "diverged"))
+    listener.ended(told.ended(C, "failed", "diverged"))
     of_b = dataclasses.replace(result, epochs=9, test={"add_area": 3.5})
-    listener.ended(tracked.ended(B, "finished", result=of_b))
+    listener.ended(told.ended(B, "finished", result=of_b))
     _texts(tmp_path / "sweep", other="whole")
     tracker.finish(PARENT, "KILLED", files=[tmp_path / "sweep" / "other.txt", tmp_path / "not there"])
 
@@ -123,9 +123,9 @@ def test_epochs_that_a_killed_driver_missed_are_sent_once_each_trial_its_own(
     again = tracked.tracking(tracker, tmp_path, {A: {}, B: {}})
     for name in (A, B):
         again.started(name)
-    again.reported(A, tracked.epoch(3, 1.0, earlier=[8.0, 4.0, 2.0]))
-    again.reported(B, tracked.epoch(2, 12.5, earlier=[50.0, 25.0]))
-    again.reported(A, tracked.epoch(4, 0.5))
+    again.reported(A, told.epoch(3, 1.0, earlier=[8.0, 4.0, 2.0]))
+    again.reported(B, told.epoch(2, 12.5, earlier=[50.0, 25.0]))
+    again.reported(A, told.epoch(4, 0.5))
     runs = tracked.runs(uri, tmp_path)
     losses = {name: tracked.history(uri, runs[name], "train/loss") for name in (A, B)}
     assert losses[A] == [(0, 8.0), (1, 4.0), (2, 2.0), (3, 1.0), (4, 0.5)]
