@@ -19,6 +19,7 @@ from epropnp.evaluation.table import Column, Layout, Table
 from epropnp.training.config import TrialConfig
 from sweeps.describe import describe
 from sweeps.folder import SWEEP_FILE, open_sweep
+from sweeps.results.read import labels_of
 from sweeps.search.grid import FINAL
 from sweeps.space import Cell
 from sweeps.trial import Trial
@@ -33,6 +34,7 @@ class Forecast:
 
     Attributes:
         name: of its folder.
+        label: what tells it from the others.
         status: as its folder tells; `waiting` if there is none.
         epochs: that are left.
         seconds: that they will take; None where no such network was trained before.
@@ -40,6 +42,7 @@ class Forecast:
     """
 
     name: str
+    label: str
     status: str
     epochs: int
     seconds: float | None
@@ -61,6 +64,7 @@ def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
     recorded = _recorded(folder.parent, dataset_id)
     settings = list(dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells))
     sizes = {setting: row.parameters for setting, row in zip(settings, describe(settings), strict=True)}
+    names = labels_of(planned)
     found = []
     for trial in planned:
         before, config = known.get(trial.name), trial.config
@@ -72,6 +76,7 @@ def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
         found.append(
             Forecast(
                 name=trial.name,
+                label=names[trial.name],
                 status=before.status if before else "waiting",
                 epochs=left,
                 seconds=_seconds(left, speeds),
@@ -91,6 +96,7 @@ def _megabytes(size: int) -> str:
 
 COLUMNS = (
     Column("trial"),
+    Column("folder", csv_only=True),
     Column("status"),
     Column("epochs left", kind="number"),
     Column("time", kind="number", text=_hours, missing="?"),
@@ -100,7 +106,7 @@ COLUMNS = (
 
 def forecast_table(rows: Sequence[Forecast], at_once: int, title: str) -> Table:
     """The trials, and below them the sums, with so many trials at once."""
-    cells = [(row.name, row.status, row.epochs, row.seconds, row.disk_bytes) for row in rows]
+    cells = [(row.label, row.name, row.status, row.epochs, row.seconds, row.disk_bytes) for row in rows]
     known = [row.seconds for row in rows if row.seconds is not None]
     sums = [
         f"{len(rows)} trials, {sum(row.status in FINAL for row in rows)} of them done",

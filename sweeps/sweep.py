@@ -24,6 +24,7 @@ from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.folder import Sweep, open_sweep
 from sweeps.results.pictures import draw_missing
+from sweeps.results.read import labels_of
 from sweeps.results.report import Report, report
 from sweeps.running.cluster import Share, ray_session, set_environment, share_of_cluster
 from sweeps.running.progress import SweepProgress
@@ -180,6 +181,7 @@ class _Job:
         known = {trial.name: trial for trial in self.sweep.trials()}
         progress = SweepProgress(
             epochs={trial.name: trial.config.optim.epochs for trial in self.trials},
+            labels=labels_of(self.trials),
             before={name: known[name].status for name in (t.name for t in self.trials) if name in known},
             at_once=share.at_once,
             console=self.console,

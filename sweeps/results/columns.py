@@ -1,11 +1,12 @@
 """The rows of a sweep's tables, and the columns that tell them apart."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Cell, Column, yes_no
+from epropnp.evaluation.table import Cell, Column, cell_text, yes_no
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
@@ -58,6 +59,9 @@ SETTINGS: tuple[TrialColumn, ...] = (
     TrialColumn("pretrained", lambda row: row.config.model.starts_from_weights, text=yes_no, folds=True),
 )
 
+SEED = TrialColumn("seed", lambda row: row.config.seed, folds=True)
+BARE = ("recipe", NAME, "head", "case")  # titles of what is told apart by its values alone
+
 
 def setting_columns(rows: Sequence[Row]) -> tuple[TrialColumn, ...]:
     """What tells the settings of these rows apart: what always stands, cases, and whatever else varies.
@@ -67,6 +71,24 @@ def setting_columns(rows: Sequence[Row]) -> tuple[TrialColumn, ...]:
     cases = (TrialColumn("case", lambda row: row.case),) if any(row.case for row in rows) else ()
     columns = (*SETTINGS, *cases, *map(_column, _varying(rows)))
     return tuple(_distinct(column, rows) for column in columns)
+
+
+def labels(rows: Sequence[Row]) -> dict[str, str]:
+    """By name, what tells each of these rows from the others, in few words."""
+    columns = [c for c in (*setting_columns(rows), SEED) if len({_label(row, [c]) for row in rows}) > 1]
+    for column in [column for column in columns if column.title not in BARE]:
+        others = [each for each in columns if each is not column]
+        if len({_label(row, others) for row in rows}) == len(rows):
+            columns = others  # such as a loss weight that follows from the recipe
+    found = {row.name: _label(row, columns) for row in rows}
+    alike = Counter(found.values())  # such as one file of weights with two contents
+    return {name: label if alike[label] == 1 else f"{label} {name}" for name, label in found.items()}
+
+
+def _label(row: Row, columns: Sequence[TrialColumn]) -> str:
+    texts = [(column.title, cell_text(column, column.value(row))) for column in columns]
+    words = [text if title in BARE else f"{title} {text}" for title, text in texts]
+    return " ".join(words) or row.config.model.backbone
 
 
 def _varying(rows: Sequence[Row]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sweeps.folder import Sweep
-from sweeps.results.columns import Row
+from sweeps.results.columns import Row, labels
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
@@ -45,3 +45,8 @@ def _row(trial: Trial, case: str | None) -> Row:
 
 def _not_begun(trial: Planned, dataset_id: str) -> Row:
     return Row(name=trial.name, config=trial.config, dataset_id=dataset_id, status="waiting", case=trial.case)
+
+
+def labels_of(planned: Sequence[Planned]) -> dict[str, str]:
+    """By name, what tells each of these trials from the others."""
+    return labels([_not_begun(trial, dataset_id="") for trial in planned])

@@ -17,15 +17,14 @@ import numpy as np
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, compare
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.table import Cell, Column, Layout, Table, cell_text, to_markdown
+from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.training.config import TrialConfig
-from sweeps.results.columns import NAME, Row, TrialColumn, setting_columns
+from sweeps.results.columns import Row, labels, setting_columns
 from sweeps.results.tables import SCORES, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
 SPREAD = "spread between seeds"
-BARE = ("recipe", NAME, "head", "case")  # settings that are told apart by their values alone
 COLUMNS = (
     Column("setting"),
     Column("seeds", kind="number", one_line=0),
@@ -183,21 +182,8 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     groups: dict[TrialConfig, list[Row]] = {}
     for row in rows:
         groups.setdefault(dataclasses.replace(row.config, seed=0), []).append(row)
-    settings = setting_columns(rows)
-    shared = shared_settings(rows, settings)
-    varying = [column for column in settings if column.title not in shared]
-    columns = [column for column in varying if column.title in BARE]
-    for column in varying:  # a loss weight that follows from the recipe needs no mention
-        labels = {_label(group[0], columns) for group in groups.values()}
-        if len(labels) < len(groups) and column not in columns:
-            columns.append(column)
-    return {_label(group[0], columns): group for group in groups.values()}
-
-
-def _label(row: Row, columns: Sequence[TrialColumn]) -> str:
-    texts = [(column.title, cell_text(column, column.value(row))) for column in columns]
-    words = [text if title in BARE else f"{title} {text}" for title, text in texts]
-    return " ".join(words) or row.config.model.backbone
+    names = labels([group[0] for group in groups.values()])
+    return {names[group[0].name]: group for group in groups.values()}
 
 
 def _notes(rows: Sequence[Row], settings: Mapping[str, Sequence[Row]]) -> list[str]:

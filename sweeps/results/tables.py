@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Layout, Table, millions, shared_texts
-from sweeps.results.columns import WIDE, Row, TrialColumn, setting_columns
+from sweeps.results.columns import SEED, WIDE, Row, TrialColumn, setting_columns
 
 LEGEND = (
     "Scores are percent of the test images, averaged over objects, with 95 % bootstrap intervals over images "
@@ -151,7 +151,7 @@ SCORES = {  # title -> key of `image_scores`
 }
 TELLING = ("ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10")  # in every terminal
 COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
-    TrialColumn("seed", lambda row: row.config.seed, folds=True),
+    SEED,
     _number("parameters", _result("parameters"), text=millions, terminal=WIDE),
     _number("seconds", _result("seconds"), text="{:.0f}".format, terminal=WIDE),
     _number("epochs", _result("epochs")),

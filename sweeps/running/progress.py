@@ -65,15 +65,21 @@ class SweepProgress:
 
     Args:
         epochs: trial name -> epochs that it will train.
+        labels: by name, what to call a trial that is not called by its name.
         before: by name, how trials stood that were begun before.
         at_once: how many run at a time, for the estimate of the whole.
         console: where to show it; a terminal gets a live table, anything else plain lines.
     """
 
     def __init__(
-        self, epochs: Mapping[str, int], before: Mapping[str, Status], at_once: int, console: Console
+        self,
+        epochs: Mapping[str, int],
+        labels: Mapping[str, str],
+        before: Mapping[str, Status],
+        at_once: int,
+        console: Console,
     ) -> None:
-        self.trials = {name: TrialState(name, count) for name, count in epochs.items()}
+        self.trials = {name: TrialState(labels.get(name, name), count) for name, count in epochs.items()}
         for name, status in before.items():
             state = self.trials[name]
             state.status = {"finished": "kept", "stopped": "stopped"}.get(status, "waiting")
@@ -102,7 +108,7 @@ class SweepProgress:
         """A trial's process begins, for the first time or after a failure."""
         state = self.trials[trial]
         state.status, state.started_s, state.reported_s = "running", time.time(), None
-        self._line(state, "started")
+        self._line(state, "started" if state.name == trial else f"started in {trial}")
 
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """An epoch ended."""

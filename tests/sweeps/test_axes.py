@@ -118,7 +118,7 @@ def test_an_axis_of_what_was_set_for_all_keeps_that_value(recipes: Mapping[str, 
         (epochs, points, 1e-3) for epochs in (2, 3, 4) for points in (16, 8)
     ]
     assert before[0] == after[0]
-    with pytest.raises(UserError, match="data.points is varied, and set to 16 for all trials"):
+    with pytest.raises(UserError, match=r"data\.points is varied, and set to 16 for all trials"):
         cells(recipes, f"{first} --vary data.points 8")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from epropnp.evaluation.table import cell_text
 from epropnp.training.overrides import override
+from sweeps.results import columns as module
 from sweeps.results.columns import SETTINGS, Row, setting_columns
 from sweeps.results.summary import ImageScores, summarise
 from sweeps.results.tables import SCORES
@@ -78,3 +79,24 @@ def test_values_that_would_read_alike_are_written_in_full(row: Callable[..., Row
     assert cells(rows, "loss weight") == [("0.02",), ("0.0200000001",)]
     assert labels(rows) == ["loss weight 0.02", "loss weight 0.0200000001"]
     assert cells(rows[:1], "loss weight") == [("0.02",)]
+
+
+def test_labels_say_what_tells_trials_apart_and_no_more(row: Callable[..., Row]) -> None:
+    def told(*rows: Row) -> list[str]:
+        return list(module.labels(rows).values())
+
+    assert told(row()) == ["test_resnet"]
+    assert told(row("seed=0"), row("seed=3")) == ["seed 0", "seed 3"]
+    slow, fast = row("optim.lr=1e-3", "loss.mc=1", case="a"), row("optim.lr=3e-3", "loss.mc=2", case="b")
+    assert told(slow, fast) == ["a", "b"]
+    both = [
+        row(f"optim.lr={lr}", f"loss.mc={weight}", f"seed={seed}", case=case)
+        for lr in (1e-3, 3e-3)
+        for weight, case in ((1, "a"), (2, "b"))
+        for seed in (0, 1)
+    ]
+    assert told(*both)[:3] == ["a optim.lr 0.001 seed 0", "a optim.lr 0.001 seed 1", "b optim.lr 0.001 seed 0"]
+    assert len(set(told(*both))) == 8
+    assert told(row("model.backbone=test_vit"), row()) == ["test_vit", "test_resnet"]
+    twins = [dataclasses.replace(row(), name=name) for name in ("one", "two")]
+    assert told(*twins) == ["test_resnet one", "test_resnet two"]
