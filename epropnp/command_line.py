@@ -36,6 +36,11 @@ def _one_pattern(words: list[str]) -> str:
     return words[0] if words else "*"
 
 
+def shown_as(metavar: str) -> Any:
+    """Annotation of a flag that may be left out, and whose help says what holds then."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 YesNo = Annotated[
     bool | None,
     tyro.constructors.PrimitiveConstructorSpec(

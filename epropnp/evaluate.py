@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from epropnp.command_line import parse
+from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.evaluation.thresholds import Thresholds
 
@@ -42,12 +42,12 @@ class Arguments:
 
     predictions: tyro.conf.Positional[Path]
     """predictions.parquet of a trial."""
-    data: Annotated[str | None, tyro.conf.arg(metavar="DATASET", help_behavior_hint="")] = None
+    data: Annotated[str | None, shown_as("DATASET")] = None
     """Dataset whose object models to score with. Default: those in the file."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    output: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    output: Annotated[Path | None, shown_as("FOLDER")] = None
     """Where scores.csv, scores.md and calibration.png go. Default: beside the predictions."""
-    bop_csv: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    bop_csv: Annotated[Path | None, shown_as("FILE")] = None
     """Also write a results file of the BOP challenge, whose toolkit computes VSD from the depth images."""
     resamples: int = 1000
     """Of the bootstrap."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from epropnp.command_line import Pattern, YesNo, console_or_file, parse
+from epropnp.command_line import Pattern, YesNo, console_or_file, parse, shown_as
 from epropnp.errors import UserError, nearest
 from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, small, study_head
@@ -61,29 +61,25 @@ class Arguments:
     """Where the results go. A training that was begun there is gone on with."""
     recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "quick"
     """What all settings start from; see --list-recipes."""
-    backbone: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    backbone: Annotated[str | None, shown_as("NAME")] = None
     """A timm model. Default: the first one of the recipe."""
-    head: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    head: Annotated[str | None, shown_as("NAME")] = None
     """`deconv`, `direct`, `fpn` or `upsample`. Default: the one that the study gave to such a backbone."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Of all random choices."""
-    epochs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    epochs: Annotated[int | None, shown_as("N")] = None
     """Length of the training. Default: the recipe's, or 40 with --overfit."""
     pretrained: YesNo = None
     """Start from ImageNet weights. Default: the recipe's choice."""
     small: bool = False
     """The recipe at the size of `quick`: small images and networks."""
-    set: tyro.conf.UseAppendAction[
-        Annotated[tuple[tuple[str, ...], ...], tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="")]
-    ] = ()
+    set: tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY=VALUE ...")]] = ()
     """Settings of the config that go over all others, such as `optim.lr=1e-3`."""
-    overfit: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    overfit: Annotated[int | None, shown_as("N")] = None
     """Train on the first N images without augmentation, and test on the same; in batches of N at most."""
-    device: Annotated[
-        Literal["cuda", "cpu"] | None, tyro.conf.arg(metavar="{cuda,cpu}", help_behavior_hint="")
-    ] = None
+    device: Annotated[Literal["cuda", "cpu"] | None, shown_as("{cuda,cpu}")] = None
     """Default: a CUDA device where there is one."""
-    keep_every: Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")] = 0
+    keep_every: Annotated[int, shown_as("N")] = 0
     """Keep the weights of every N-th epoch. Default: only the last and the best."""
     list_recipes: bool = False
     """Only print the recipes."""

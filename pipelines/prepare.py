@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from epropnp.command_line import parse_command
+from epropnp.command_line import parse_command, shown_as
 from epropnp.errors import UserError
 from epropnp.extras import require
 from pipelines.building.config import BuildConfig
@@ -53,9 +53,9 @@ class Build:
     config: tyro.conf.OmitArgPrefixes[BuildConfig]
     root: Path = Path("data")
     """Folder of datasets."""
-    workers: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    workers: Annotated[int | None, shown_as("N")] = None
     """Processes on this machine. Default: one per core."""
-    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS", help_behavior_hint="")] = None
+    ray: Annotated[str | None, shown_as("ADDRESS")] = None
     """Render on a Ray cluster instead: `auto`, `HOST:PORT`, or `local` to start one here."""
 
     def run(self) -> None:
@@ -133,7 +133,7 @@ class Export:
     """Dataset folder, or the URI of one."""
     output: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
     """A new folder."""
-    source: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    source: Annotated[Path | None, shown_as("FOLDER")] = None
     """The folder that real frames and meshes came from; procedural stand-ins need none."""
 
     def run(self) -> None:

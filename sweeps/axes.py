@@ -11,18 +11,15 @@ from epropnp.training.recipes import Recipe, small
 from sweeps.flags import SHORT, SweepConfig
 from sweeps.space import CASE, OWN, RECIPE, Axis, Choice, Space, by_key, choice
 
-FOR_ALL = {
-    "epochs": "optim.epochs",
-    "pretrained": "model.pretrained",
-}  # flags that are settings of all trials
+FOR_ALL = {"epochs": "optim.epochs", "pretrained": "model.pretrained"}  # flags that set all trials
 FIXED = ("small", "set", *FOR_ALL)  # what the trials of a sweep have in common
 
 
 def space_of(commands: Sequence[SweepConfig], recipes: Mapping[str, Recipe]) -> Space:
     """What one sweep compares that was started by the first command and gone on with by the others.
 
-    A later command adds values to axes. An axis that it is the first to name has the value of the recipe,
-    too: what was trained before stays a part of the sweep.
+    A later command adds values to axes. An axis that it is the first to name has the value, too, that all
+    trials had before: what was trained stays a part of the sweep.
 
     Args:
         commands: their flags, checked; the first names its recipes.
@@ -34,17 +31,20 @@ def space_of(commands: Sequence[SweepConfig], recipes: Mapping[str, Recipe]) -> 
     first = commands[0]
     for later in commands[1:]:
         _check_unchanged(first, later)
+    common = [*common_settings(first), *(text for later in commands[1:] for text in _incidental(later))]
+    had = by_key(common)
     axes: dict[str, list[Choice]] = {}
     for number, command in enumerate(commands):
         for name, choices in varied(command).items():
-            known = axes.setdefault(name, [OWN] if number else [])
-            axes[name] = list(dict.fromkeys([*known, *choices]))
+            if number and name not in axes:
+                axes[name] = [choice(name, had.pop(name)) if name in had else OWN]
+            axes[name] = list(dict.fromkeys([*axes.get(name, []), *choices]))
     _check_cases(axes.get(CASE, []))
     chosen = [recipes[name.name] for name in axes.pop(RECIPE, [])]
     return Space(
         recipes=[small(recipe) for recipe in chosen] if first.small else chosen,
         axes=[Axis(name=name, choices=tuple(choices)) for name, choices in axes.items()],
-        settings=[*common_settings(first), *(text for later in commands[1:] for text in _incidental(later))],
+        settings=[f"{key}={text}" for key, text in had.items()],
     )
 
 

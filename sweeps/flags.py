@@ -5,32 +5,26 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
-from epropnp.command_line import Pattern, YesNo
+from epropnp.command_line import Pattern, YesNo, shown_as
 from epropnp.errors import UserError, nearest
 from epropnp.training.overrides import read_settings
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 
-
-def _arg(metavar: str) -> Any:
-    """A flag whose help names its own default."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
-
-
-Names = Annotated[tuple[str, ...] | None, _arg("NAME ...")]
-Weights = Annotated[tuple[float, ...] | None, _arg("WEIGHT ...")]
-Seeds = Annotated[tuple[int, ...] | None, _arg("SEED ...")]
-Folder = Annotated[Path | None, _arg("FOLDER")]
-Text = Annotated[str | None, _arg("TEXT")]
-Count = Annotated[int | None, _arg("N")]
-Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY=VALUE ...")]]
-Vary = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("KEY VALUE ...")]]
-Cases = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], _arg("NAME KEY=VALUE ...")]]
-Recipes = Annotated[tuple[str, ...] | None, _arg(f"{{{','.join(RECIPES)}}} ...")]
+Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
+Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
+Seeds = Annotated[tuple[int, ...] | None, shown_as("SEED ...")]
+Folder = Annotated[Path | None, shown_as("FOLDER")]
+Text = Annotated[str | None, shown_as("TEXT")]
+Count = Annotated[int | None, shown_as("N")]
+Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY=VALUE ...")]]
+Vary = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY VALUE ...")]]
+Cases = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("NAME KEY=VALUE ...")]]
+Recipes = Annotated[tuple[str, ...] | None, shown_as(f"{{{','.join(RECIPES)}}} ...")]
 
 SHORT = {  # flags that are short for `--vary KEY`
     "recipe": "recipe",
@@ -92,7 +86,7 @@ class SweepConfig:
     times."""
     backbones: Names = None
     """timm models. Default: those of the recipe."""
-    heads: Annotated[tuple[str, ...] | None, _arg("HEAD ...")] = None
+    heads: Annotated[tuple[str, ...] | None, shown_as("HEAD ...")] = None
     """`deconv`, `direct`, `fpn`, `upsample`, or `study`: the one that the study gave each backbone. Default:
     that."""
     loss_weights: Weights = None
@@ -105,7 +99,7 @@ class SweepConfig:
     """Start from ImageNet weights. Default: the recipe's choice."""
     objects: Names = None
     """LineMOD names, such as `cat ape`. Default: the recipe's."""
-    data: Annotated[str | None, _arg("FOLDER|URI")] = None
+    data: Annotated[str | None, shown_as("FOLDER|URI")] = None
     """LineMOD in BOP format, or a built dataset: its folder or URI (`s3://...`), copied once to each node.
     Default: procedural stand-ins, nothing to download."""
     backgrounds: Folder = None
@@ -132,7 +126,7 @@ class SweepConfig:
     Default: with more than four trials."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
-    list_backbones: Annotated[str | None, _arg("PATTERN")] = None
+    list_backbones: Annotated[str | None, shown_as("PATTERN")] = None
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
     list_settings: Pattern = None
     """Only print a trial's settings, or those that match a wildcard, such as `'optim.*'`: what the recipes

@@ -29,7 +29,6 @@ from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.averages import counted, means
-from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import Checkpoints, TrialState
 from epropnp.training.config import TrialConfig
@@ -38,6 +37,7 @@ from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.halt import HaltError, heed_stop
 from epropnp.training.identity import trial_hash
+from epropnp.training.inference import inference_of
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.record import Recorder, config_note

@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
+from epropnp.command_line import shown_as
 
-def _arg(metavar: str) -> Any:
-    """A flag whose help names its own default."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
-
-
-Folder = Annotated[Path | None, _arg("FOLDER")]
+Folder = Annotated[Path | None, shown_as("FOLDER")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,5 +37,5 @@ class BuildConfig:
     """Grid cells along a stand-in's longest side."""
     background_count: int = 256
     """Background pictures kept in the dataset."""
-    occluders: Annotated[tuple[str, ...] | None, _arg("NAME ...")] = None
+    occluders: Annotated[tuple[str, ...] | None, shown_as("NAME ...")] = None
     """Objects that may hide a part of a rendered one. Default: the dataset's other objects."""

@@ -17,8 +17,8 @@ from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import Prediction
 from epropnp.pnp import Correspondences, EProPnP
-from epropnp.training.best import inference_of
 from epropnp.training.config import DataConfig, TrialConfig
+from epropnp.training.inference import inference_of
 
 CONFIG = TrialConfig(
     model=ModelConfig(input_px=64, weight_norm="v2"),

@@ -23,8 +23,8 @@ from epropnp.inference.poses import as_image
 from epropnp.inference.temperature import Draws, Temperature, Temperatures, covariance_temperature
 from epropnp.models.network import Prediction
 from epropnp.pnp import Camera, Correspondences, EProPnP
-from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig
+from epropnp.training.inference import inference_of
 from tests.evaluation.made import model, pose, turn
 from tests.evaluation.test_evaluator import CONFIG, Oracle, crops
 

@@ -28,7 +28,7 @@ from epropnp.evaluation.table import (
 COLUMNS = (
     Column("trial", csv_only=True),
     Column("name"),
-    Column("head|s", folds=True),
+    Column("[b]|h", folds=True),
     Column("mean", kind="estimate", short_title="m", short_text=lambda e: f"{e.value:.0f}"),
     Column("seconds", kind="number", text="{:.1f}".format, missing="failed", terminal=44),
     Column("best", text=yes_no, terminal=math.inf),
@@ -58,7 +58,7 @@ def printed(table: Table, width: int) -> list[str]:
 
 def test_csv_holds_everything_in_full_precision() -> None:
     assert to_csv(TABLE) == (
-        "trial,name,head|s,mean,mean low,mean high,seconds,best\n"
+        "trial,name,[b]|h,mean,mean low,mean high,seconds,best\n"
         '"t,1",a|b,fpn,33.333333333333336,29.5,37.25,61.5,True\n'
         "t2,[red]c[/red],fpn,2.0,1.0,4.0,7.0,False\n"
         "t3,d,,,,,,\n"
@@ -82,7 +82,7 @@ def test_markdown_is_a_document_for_readers() -> None:
     assert to_markdown(TABLE) == (
         "# Sweep [bold]x[/bold]\n"
         "\n"
-        "| name | head\\|s | mean | seconds | best |\n"
+        "| name | [b]\\|h | mean | seconds | best |\n"
         "|---|---|---:|---:|---|\n"
         "| a\\|b | fpn | 33.3 [29.5, 37.2] | 61.5 | yes |\n"
         "| [red]c[/red] | fpn | 2.0 [1.0, 4.0] | 7.0 | no |\n"
@@ -110,7 +110,7 @@ def test_a_wide_terminal_says_what_all_share_and_takes_no_text_for_markup() -> N
         " [red]c[/red]      2.0 [1.0, 4.0]       7.0",
         " d                              -    failed",
         "",
-        "head|s: fpn.",
+        "[b]|h: fpn.",
         "Means [0, 1].",
         "NOTE: [i]one[/i] | two.",
     ]
@@ -127,7 +127,7 @@ def test_a_dense_terminal_is_given_short_titles_texts_and_notes() -> None:
         " [red]c[/red]   2",
         " d              -",
         "",
-        "head|s: fpn.",
+        "[b]|h: fpn.",
         "Means.",
     ]
 
@@ -135,20 +135,35 @@ def test_a_dense_terminal_is_given_short_titles_texts_and_notes() -> None:
 def test_notes_without_a_short_form_stand_in_every_terminal() -> None:
     table = dataclasses.replace(TABLE, short_notes=None)
     notes = ["Means [0, 1].", "NOTE: [i]one[/i] |", "two."]
-    assert printed(table, 43)[-4:] == ["head|s: fpn.", *notes]  # as wide as the table
+    assert printed(table, 43)[-4:] == ["[b]|h: fpn.", *notes]  # as wide as the table
 
 
 def test_what_is_not_shared_keeps_its_column() -> None:
-    rows = [ROWS[0], [*ROWS[1][:2], "direct", *ROWS[1][3:]]]
+    rows = [ROWS[0], [*ROWS[1][:2], "none", *ROWS[1][3:]]]
     lines = printed(dataclasses.replace(TABLE, rows=rows, title="", notes=[]), 80)
     assert lines == [
         "",
-        " name           head|s                mean   seconds",
-        " ───────────────────────────────────────────────────",
-        " a|b            fpn      33.3 [29.5, 37.2]      61.5",
-        " [red]c[/red]   direct      2.0 [1.0, 4.0]       7.0",
+        " name           [b]|h                mean   seconds",
+        " ──────────────────────────────────────────────────",
+        " a|b            fpn     33.3 [29.5, 37.2]      61.5",
+        " [red]c[/red]   none       2.0 [1.0, 4.0]       7.0",
         "",
     ]
+
+
+def test_all_that_is_shared_is_one_note() -> None:
+    columns = [Column("a"), Column("b", folds=True), Column("c", text=yes_no, folds=True)]
+    table = Table(columns=columns, rows=[["as wide as the note", 2, True], ["1", None, True]])
+    assert printed(table, 80)[3:] == [" as wide as the note", " 1", "", "b: 2; c: yes."]
+
+
+def test_title_and_notes_look_like_those_of_other_tables() -> None:
+    console = Console(file=io.StringIO(), width=20, force_terminal=True, color_system="standard")
+    console.print(to_rich(Table(title="T", columns=[Column("a")], rows=[["b"]], notes=["n"]), 20))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "\x1b[3m T \x1b[0m"  # italic
+    assert lines[-1] == "\x1b[2;3mn  \x1b[0m"  # dim and italic
 
 
 def test_an_estimate_never_breaks_and_other_columns_only_where_they_may() -> None:
@@ -162,7 +177,7 @@ def test_an_estimate_never_breaks_and_other_columns_only_where_they_may() -> Non
 
 @pytest.mark.parametrize(("overflow", "lines"), [("fold", [" abcde", " fgh"]), ("ellipsis", [" abcd…"])])
 def test_a_long_word_is_broken_or_cut(overflow: str, lines: list[str]) -> None:
-    layout = Layout(overflow="fold" if overflow == "fold" else "ellipsis")
+    layout = Layout(overflow="fold") if overflow == "fold" else Layout()
     table = Table(columns=[Column("a")], rows=[["abcdefgh"]], layout=layout)
     assert printed(table, 7)[3:] == [*lines, ""]
 

@@ -24,8 +24,8 @@ from epropnp.inference.precision import autocast
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import EProPnP
-from epropnp.training.best import inference_of
 from epropnp.training.config import TrialConfig
+from epropnp.training.inference import inference_of
 from epropnp.training.objective import Objective
 from epropnp.training.recipes import paper, study_head
 from tests.evaluation.test_evaluator import Oracle

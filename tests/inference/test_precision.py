@@ -11,7 +11,7 @@ from torch import nn
 from epropnp.evaluation.evaluator import predict
 from epropnp.inference.precision import autocast
 from epropnp.pnp import Correspondences
-from epropnp.training.best import inference_of
+from epropnp.training.inference import inference_of
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import with_optim
 

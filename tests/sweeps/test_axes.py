@@ -110,6 +110,18 @@ def test_an_axis_that_a_later_command_names_first_keeps_what_was_trained(
     }
 
 
+def test_an_axis_of_what_was_set_for_all_keeps_that_value(recipes: Mapping[str, Recipe]) -> None:
+    first = "--epochs 2 --set data.points=16 optim.lr=1e-3"
+    before = cells(recipes, first)
+    after = cells(recipes, first, "--vary optim.epochs 3 --vary data.points 8", "--vary optim.epochs 4")
+    assert values(after, "optim.epochs", "data.points", "optim.lr") == [
+        (epochs, points, 1e-3) for epochs in (2, 3, 4) for points in (16, 8)
+    ]
+    assert before[0] == after[0]
+    with pytest.raises(UserError, match="data.points is varied, and set to 16 for all trials"):
+        cells(recipes, f"{first} --vary data.points 8")
+
+
 def test_recipes_keep_their_order_come_once_and_small_ones_are_small() -> None:
     found = space_of([flags("--recipe best quick best")], RECIPES).recipes
     assert found == [RECIPES["best"], RECIPES["quick"]]

@@ -20,9 +20,9 @@ from epropnp.inference.model import load_checkpoint
 from epropnp.models.network import CorrespondenceNet
 from epropnp.pnp import EProPnP
 from epropnp.training import trainer as trainer_module
-from epropnp.training.best import inference_of
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
+from epropnp.training.inference import inference_of
 from epropnp.training.result import EpochReport, StepReport, TrialResult
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny
