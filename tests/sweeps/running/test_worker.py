@@ -11,11 +11,12 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
-from epropnp.training.result import TrialResult
+from epropnp.training.halt import InterruptionError, StopError
+from epropnp.training.record import Record, config_note, write_config
 from sweeps.running import worker as module
 from sweeps.running.worker import run_trial, trial_spec
-from sweeps.space import PlannedTrial
-from sweeps.trial import one_line, prepare_folder, read_result
+from sweeps.search.search import Planned
+from sweeps.trial import read
 
 Told = list[dict[str, Any]]
 
@@ -35,10 +36,12 @@ class FakeTrainer:
     made: list["FakeTrainer"]
     done = 0  # epochs that the checkpoint holds
     error: Exception | None = None
+    drawn: list[tuple[Path, str]]  # folders and datasets of pictures
 
     def __init__(self, config: TrialConfig, dataset: str, folder: Path) -> None:
         self.config, self.given = config, (dataset, folder)
         self.state = SimpleNamespace(history=[{"val/add_0.10d": 10.0 * i} for i in range(self.done)])
+        self.data = SimpleNamespace(dataset=f"read from {dataset}")
         self.made.append(self)
 
     def fit(self, callbacks: list[Any]) -> None:
@@ -52,25 +55,27 @@ class FakeTrainer:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
-    kind = type("Fake", (FakeTrainer,), {"made": []})
+    kind = type("Fake", (FakeTrainer,), {"made": [], "drawn": []})
     monkeypatch.setattr(module, "Trainer", kind)
+    monkeypatch.setattr(module, "draw", lambda folder, dataset: kind.drawn.append((folder, dataset)))
     return kind
 
 
-def space(planned: PlannedTrial, folder: Path, epochs: int = 3) -> dict[str, Any]:
+def space(planned: Planned, folder: Path, epochs: int = 3) -> dict[str, Any]:
     optim = dataclasses.replace(planned.config.optim, epochs=epochs)
     config = dataclasses.replace(planned.config, optim=optim)
-    return {"trial": trial_spec("a name", config, folder, folder / "trial")}
+    return {"trial": trial_spec("a name", config, folder, folder / "trial", folder / "stop")}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "trial").mkdir()
+def place(planned: Planned, tmp_path: Path) -> Path:
+    """A dataset's folder that holds one of a trial."""
+    write_config(tmp_path / "trial", config_note(planned.config, "0123456789ab"))
     return tmp_path
 
 
 def test_every_epoch_is_told_once_with_its_own_metrics(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
 ) -> None:
     run_trial(space(planned, place))
     assert told == [
@@ -79,13 +84,14 @@ def test_every_epoch_is_told_once_with_its_own_metrics(
     ]
     (trainer,) = fake.made
     assert trainer.given == (str(place), place / "trial")
+    assert fake.drawn == [(place / "trial", f"read from {place}")]
     assert trainer.config == dataclasses.replace(
         planned.config, optim=dataclasses.replace(planned.config.optim, epochs=3)
     )
 
 
 def test_the_first_report_of_a_process_carries_the_epochs_before_it(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
 ) -> None:
     fake.done = 2
     run_trial(space(planned, place))
@@ -95,7 +101,7 @@ def test_the_first_report_of_a_process_carries_the_epochs_before_it(
 
 
 def test_a_trial_that_had_only_its_test_left_tells_its_last_epoch(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
 ) -> None:
     fake.done = 4
     run_trial(space(planned, place))
@@ -105,23 +111,67 @@ def test_a_trial_that_had_only_its_test_left_tells_its_last_epoch(
     assert [metrics["val/add_0.10d"] for metrics in report["earlier"]] == [0.0, 10.0, 20.0]
 
 
-def test_what_the_user_can_mend_is_told_and_anything_else_is_raised(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path
+def test_what_the_user_can_mend_is_told_and_noted_and_anything_else_is_raised(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
 ) -> None:
     fake.error = UserError("loss is not finite\nat step 3")
     run_trial(space(planned, place))
     assert [report.get("epoch") for report in told] == [0, None]
     assert told[1] == {"failed": "loss is not finite"}
+    assert (read(place / "trial").status, read(place / "trial").reason) == ("failed", "loss is not finite")
     told.clear()
     fake.error = RuntimeError("out of memory")
     with pytest.raises(RuntimeError, match="out of memory"):
         run_trial(space(planned, place))
     assert [report.get("failed") for report in told] == [None]
+    assert fake.drawn == []
+
+
+@pytest.mark.parametrize("error", [InterruptionError("the sweep was"), StopError("too slow")])
+def test_a_trial_that_was_halted_did_not_fail_and_has_no_pictures(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, error: Exception
+) -> None:
+    """Its folder says why, which the trainer writes."""
+    fake.error = error
+    run_trial(space(planned, place))
+    assert [report.get("epoch") for report in told] == [0]
+    assert Record.read(place / "trial") is None
+    assert fake.drawn == []
+
+
+def test_the_folder_of_a_trial_that_another_process_trains_is_left_to_it(
+    told: Told,
+    fake: type[FakeTrainer],
+    planned: Planned,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake.error = UserError("another process trains here")
+    monkeypatch.setattr(module, "is_claimed", lambda folder: folder == place / "trial")
+    run_trial(space(planned, place))
+    assert told[1] == {"failed": "another process trains here"}
+    assert Record.read(place / "trial") is None
+
+
+def test_a_failure_that_cannot_be_noted_is_told_all_the_same(
+    told: Told,
+    fake: type[FakeTrainer],
+    planned: Planned,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(folder: Path, reason: str) -> None:
+        raise UserError("status.json cannot be written")
+
+    fake.error = UserError("checkpoint.pt cannot be written")
+    monkeypatch.setattr(module, "note_failure", full)
+    run_trial(space(planned, place))
+    assert told[1] == {"failed": "checkpoint.pt cannot be written"}
 
 
 @pytest.mark.parametrize(("missing", "flag"), [("dataset", "--datasets"), ("folder", "--out")])
 def test_a_node_that_does_not_see_a_folder_says_which_flag_names_it(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path, missing: str, flag: str
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, missing: str, flag: str
 ) -> None:
     given = space(planned, place)
     given["trial"][missing] = "/no/such/place"
@@ -130,10 +180,13 @@ def test_a_node_that_does_not_see_a_folder_says_which_flag_names_it(
     assert "does not see /no/such/place" in report["failed"]
     assert f"let {flag} name" in report["failed"]
     assert fake.made == []
+    noted = None if missing == "folder" else report["failed"]
+    assert read(place / "trial").reason == noted
+    assert not Path("/no/such").exists()
 
 
 def test_a_dataset_elsewhere_is_not_looked_for_on_the_disk(
-    told: Told, fake: type[FakeTrainer], planned: PlannedTrial, place: Path
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
 ) -> None:
     given = space(planned, place)
     given["trial"]["dataset"] = "s3://bucket/lm"
@@ -142,48 +195,15 @@ def test_a_dataset_elsewhere_is_not_looked_for_on_the_disk(
     assert len(told) == 4
 
 
-def test_what_ray_sends_is_plain_and_whole(planned: PlannedTrial) -> None:
-    spec = trial_spec("a name", planned.config, Path("d"), Path("f"))
+@pytest.mark.parametrize("updates", [None, 2])
+def test_what_ray_sends_is_plain_and_whole(planned: Planned, updates: int | None) -> None:
+    spec = trial_spec("a name", planned.config, Path("d"), Path("f"), Path("s"), updates)
     assert json.loads(json.dumps(spec)) == spec
-    assert spec == {"name": "a name", "config": to_dict(planned.config), "dataset": "d", "folder": "f"}
-
-
-def test_the_same_trial_finds_its_folder_again(planned: PlannedTrial, tmp_path: Path) -> None:
-    prepare_folder(tmp_path / "t", planned.config, "id")
-    before = (tmp_path / "t" / "trial.json").read_text()
-    workers = dataclasses.replace(planned.config.data, workers=3)  # changes no number
-    prepare_folder(tmp_path / "t", dataclasses.replace(planned.config, data=workers), "id")
-    assert (tmp_path / "t" / "trial.json").read_text() == before
-
-
-def test_a_folder_of_other_settings_or_data_is_refused_in_words(
-    planned: PlannedTrial, tmp_path: Path
-) -> None:
-    config = planned.config
-    prepare_folder(tmp_path, config, "id")
-    with pytest.raises(UserError, match="started with dataset id, and now it is other;"):
-        prepare_folder(tmp_path, config, "other")
-    changed = dataclasses.replace(
-        config,
-        loss=dataclasses.replace(config.loss, mc=0.5, deriv_t=0.25),
-        optim=dataclasses.replace(config.optim, lr=0.5, batch_size=2),
-    )
-    with pytest.raises(UserError) as caught:
-        prepare_folder(tmp_path, changed, "id")
-    words = "started with loss.mc=0.02 (now 0.5), loss.deriv_t=1.0 (now 0.25), optim.lr=0.002 (now 0.5);"
-    assert words in str(caught.value)
-    assert str(tmp_path) in str(caught.value)
-
-
-def test_a_result_is_that_of_its_folder_or_none(result: TrialResult, tmp_path: Path) -> None:
-    for name, epochs in (("a", 2), ("b", 5)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "result.json").write_text(dataclasses.replace(result, epochs=epochs).to_json())
-    assert read_result(tmp_path / "a") == result
-    assert read_result(tmp_path / "b") == dataclasses.replace(result, epochs=5)
-    assert read_result(tmp_path) is None
-
-
-def test_an_error_without_words_is_named_by_its_kind() -> None:
-    assert one_line(MemoryError()) == "MemoryError"
-    assert one_line(ValueError("\n  \nfirst\nsecond\n")) == "first"
+    assert spec == {
+        "name": "a name",
+        "config": to_dict(planned.config),
+        "dataset": "d",
+        "folder": "f",
+        "stop_file": "s",
+        "updates": updates,
+    }

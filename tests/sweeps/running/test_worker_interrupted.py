@@ -1,0 +1,179 @@
+"""Real trainings in a worker that a sweep's file `stop`, a trial's own or a number of updates interrupts."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from epropnp.inference.model import load_checkpoint
+from epropnp.training.callbacks import Callback
+from epropnp.training.record import config_note, write_config
+from epropnp.training.result import StepReport
+from epropnp.training.trainer import Trainer
+from sweeps.running import worker as module
+from sweeps.running.worker import run_trial, trial_spec
+from sweeps.trial import Trial, read
+from tests.training.tiny import with_optim
+
+CONFIG = with_optim(epochs=2)
+STEPS = 4  # updates of an epoch
+FILES = {
+    "best.pt",
+    "calibration.png",
+    "checkpoint.pt",
+    "predictions.parquet",
+    "predictions.png",
+    "result.json",
+}
+
+
+class Worker:
+    """Runs one trial again and again, and keeps what it reports."""
+
+    def __init__(self, dataset: Path, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.dataset, self.folder, self.patch = dataset, folder / "trial", patch
+        self.stop_file = folder / "stop"
+        self.told: list[dict[str, Any]] = []
+        write_config(self.folder, config_note(CONFIG, dataset.name))
+        patch.setattr(module.tune, "report", self.told.append)
+
+    def run(self, updates: int | None = None) -> Trial:
+        self.told.clear()
+        spec = trial_spec("trial", CONFIG, self.dataset, self.folder, self.stop_file, updates)
+        run_trial({"trial": spec})
+        assert not [report for report in self.told if "failed" in report]
+        return read(self.folder)
+
+    def at(self, epoch: int, step: int, action: Callable[[], Any]) -> None:
+        """What shall happen after an update, before callbacks of the worker hear of it."""
+
+        class At(Callback):
+            def on_step(self, report: StepReport) -> None:
+                if (report.epoch, report.step) == (epoch, step):
+                    action()
+
+        class Watched(Trainer):
+            def fit(self, callbacks: Any = ()) -> Any:
+                return super().fit([At(), *callbacks])
+
+        self.patch.setattr(module, "Trainer", Watched)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Epoch and step of the last checkpoint."""
+        state = load_checkpoint(self.folder / "checkpoint.pt")["state"]
+        return state["epoch"], state["step"]
+
+    @property
+    def files(self) -> set[str]:
+        return {file.name for file in self.folder.iterdir()} - {".lock", "trial.json", "status.json", "stop"}
+
+
+@pytest.fixture
+def worker(tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    return Worker(tiny_dataset, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """One that has trained to the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = Worker(tiny_dataset, tmp_path_factory.mktemp("undisturbed"), patch)
+        assert found.run().status == "finished"
+    return found
+
+
+def assert_alike(worker: Worker, undisturbed: Worker) -> None:
+    """Whatever interrupted a trial, it came to the same end."""
+    mine, other = (read(each.folder) for each in (worker, undisturbed))
+    assert mine.result is not None
+    assert other.result is not None
+    assert dataclasses.replace(mine.result, seconds=0) == dataclasses.replace(other.result, seconds=0)
+    weights, others = (
+        load_checkpoint(each.folder / "checkpoint.pt")["net"] for each in (worker, undisturbed)
+    )
+    assert all(torch.equal(value, others[name]) for name, value in weights.items())
+    assert worker.files == undisturbed.files == FILES
+
+
+def without_time(report: dict[str, Any]) -> dict[str, Any]:
+    plain = [{k: v for k, v in past.items() if k != "time/seconds"} for past in report["earlier"]]
+    metrics = {k: v for k, v in report["metrics"].items() if k != "time/seconds"}
+    return report | {"metrics": metrics, "earlier": plain}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "saved", "epoch", "told"),
+    [((1, 2), (0, 2), 0, [0]), ((1, STEPS), (0, STEPS), 0, [0]), ((2, 1), (1, 1), 1, [0, 1])],
+)
+def test_the_sweeps_file_stop_interrupts_a_trial_after_the_running_update(
+    worker: Worker,
+    undisturbed: Worker,
+    place: tuple[int, int],
+    saved: tuple[int, int],
+    epoch: int,
+    told: list[int],
+) -> None:
+    worker.at(*place, lambda: worker.stop_file.write_text("SIGTERM"))
+    trial = worker.run()
+    assert worker.progress == saved
+    assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}: the sweep was")
+    assert len(trial.history) == epoch + 1
+    assert worker.files == {"best.pt", "checkpoint.pt"}
+    before = [without_time(report) for report in worker.told]
+    assert [report["epoch"] for report in before] == told
+    worker.stop_file.unlink()
+    assert worker.run().status == "finished"
+    after = [without_time(report) for report in worker.told]
+    assert [report["epoch"] for report in after] == [number for number in (1, 2) if number not in told]
+    assert after[0]["earlier"] == [report["metrics"] for report in before]
+    assert_alike(worker, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("updates", "saved", "epoch"), [(2, (0, 2), 0), (STEPS, (0, STEPS), 0), (STEPS + 1, (1, 1), 1)]
+)
+def test_a_trial_of_which_some_updates_are_wanted_goes_on_from_them_later(
+    worker: Worker, undisturbed: Worker, updates: int, saved: tuple[int, int], epoch: int
+) -> None:
+    """By then it has been evaluated once, and has written a checkpoint."""
+    trial = worker.run(updates)
+    assert worker.progress == saved
+    reason = f"interrupted after epoch {epoch}: its first updates were checked"
+    assert (trial.status, trial.reason) == ("waiting", reason)
+    assert [report["epoch"] for report in worker.told] == list(range(epoch + 1))
+    assert worker.run().status == "finished"
+    assert_alike(worker, undisturbed)
+
+
+def test_a_sweep_that_is_to_end_before_a_trial_trains_interrupts_it_after_its_first_evaluation(
+    worker: Worker,
+) -> None:
+    worker.stop_file.touch()
+    trial = worker.run()
+    assert worker.progress == (0, 0)
+    assert (trial.status, trial.reason) == ("waiting", "interrupted after epoch 0: the sweep was")
+    assert [report["epoch"] for report in worker.told] == [0]
+    # One that has been begun in the middle of an epoch may have nothing to report.
+    worker.stop_file.unlink()
+    worker.run(updates=1)
+    worker.stop_file.touch()
+    trial = worker.run()
+    assert worker.progress == (0, 2)
+    assert (trial.status, worker.told) == ("waiting", [])
+
+
+def test_a_trials_own_file_stop_stops_it_and_is_no_failure(worker: Worker) -> None:
+    worker.at(1, 3, lambda: (worker.folder / "stop").write_text("too slow\n"))
+    trial = worker.run()
+    assert worker.progress == (0, 3)
+    assert (trial.status, trial.reason) == ("stopped", "too slow")
+    assert worker.files == {"best.pt", "checkpoint.pt"}
+    trial = worker.run()
+    assert worker.progress == (0, 3)
+    assert (trial.status, trial.reason, worker.told) == ("stopped", "too slow", [])
