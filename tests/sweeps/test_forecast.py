@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from epropnp.errors import UserError
+from epropnp.evaluation.table import to_rich
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import OptimConfig, TrialConfig
 from epropnp.training.optim import Updates
@@ -19,7 +20,7 @@ from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record, Status, config_note, write_config
 from epropnp.training.result import TrialResult
 from sweeps.folder import open_sweep
-from sweeps.forecast import Forecast, forecast, show
+from sweeps.forecast import Forecast, forecast, forecast_table
 from sweeps.space import Cell
 from tests.sweeps.cells import cells_of
 
@@ -168,21 +169,22 @@ def _after_one_update(net: CorrespondenceNet, config: OptimConfig) -> Updates:
 
 def shown(rows: Sequence[Forecast], at_once: int) -> str:
     said = io.StringIO()
-    show(rows, at_once, "sweep mine", Console(file=said, width=100))
+    table = forecast_table(rows, at_once, "sweep mine")
+    Console(file=said, width=100).print(to_rich(table, 100))
     return said.getvalue()
 
 
 def test_trials_and_sums_are_shown() -> None:
     rows = [
-        Forecast(name="a", status="finished", epochs=0, seconds=0.0, disk_bytes=0),
-        Forecast(name="b", status="stopped", epochs=0, seconds=0.0, disk_bytes=0),
-        Forecast(name="c", status="waiting", epochs=30, seconds=5400.0, disk_bytes=250_000_000),
-        Forecast(name="d", status="failed", epochs=10, seconds=90.0, disk_bytes=0),
-        Forecast(name="e", status="waiting", epochs=60, seconds=None, disk_bytes=1_250_000_000),
+        Forecast(name="f", label="a", status="finished", epochs=0, seconds=0.0, disk_bytes=0),
+        Forecast(name="f", label="b", status="stopped", epochs=0, seconds=0.0, disk_bytes=0),
+        Forecast(name="f", label="c", status="waiting", epochs=30, seconds=5400.0, disk_bytes=250_000_000),
+        Forecast(name="f", label="d", status="failed", epochs=10, seconds=90.0, disk_bytes=0),
+        Forecast(name="f", label="e", status="waiting", epochs=60, seconds=None, disk_bytes=1_250_000_000),
     ]
     text = shown(rows, 2)
     title, *lines = [line.rstrip() for line in text.splitlines() if line.strip(" ─")]
-    assert title == "sweep mine"
+    assert title.strip() == "sweep mine"
     assert [line.split() for line in lines[:6]] == [
         ["trial", "status", "epochs", "left", "time", "disk"],
         ["a", "finished", "0", "0.0", "min", "-"],
@@ -200,7 +202,7 @@ def test_trials_and_sums_are_shown() -> None:
 
 
 def test_without_any_speed_no_time_is_shown() -> None:
-    rows = [Forecast(name="a", status="waiting", epochs=3, seconds=None, disk_bytes=0)]
+    rows = [Forecast(name="f", label="a", status="waiting", epochs=3, seconds=None, disk_bytes=0)]
     text = shown(rows, 1)
     assert "1 trials, 0 of them done; 3 epochs left; 0.0 GB of checkpoints\n" in text
     assert "at once" not in text

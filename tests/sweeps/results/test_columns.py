@@ -95,7 +95,11 @@ def test_labels_say_what_tells_trials_apart_and_no_more(row: Callable[..., Row])
         for weight, case in ((1, "a"), (2, "b"))
         for seed in (0, 1)
     ]
-    assert told(*both)[:3] == ["a optim.lr 0.001 seed 0", "a optim.lr 0.001 seed 1", "b optim.lr 0.001 seed 0"]
+    assert told(*both)[:3] == [
+        "a optim.lr 0.001 seed 0",
+        "a optim.lr 0.001 seed 1",
+        "b optim.lr 0.001 seed 0",
+    ]
     assert len(set(told(*both))) == 8
     assert told(row("model.backbone=test_vit"), row()) == ["test_vit", "test_resnet"]
     twins = [dataclasses.replace(row(), name=name) for name in ("one", "two")]

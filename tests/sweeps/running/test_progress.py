@@ -27,7 +27,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def _sweep(buffer: io.StringIO, terminal: bool) -> SweepProgress:
     console = Console(file=buffer, force_terminal=terminal, width=160)
-    return SweepProgress({"a": 4, "b": 4, "c": 4}, before={"c": "finished"}, at_once=1, console=console)
+    return SweepProgress(
+        {"a": 4, "b": 4, "c": 4}, labels={}, before={"c": "finished"}, at_once=1, console=console
+    )
 
 
 def test_plain_lines_where_there_is_no_terminal(clock: Any) -> None:
@@ -81,7 +83,9 @@ def test_trials_that_were_begun_before_stand_as_their_folders_tell(
     clock: Any, before: Status, word: str, epoch: int, left_s: float
 ) -> None:
     console = Console(file=io.StringIO(), width=160)
-    sweep = SweepProgress({"a": 4, "b": 4, "c": 4}, before={"c": before}, at_once=1, console=console)
+    sweep = SweepProgress(
+        {"a": 4, "b": 4, "c": 4}, labels={}, before={"c": before}, at_once=1, console=console
+    )
     assert (sweep.trials["c"].status, sweep.trials["c"].epoch) == (word, epoch)
     assert sweep.trials["b"].status == "waiting"
     sweep.started("a")
@@ -117,3 +121,18 @@ def test_an_end_is_told_with_its_reason_and_counts_in_the_estimate(
     assert sweep.seconds_left(clock.time_s) == pytest.approx(left_s)
     assert sweep.trials["a"].epoch == (4 if status == "finished" else 1)
     sweep.__rich__()
+
+
+def test_a_trial_is_called_by_its_label_and_its_folder_is_named_once(clock: Any) -> None:
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=160)
+    sweep = SweepProgress(
+        {"a": 4, "b": 4}, labels={"a": "lr 1", "b": "b"}, before={}, at_once=1, console=console
+    )
+    sweep.started("a")
+    sweep.reported("a", _result(0))
+    sweep.started("b")
+    told = [line.partition("  ")[2] for line in buffer.getvalue().splitlines()]
+    assert told[0] == "lr 1  started in a"
+    assert told[1].startswith("lr 1  epoch 0/4")
+    assert told[2] == "b  started"

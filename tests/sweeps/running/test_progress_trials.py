@@ -31,7 +31,7 @@ def sweep(buffer: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> SweepProgress
     monkeypatch.setattr(progress.time, "time", lambda: 1000.0)
     monkeypatch.setattr(progress.time, "strftime", lambda _: "12:00:00")
     sweep = SweepProgress(
-        EPOCHS, before={"d": "finished"}, at_once=2, console=Console(file=buffer, width=160)
+        EPOCHS, labels={}, before={"d": "finished"}, at_once=2, console=Console(file=buffer, width=160)
     )
     for name in "abef":
         sweep.started(name)
