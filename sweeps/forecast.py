@@ -119,7 +119,9 @@ def forecast_table(rows: Sequence[Forecast], at_once: int, title: str) -> Table:
             f"of {len(rows) - len(known)} trials the time is not known: no such network was trained on this "
             "dataset in this folder"
         )
-    return Table(title=title, columns=COLUMNS, rows=cells, notes=notes, layout=Layout(overflow="fold"))
+    return Table(
+        title=title, columns=COLUMNS, rows=cells, notes=notes, layout=Layout(title="left", overflow="fold")
+    )
 
 
 def _dataset_id(place: str) -> str:
