@@ -194,8 +194,8 @@ def test_trials_and_sums_are_shown() -> None:
         ["e", "waiting", "60", "?", "1250", "MB"],
     ]
     assert " ".join(" ".join(lines[6:]).split()) == (
-        "5 trials, 2 of them done; 100 epochs left; 1.5 GB of checkpoints; 45.8 min with 2 at once of 1 trials "
-        "the time is not known: no such network was trained on this dataset in this folder"
+        "5 trials, 2 of them done; 100 epochs left; 1.5 GB of checkpoints; 45.8 min with 2 at once of 1 "
+        "trials the time is not known: no such network was trained on this dataset in this folder"
     )
 
 
