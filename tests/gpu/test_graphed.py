@@ -20,7 +20,7 @@ from epropnp.training.graphed import Loss as GraphedLoss
 from epropnp.training.graphed import graphed
 from epropnp.training.objective import Objective
 from epropnp.training.terms import TERMS
-from tests.gpu.parts import TINY, near_truth
+from tests.gpu.small_trial import TINY, near_truth
 
 CONFIG = replace(TINY, pnp=replace(TINY.pnp, rslm_proposals=4, learn_delta=True))
 

@@ -29,7 +29,7 @@ from epropnp.training.inference import inference_of
 from epropnp.training.objective import Objective
 from epropnp.training.recipes import paper, study_head
 from tests.evaluation.test_evaluator import Oracle
-from tests.gpu.parts import (
+from tests.gpu.small_trial import (
     TINY,
     DrawnOnTheCpu,
     first_batch,

@@ -15,7 +15,7 @@ from epropnp.inference.poses import as_image
 from epropnp.inference.precision import autocast
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.objective import Objective
-from tests.gpu.parts import TINY, first_batch, moved, random_net
+from tests.gpu.small_trial import TINY, first_batch, moved, random_net
 from tests.gpu.waiting import NoWaiting, cuda_waits_are_errors
 
 CONFIG = replace(TINY, pnp=replace(TINY.pnp, rslm_proposals=4))

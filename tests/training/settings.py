@@ -47,7 +47,7 @@ class Setting:
 
     Attributes:
         other: another value, as `--set` takes it.
-        changes: observables of `lab` that it is for.
+        changes: what it is for, by the names of `observables`.
         keeps: what it must leave bit for bit, beside what its group leaves.
         now: what observables are worth with the other value.
         given: settings that it needs to matter, in both configs.

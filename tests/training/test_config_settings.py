@@ -9,7 +9,7 @@ import torch
 from epropnp.plain import flatten
 from epropnp.training.overrides import override
 from epropnp.training.terms import TERMS, Scene, loss_term
-from tests.training.lab import Lab, same
+from tests.training.observables import Lab, same
 from tests.training.settings import BASE, ELSEWHERE, SETTINGS, kept
 
 MakeLab = Callable[[Sequence[str]], Lab]

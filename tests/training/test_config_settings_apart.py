@@ -19,7 +19,7 @@ from epropnp.training.identity import trial_hash
 from epropnp.training.overrides import override
 from epropnp.training.result import TrialResult
 from epropnp.training.trainer import Trainer
-from tests.training.lab import Lab, NearlyTrue, same
+from tests.training.observables import Lab, NearlyTrue, same
 from tests.training.settings import BASE
 
 ROUNDING_M_AND_RAD = 1e-4  # of a solution that has not converged; other random starts move it by more

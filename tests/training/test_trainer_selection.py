@@ -15,7 +15,16 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.identity import trial_hash
 from epropnp.training.result import EpochReport, Metrics, TrialResult
 from epropnp.training.trainer import Trainer
-from tests.training.scripted import AVERAGED, SELECTED_BY, Asked, Clock, Scores, Scripted, number_in, script
+from tests.training.scripted_trial import (
+    AVERAGED,
+    SELECTED_BY,
+    Asked,
+    Clock,
+    Scores,
+    Scripted,
+    number_in,
+    script,
+)
 from tests.training.tiny import Killed, Stop, tiny, with_optim
 
 UP, DOWN = (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)

@@ -16,7 +16,7 @@ from epropnp.training.callbacks import Callback
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.result import EpochReport, Metrics, StepReport
 from epropnp.training.trainer import Trainer
-from tests.training.scripted import Clock, Scripted, number_in, script
+from tests.training.scripted_trial import Clock, Scripted, number_in, script
 from tests.training.tiny import Killed, Stop, with_optim
 
 STOPPED = {".lock", "best.pt", "checkpoint.pt"}
