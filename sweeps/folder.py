@@ -133,11 +133,12 @@ def _named(notes: Mapping[str, Note], config: TrialConfig, dataset_id: str) -> s
 
     For people it holds what is most telling, for certainty some digits of the trial's hash.
     """
-    known = next((name for name, note in notes.items() if note.is_of(config, dataset_id)), None)
+    digits = trial_hash(config, dataset_id)
+    candidates = (name for name, note in notes.items() if note.hash in (digits, None))
+    known = next((name for name in candidates if notes[name].is_of(config, dataset_id)), None)
     if known is not None:
         return known
     model = config.model
     keys = (config.recipe, model.backbone, model.head, f"mc{config.loss.mc:g}", f"seed{config.seed}")
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(keys))
-    digits = trial_hash(config, dataset_id)[:HASH_DIGITS]
-    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits}"
+    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits[:HASH_DIGITS]}"
