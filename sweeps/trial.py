@@ -13,7 +13,7 @@ from epropnp.plain import from_dict, to_dict
 from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.halt import STOP_FILE, stop_reason
 from epropnp.training.identity import identity, trial_hash
-from epropnp.training.record import CONFIG_FILE, Record, Status
+from epropnp.training.record import CONFIG_FILE, Record, Status, interrupted
 from epropnp.training.result import Metrics, TrialResult
 
 RESULT_FILE = "result.json"
@@ -85,7 +85,7 @@ def _status(folder: Path, record: Record | None, result: TrialResult | None) -> 
     if record is None:
         return "waiting", "interrupted" if (folder / CHECKPOINT_FILE).exists() else None
     if record.status == "running":
-        return "waiting", f"interrupted after epoch {len(record.history) - 1}"
+        return "waiting", interrupted(record.history)
     if record.status == "finished":
         return "waiting", f"its {RESULT_FILE} was removed: only the test is left to do"
     if record.status == "stopped":

@@ -136,7 +136,7 @@ class Recorder:
             self._end("stopped", str(stop))
             raise
         except InterruptionError as halt:
-            self._end("waiting", f"interrupted after epoch {len(self._record.history) - 1}: {halt}")
+            self._end("waiting", f"{interrupted(self._record.history)}: {halt}")
             raise
         except UserError as error:
             self._end("failed", str(error))
@@ -146,7 +146,7 @@ class Recorder:
             self._end("failed", f"{type(error).__name__}: {first_line}", traceback.format_exc())
             raise
         except BaseException:  # Ctrl-C, a signal: it is to be gone on with
-            self._end("waiting", f"interrupted after epoch {len(self._record.history) - 1}")
+            self._end("waiting", interrupted(self._record.history))
             raise
         dataclasses.replace(self._record, status="finished", ended=_now()).write(self.folder)
 
@@ -161,6 +161,13 @@ class Recorder:
         ended = dataclasses.replace(self._record, status=status, reason=reason, traceback=trace, ended=_now())
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
+
+
+def interrupted(history: Sequence[Metrics]) -> str:
+    """How far a trial had come that was interrupted, in words."""
+    if not history:
+        return "interrupted before its first evaluation"
+    return f"interrupted after epoch {len(history) - 1}"
 
 
 def note_failure(folder: Path, reason: str) -> None:

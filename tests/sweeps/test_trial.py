@@ -95,6 +95,7 @@ HISTORY = ({"val/add_area": 1.0}, {"val/add_area": 2.0})
     ("record", "status", "reason"),
     [
         ({"status": "running", "history": HISTORY}, "waiting", "interrupted after epoch 1"),
+        ({"status": "running"}, "waiting", "interrupted before its first evaluation"),
         (
             {"status": "stopped", "reason": "by hand"},
             "waiting",

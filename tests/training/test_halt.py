@@ -10,7 +10,7 @@ import torch
 
 from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.halt import BY_HAND, HaltError, InterruptionError, StopError, heed_stop, stop_reason
 from epropnp.training.record import Record
 from epropnp.training.result import EpochReport, StepReport, TrialResult
@@ -164,6 +164,19 @@ def test_a_training_that_is_to_be_stopped_before_its_start_does_nothing(
     assert (found.status, found.reason, found.history) == ("stopped", "stopped by hand", ())
     (tmp_path / "stop").unlink()
     assert_like(undisturbed, train(tiny_dataset, tmp_path), tmp_path)
+
+
+def test_a_training_that_is_interrupted_before_its_first_evaluation_says_so(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    class AtStart(Callback):
+        def on_start(self, trainer: Training) -> None:
+            raise InterruptionError("the node's time is up")
+
+    with pytest.raises(InterruptionError):
+        train(tiny_dataset, tmp_path, AtStart())
+    reason = "interrupted before its first evaluation: the node's time is up"
+    assert (record(tmp_path).status, record(tmp_path).reason) == ("waiting", reason)
 
 
 def test_a_callback_may_stop_a_training_too(tiny_dataset: Path, tmp_path: Path) -> None:
