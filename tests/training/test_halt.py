@@ -28,7 +28,7 @@ def train(dataset: Path, folder: Path, *callbacks: Callback) -> TrialResult:
 class Ear(Callback):
     """Hears where a training is, and does something there: (epoch, update), or (epoch, None) at its end."""
 
-    def __init__(self, place: tuple[int, int | None], action: Callable[[], None]) -> None:
+    def __init__(self, place: tuple[int, int | None], action: Callable[[], object]) -> None:
         self.place, self.action = place, action
         self.heard: list[tuple[int, int | None]] = []
 
@@ -135,7 +135,7 @@ def test_a_file_stop_ends_a_training_after_the_running_update_until_it_is_remove
     tmp_path: Path,
 ) -> None:
     stop = tmp_path / "stop"
-    ear = Ear(place, lambda: stop.write_text("  not worth it \nmore about it\n") and None)
+    ear = Ear(place, lambda: stop.write_text("  not worth it \nmore about it\n"))
     for _ in range(2):  # the second time without any update
         with pytest.raises(StopError, match=r"^not worth it$"):
             train(tiny_dataset, tmp_path, ear)

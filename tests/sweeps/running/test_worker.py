@@ -55,7 +55,7 @@ class FakeTrainer:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
-    kind = type("Fake", (FakeTrainer,), {"made": [], "drawn": []})
+    kind: type[FakeTrainer] = type("Fake", (FakeTrainer,), {"made": [], "drawn": []})
     monkeypatch.setattr(module, "Trainer", kind)
     monkeypatch.setattr(module, "draw", lambda folder, dataset: kind.drawn.append((folder, dataset)))
     return kind

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,11 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     uri: str, tmp_path: Path, result: TrialResult
 ) -> None:
     tracker = tracked.tracker(uri, tmp_path)
-    params = {A: {"seed": 0, "optim.lr": 0.5}, B: {"seed": 1, "optim.lr": None}, C: {"seed": 2}}
+    params: dict[str, dict[str, Any]] = {
+        A: {"seed": 0, "optim.lr": 0.5},
+        B: {"seed": 1, "optim.lr": None},
+        C: {"seed": 2},
+    }
     listener = tracked.tracking(tracker, tmp_path, params)
     tracker.start(PARENT, {"flag.seeds": (0, 1)})
     for name in (A, B, C):
