@@ -111,6 +111,8 @@ def run(
     except BaseException:
         tracker.finish(PARENT, "KILLED")
         raise
+    if all(row.status in FINAL for row in found.rows):
+        interrupted = None  # it came too late
     outcome = Outcome(report=found, interrupted=interrupted, recorded=False)
     status = {0: "FINISHED", INTERRUPTED: "KILLED"}.get(outcome.code, "FAILED")
     tracker.finish(PARENT, status, interrupted or "", files=found.files)

@@ -9,7 +9,7 @@ from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint, save_checkpoint
 from epropnp.plain import differing, flatten, from_dict
 from epropnp.training.config import TrialConfig, upgraded
-from epropnp.training.identity import INCIDENTAL, identity
+from epropnp.training.identity import DIGEST, FILES, INCIDENTAL, identity
 from epropnp.training.record import ForeignError
 from epropnp.training.result import Metrics
 
@@ -82,11 +82,20 @@ class Checkpoints:
         if isinstance(saved.get("config"), dict):
             saved["config"] = upgraded(saved["config"], self.header["config"])
         advice = "use another folder, or delete it to start over"
-        if _settings(saved) != _settings(self.header):
+        if not _alike(saved, self.header):
             raise ForeignError(f"{self.last} is of another config{_difference(saved, self.header)}: {advice}")
         if saved.get("dataset_id") != self.header["dataset_id"]:
             raise ForeignError(f"{self.last} is of another dataset_id: {advice}")
         return saved
+
+
+def _alike(saved: dict[str, Any], mine: dict[str, Any]) -> bool:
+    """Whether two headers are of one trial; a file that is gone may have held anything."""
+    before, now = _settings(saved), _settings(mine)
+    if before is None or now is None:
+        return False
+    gone = [key for key in FILES if key in before and not str(now.get(key, DIGEST)).startswith(DIGEST)]
+    return before == now | {key: before[key] for key in gone}
 
 
 def _settings(header: dict[str, Any]) -> dict[str, Any] | None:

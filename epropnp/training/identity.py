@@ -11,6 +11,7 @@ from epropnp.plain import Plain, flatten
 from epropnp.training.config import TrialConfig
 
 INCIDENTAL = ("data.workers",)  # settings that no number depends on
+DIGEST = "sha256:"  # begins what stands for the content of a file
 FILES = ("model.weights_file", "model.released")  # settings that name a file
 
 
@@ -62,4 +63,4 @@ def _digest(file: Path) -> str | None:
 @functools.lru_cache(maxsize=64)  # weights are large
 def _content_digest(file: Path, changed_ns: int, size: int) -> str:
     with file.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+        return f"{DIGEST}{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
