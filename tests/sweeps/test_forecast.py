@@ -84,6 +84,20 @@ def test_epochs_that_are_left_follow_from_the_folders(
     assert [row.disk_bytes > 0 for row in rows] == [False, False, False, False, True]
 
 
+def test_what_is_done_needs_nothing_also_where_its_folder_tells_no_history(
+    cells: list[Cell], tmp_path: Path, result: TrialResult
+) -> None:
+    """One that the version before finished, and one that was stopped before its start."""
+    sweep = noted(tmp_path / "runs" / "mine")
+    old = begun(sweep, cells[0].config, "finished")
+    (old / "status.json").unlink()
+    (old / "result.json").write_text(result.to_json())
+    (begun(sweep, cells[1].config, "waiting") / "stop").touch()
+    rows = forecast(cells[:2], sweep, place(tmp_path))
+    assert [row.status for row in rows] == ["finished", "stopped"]
+    assert [(row.epochs, row.seconds, row.disk_bytes) for row in rows] == [(0, 0.0, 0)] * 2
+
+
 def test_nothing_is_known_before_anything_was_trained_and_nothing_is_written(
     cells: list[Cell], tmp_path: Path
 ) -> None:
