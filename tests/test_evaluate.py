@@ -13,7 +13,7 @@ from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.evaluation.scores import Estimates, estimates
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.visualization import calibration as drawing
-from tests.evaluation.made import model, pose, predictions
+from tests.evaluation.known_errors import model, pose, predictions
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.evaluation.bop_results import bop_images, write_bop_results
 from epropnp.evaluation.predictions import Posterior, Predictions
-from tests.evaluation.made import pose, predictions, turn
+from tests.evaluation.known_errors import pose, predictions, turn
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from epropnp.evaluation.calibration import (
 from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.pnp import pose as pose_algebra
-from tests.evaluation.made import model, pose, predictions, turn
+from tests.evaluation.known_errors import model, pose, predictions, turn
 
 IMAGES = 2000
 STD = np.array([0.002, 0.003, 0.02, 0.05, 0.04, 0.03])

@@ -25,7 +25,7 @@ from epropnp.models.network import Prediction
 from epropnp.pnp import Camera, Correspondences, EProPnP
 from epropnp.training.config import TrialConfig
 from epropnp.training.inference import inference_of
-from tests.evaluation.made import model, pose, turn
+from tests.evaluation.known_errors import model, pose, turn
 from tests.evaluation.test_evaluator import CONFIG, Oracle, crops
 
 SEED = 20220331  # of the random starts; that of the samples is the next

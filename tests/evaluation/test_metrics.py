@@ -7,7 +7,7 @@ import pytest
 
 from epropnp.evaluation import metrics
 from epropnp.evaluation.scores import score
-from tests.evaluation.made import POINTS, K, model, pose, predictions, turn
+from tests.evaluation.known_errors import POINTS, K, model, pose, predictions, turn
 
 
 def test_ground_truth_scores_100_everywhere() -> None:

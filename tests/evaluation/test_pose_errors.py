@@ -10,7 +10,7 @@ from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-from tests.evaluation.made import K
+from tests.evaluation.known_errors import K
 
 IMAGES = 500
 NAMES = {1: "ape", 6: "cat", 7: "cup", 10: "eggbox", 11: "glue"}

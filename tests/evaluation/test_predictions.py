@@ -18,7 +18,7 @@ from epropnp.evaluation.predictions import (
     Predictions,
 )
 from epropnp.inference.temperature import Temperature, Temperatures
-from tests.evaluation.made import model, pose, predictions, turn
+from tests.evaluation.known_errors import model, pose, predictions, turn
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from epropnp.evaluation.scores import (
     resampled_means,
     score_estimates,
 )
-from tests.evaluation.made import model, pose, predictions, turn
+from tests.evaluation.known_errors import model, pose, predictions, turn
 
 
 def hits(rng: np.random.Generator, images: int, rate: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from scipy.integrate import simpson
 from epropnp.evaluation import metrics
 from epropnp.evaluation.pose_errors import PoseErrors
 from epropnp.evaluation.scores import image_scores
-from tests.evaluation.made import turn
+from tests.evaluation.known_errors import turn
 
 
 def scores_of(**errors: float) -> dict[str, float]:

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from epropnp.inference.posterior import PosteriorSampler
 from epropnp.inference.temperature import Draws, Temperature, Temperatures
 from epropnp.pnp import EProPnP, MonteCarlo, PnPConfig, pose
-from tests.evaluation.drawn import draw, solve, squared_distance
+from tests.evaluation.drawn_correspondences import draw, solve, squared_distance
 
 OBJECTS = 600
 

@@ -18,7 +18,7 @@ from epropnp.inference.temperature import (
     posterior_temperature,
 )
 from epropnp.pnp import EProPnP
-from tests.evaluation.drawn import Drawn, draw, solve, squared_distance
+from tests.evaluation.drawn_correspondences import Drawn, draw, solve, squared_distance
 
 LEVELS = np.array([0.5, 0.8, 0.95])
 

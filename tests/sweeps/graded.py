@@ -13,7 +13,7 @@ import numpy as np
 
 from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.predictions import Predictions
-from tests.evaluation import made
+from tests.evaluation import known_errors
 
 DIAMETER_M = {6: 0.1, 8: 0.2}
 OBJECT_ID = np.array([6, 8, 6, 6, 8, 6, 8, 6, 6, 8], np.int16)  # of each image: six cats, four drills
@@ -42,7 +42,7 @@ COUNTS: dict[str, Count] = {
 def objects() -> dict[int, ObjectModel]:
     """The two models; the name of neither asks for a measure of its own."""
     return {
-        i: dataclasses.replace(made.model(f"object{i}"), object_id=i, diameter_m=size)
+        i: dataclasses.replace(known_errors.model(f"object{i}"), object_id=i, diameter_m=size)
         for i, size in DIAMETER_M.items()
     }
 
@@ -50,10 +50,12 @@ def objects() -> dict[int, ObjectModel]:
 def predictions(backbone: str) -> Predictions:
     """What one of the three trials predicted, each image under a name and a truth of its own."""
     places = [(0.01 * i, 0.02, 1.0 + 0.05 * i) for i in range(len(OBJECT_ID))]
-    truth = np.concatenate([made.pose(made.turn("z", 10.0 * i), t=place) for i, place in enumerate(places)])
+    truth = np.concatenate(
+        [known_errors.pose(known_errors.turn("z", 10.0 * i), t=place) for i, place in enumerate(places)]
+    )
     found = truth.copy()
     found[:, 0, 3] += SHIFT_M[backbone]
-    return dataclasses.replace(made.predictions(found, truth), object_id=OBJECT_ID, objects=objects())
+    return dataclasses.replace(known_errors.predictions(found, truth), object_id=OBJECT_ID, objects=objects())
 
 
 def write(backbone: str, folder: Path) -> None:

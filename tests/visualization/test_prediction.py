@@ -16,7 +16,7 @@ from epropnp.visualization.prediction import (
     prediction_sheet,
     prediction_tile,
 )
-from tests.evaluation.made import model, pose
+from tests.evaluation.known_errors import model, pose
 from tests.visualization.test_prediction_pictures import truth
 
 K = np.array([[200.0, 0, 50], [0, 100, 40], [0, 0, 1]])
