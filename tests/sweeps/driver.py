@@ -1,6 +1,6 @@
 """A sweep in a process of its own, which tests kill, stop and go on with.
 
-python -m tests.sweeps.driver DATASET FOLDER EPOCHS
+python -m tests.sweeps.driver DATASET FOLDER EPOCHS [TRIALS_AT_ONCE]
 """
 
 import sys
@@ -19,9 +19,10 @@ def four(epochs: int) -> list[Cell]:
     return cells_of(tiny_recipe(), Axis.of("optim.epochs", [epochs]), seeds=[0, 1])
 
 
-def main(dataset: str, folder: str, epochs: str) -> int:
+def main(dataset: str, folder: str, epochs: str, at_once: str = "1") -> int:
     console = Console(width=200)
-    outcome = run(four(int(epochs)), dataset, Path(folder), at_once=1, check=False, console=console)
+    cells, place = four(int(epochs)), Path(folder)
+    outcome = run(cells, dataset, place, at_once=int(at_once), check=False, console=console)
     show(outcome.report, console)
     return outcome.code
 
