@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
+from epropnp.data.reader import ArrowDataset
 from epropnp.training.recipes import Recipe
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
-from sweeps.results.report import show
-from sweeps.search.search import Planned
-from sweeps.space import Axis
+from sweeps.results.report import report, show
+from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, run
 from sweeps.tracking.tracker import EXPERIMENT
 from sweeps.trial import Trial, read
@@ -37,10 +37,13 @@ FILES = {"result.json", "predictions.parquet", "predictions.png", "calibration.p
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def planned(folder: Path, dataset: Path, epochs: int) -> list[Planned]:
-    from epropnp.data.reader import ArrowDataset
-
-    return open_sweep(folder).planned(four(epochs), ArrowDataset(dataset).dataset_id)
+def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
+    """The tables of a sweep whose trials were trained one after the other, without Ray."""
+    sweep, data = open_sweep(folder), ArrowDataset(dataset)
+    planned = sweep.planned(cells, data.dataset_id)
+    for trial in planned:
+        Trainer(trial.config, dataset, sweep.prepare(trial, data.dataset_id), "cpu").fit()
+    report(sweep, planned, data)
 
 
 def runs(folder: Path) -> dict[str, Run]:
@@ -71,9 +74,8 @@ def wait_until(what: Callable[[], bool], seconds: float = 180) -> None:
 
 
 @contextmanager
-def driver(dataset: Path, folder: Path, epochs: int, at_once: int = 1) -> Iterator[subprocess.Popen[str]]:
-    words = (str(dataset), str(folder), str(epochs), str(at_once))
-    command = [sys.executable, "-m", "tests.sweeps.driver", *words]
+def driver(dataset: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.sweeps.driver", str(dataset), str(folder)]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -86,10 +88,10 @@ def driver(dataset: Path, folder: Path, epochs: int, at_once: int = 1) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def database(uri: str) -> Callable[[Path], Path]:
-    """Put an MLflow database into a new folder: to make one takes seconds."""
-    MlflowClient(uri).search_experiments()
-    file = Path(uri.removeprefix("sqlite:///"))
+def database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Put an empty MLflow database into a new folder: to make one takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
 
     def put(folder: Path) -> Path:
         folder.mkdir()
@@ -102,9 +104,9 @@ def database(uri: str) -> Callable[[Path], Path]:
 def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_table(
     database: Callable[[Path], Path], tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    whole, killed = database(tmp_path / "a") / "sweep", database(tmp_path / "b") / "sweep"
-    names = [trial.name for trial in planned(killed, tiny_dataset, 1)]
-    with driver(tiny_dataset, killed, 1) as process:
+    killed = database(tmp_path / "a") / "sweep"
+    names = _names(killed, four(), tiny_dataset)
+    with driver(tiny_dataset, killed) as process:
         third = killed / "trials" / names[2]
         wait_until(lambda: third.is_dir())  # asked for when the second had ended
         wait_until(lambda: len(runs(killed)) == 4)
@@ -122,14 +124,13 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
         assert files(killed, found[name]) == FILES
 
     wait_until(lambda: read(third).status != "running")  # its process ends with the driver
-    with driver(tiny_dataset, killed, 1) as process:
+    with driver(tiny_dataset, killed) as process:
         out, _ = process.communicate(timeout=300)
         assert process.returncode == 0, out
     assert "2 trials are finished already; kept" in out
-    with driver(tiny_dataset, whole, 1, at_once=2) as process:
-        assert process.wait() == 0
-    assert table(killed, "seconds") == table(whole, "seconds")
-    assert [row["trial"] for row in table(whole)] == names
+    undisturbed(tmp_path / "whole", tiny_dataset, four())
+    assert table(killed, "seconds") == table(tmp_path / "whole", "seconds")
+    assert [row["trial"] for row in table(killed)] == names
     found = runs(killed)
     assert set(found) == {"sweep", *names}
     assert {each.info.status for each in found.values()} == {"FINISHED"}
@@ -186,38 +187,22 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
 
     def interrupt() -> None:
         wait_until(lambda: len(read(own).history) > len(stopped.history) + 1)
-        (folder / "stop").write_text("the day is over")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     outcome, said = _run(cells, tiny_dataset, folder)
     thread.join()
-    assert (outcome.code, outcome.interrupted) == (75, "the day is over")
+    assert (outcome.code, outcome.interrupted) == (75, "SIGTERM")
     waiting = read(own)
     assert waiting.status == "waiting"
     assert waiting.reason == f"interrupted after epoch {len(waiting.history) - 1}: the sweep was"
     assert "optim.epochs 60  waiting: interrupted after epoch" in said
-    assert (runs(folder)[long].info.status, runs(folder)["sweep"].info.status) == ("KILLED", "KILLED")
-    assert not (folder / "stop").exists()
-
-
-def test_sigterm_lets_trials_write_a_checkpoint_and_ends_with_75(
-    database: Callable[[Path], Path], tiny_dataset: Path, tmp_path: Path
-) -> None:
-    folder = database(tmp_path / "a") / "sweep"
-    first = folder / "trials" / planned(folder, tiny_dataset, 60)[0].name
-    with driver(tiny_dataset, folder, 60) as process:
-        wait_until(lambda: (first / "status.json").is_file() and len(read(first).history) > 1)
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 75, out
-    trial = read(first)
-    assert trial.status == "waiting"
-    assert trial.reason == f"interrupted after epoch {len(trial.history) - 1}: the sweep was"
     found = runs(folder)
-    assert {each.info.status for each in found.values()} == {"KILLED"}
+    assert (found[long].info.status, found["sweep"].info.status) == ("KILLED", "KILLED")
+    assert found[long].data.tags["epropnp.reason"] == waiting.reason
     assert found["sweep"].data.tags["epropnp.reason"] == "SIGTERM"
-    assert len(found) == 2
+    assert not (folder / "stop").exists()
 
 
 def test_settings_that_fail_are_found_before_anything_long_is_trained(
@@ -245,16 +230,11 @@ def test_settings_that_fail_are_found_before_anything_long_is_trained(
     assert [row["status"].partition(":")[0] for row in table(folder)].count("waiting") == 3
 
     plain = Trainer(cells[0].config, tiny_dataset, tmp_path / "plain", "cpu").fit()
-    gone_on, said = _run(cells[:1], tiny_dataset, folder)
-    result = gone_on.report.rows[0].result
-    assert result is not None
-    assert (result.train_loss, result.test) == (plain.train_loss, plain.test)
-    assert gone_on.code == 1  # the others are a part of the sweep still
+    gone_on = Trainer(cells[0].config, tiny_dataset, good, "cpu").fit()
+    assert (gone_on.train_loss, gone_on.test) == (plain.train_loss, plain.test)
 
 
 def _id(dataset: Path) -> str:
-    from epropnp.data.reader import ArrowDataset
-
     return ArrowDataset(dataset).dataset_id
 
 
