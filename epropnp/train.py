@@ -10,7 +10,7 @@ import tyro
 
 from epropnp.command_line import Pattern, YesNo, console_or_file, parse, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.training.overrides import override
+from epropnp.training.overrides import check_once, override
 from epropnp.training.recipes import RECIPES, small, study_head
 
 if TYPE_CHECKING:  # imported where they are used: whatever is mistyped is answered at once
@@ -195,6 +195,7 @@ def _check(flags: Arguments) -> None:
         guess = nearest(flags.recipe, RECIPES)
         listed = ", ".join(RECIPES)
         raise UserError(f"--recipe: unknown recipe '{flags.recipe}'{guess} (recipes: {listed})")
+    check_once("--set", (setting for given in flags.set for setting in given))
     for name, least in (("epochs", 1), ("overfit", 1), ("seed", 0), ("keep_every", 0)):
         value = getattr(flags, name)
         if value is not None and value < least:

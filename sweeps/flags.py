@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import tyro
 
 from epropnp.command_line import Pattern, YesNo, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.training.overrides import read_settings
+from epropnp.training.overrides import check_once, read_settings
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 
@@ -172,7 +171,7 @@ def check_flags(config: SweepConfig) -> None:
     for name, *settings in config.case:
         if "=" in name or not name:
             raise UserError(f"--case: begin with a name for {' '.join([name, *settings])}")
-        _check_twice(f"--case {name}", settings)
+        check_once(f"--case {name}", settings)
     from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
 
     for flag in ("data", "backgrounds"):
@@ -190,14 +189,4 @@ def _check_set(config: SweepConfig) -> None:
         if key in SHORT.values():
             flag = next(name for name, short in SHORT.items() if short == key)
             raise UserError(f"--set: {key} tells the trials of a sweep apart; use --{flag.replace('_', '-')}")
-    _check_twice("--set", config.settings)
-
-
-def _check_twice(where: str, settings: Sequence[str]) -> None:
-    found: dict[str, str] = {}
-    for setting in settings:
-        key, _, text = (part.strip() for part in setting.partition("="))
-        if found.setdefault(key, text) != text:
-            raise UserError(
-                f"{where}: {key} is given twice; to compare the values: --vary {key} {found[key]} {text}"
-            )
+    check_once("--set", config.settings)

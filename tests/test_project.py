@@ -36,11 +36,10 @@ NOT_IMPORTED = {
     **dict.fromkeys(("ruff", "mypy", "pre-commit"), "a program"),
     **dict.fromkeys(("pytest-cov", "pytest-timeout", "pytest-xdist"), "a plugin"),
 }
-# A folder of modules, and that of their tests. Those of sweeps are being rearranged.
+# A folder of modules, and that of their tests.
 MIRRORED = [
     (folder, str(Path("tests", folder.removeprefix("epropnp").lstrip("/"))))
     for folder in sorted({str(file.parent.relative_to(ROOT)) for file in SOURCES})
-    if not folder.startswith("sweeps")
 ]
 OF_WHOLE_PACKAGES = ("tests/test_project.py", "tests/test_start.py", "tests/pipelines/test_versions.py")
 MAX_FILE_LINES = 300
@@ -138,7 +137,7 @@ def test_no_import_leads_back_even_for_type_checkers() -> None:
 
 @pytest.mark.parametrize(("folder", "tests"), MIRRORED, ids=[tests for _, tests in MIRRORED])
 def test_test_files_are_called_after_the_modules_that_they_test(folder: str, tests: str) -> None:
-    names = [file.stem for file in (ROOT / folder).glob("*.py")]
+    names = [file.stem.strip("_") for file in (ROOT / folder).glob("*.py")]
     for file in (ROOT / tests).glob("test_*.py"):
         tested = file.stem.removeprefix("test_")
         fits = any(tested == name or tested.startswith(f"{name}_") for name in names)

@@ -130,6 +130,10 @@ def test_flags_go_over_the_recipe_and_settings_over_flags() -> None:
             "and give the folder that it names",
         ),
         (
+            ["--set", "optim.lr=1e-3", "--set", "optim.lr=3e-3"],
+            "--set: optim.lr is given twice; a sweep compares them: --vary optim.lr 1e-3 3e-3",
+        ),
+        (
             ["--data", "no/where"],
             "--data: no/where does not exist; build one with `python pipelines/prepare.py build "
             "--objects cat` and give the folder that it names",

@@ -56,6 +56,17 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def check_once(where: str, settings: Iterable[str]) -> None:
+    """UserError, which says how to compare them, where `KEY=VALUE` settings give a key two values."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        key, _, text = (part.strip() for part in setting.partition("="))
+        if found.setdefault(key, text) != text:
+            raise UserError(
+                f"{where}: {key} is given twice; a sweep compares them: --vary {key} {found[key]} {text}"
+            )
+
+
 def typed(value: Any) -> str:
     """The text that stands for a setting's value on a command line."""
     if isinstance(value, tuple):

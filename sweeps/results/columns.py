@@ -39,6 +39,11 @@ class Row:
     case: str | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to say of it."""
+        return self.status != "waiting" or self.reason is not None or bool(self.history)
+
 
 @dataclass(frozen=True)
 class TrialColumn(Column):

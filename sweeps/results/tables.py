@@ -32,12 +32,13 @@ MIXED_NOTE = (
 
 
 def trial_table(rows: Sequence[Row], title: str) -> Table:
-    """All that is known of each trial; a terminal is shown the most telling of it.
+    """All that is known of each trial that was begun; a terminal is shown the most telling of it.
 
     Settings that all rows share move below the table there; a narrow terminal is shown half the width of each
     interval.
     """
     found = notes(rows)
+    rows = [row for row in rows if row.begun]
     columns = (
         TrialColumn("trial", lambda row: row.name, csv_only=True),
         *setting_columns(rows),
@@ -71,7 +72,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     found = []
     if len({row.config.model.starts_from_weights for row in rows}) > 1:
         found.append(MIXED_NOTE)
-    return found + [f"{row.status.upper()}: {_said(row)}" for row in rows if row.result is None]
+    found += [f"{row.status.upper()}: {_said(row)}" for row in rows if row.begun and row.result is None]
+    left = sum(not row.begun for row in rows)
+    return found + ([f"WAITING: {left} trials that were not begun"] if left else [])
 
 
 def _said(row: Row) -> str:

@@ -77,7 +77,7 @@ def test_without_flags_nothing_is_asked_for_but_places() -> None:
     [
         (
             "--set optim.lr=1e-3 optim.lr=3e-3",
-            "--set: optim.lr is given twice; to compare the values: --vary optim.lr 1e-3 3e-3",
+            "--set: optim.lr is given twice; a sweep compares them: --vary optim.lr 1e-3 3e-3",
         ),
         ("--set optim.lr=1e-3 --set optim.lr=3e-3", "--vary optim.lr 1e-3 3e-3"),
         ("--case a loss.mc=1 loss.mc=2", "--case a: loss.mc is given twice"),

@@ -227,7 +227,8 @@ def test_settings_that_fail_are_found_before_anything_long_is_trained(
     assert (checked.status, len(checked.history)) == ("waiting", 1)
     assert (good / "checkpoint.pt").is_file()
     assert runs(folder)[good.name].data.metrics["epoch"] == 0
-    assert [row["status"].partition(":")[0] for row in table(folder)].count("waiting") == 3
+    assert [row.status for row in outcome.report.rows].count("waiting") == 3
+    assert [row["status"].partition(":")[0] for row in table(folder)] == ["waiting", "failed"]
 
     plain = Trainer(cells[0].config, tiny_dataset, tmp_path / "plain", "cpu").fit()
     gone_on = Trainer(cells[0].config, tiny_dataset, good, "cpu").fit()

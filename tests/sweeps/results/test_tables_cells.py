@@ -176,8 +176,18 @@ def test_a_stopped_trial_has_the_validation_numbers_of_its_history(rows: list[Ro
     document = to_markdown(trial_table([rows[0], stopped], "Sweep x"))
     assert f"STOPPED: {stopped.name}: hopeless" in document
     assert document.splitlines()[5].endswith("| stopped |")
-    waiting = dataclasses.replace(rows[1], status="waiting", reason=None)
-    assert to_markdown(trial_table([waiting], "x")).endswith(f"WAITING: {waiting.name}\n")
+
+
+def test_of_trials_that_were_not_begun_only_the_number_is_said(rows: list[Row]) -> None:
+    new = [dataclasses.replace(rows[1], name=name, status="waiting", reason=None) for name in "pq"]
+    halted = dataclasses.replace(rows[1], status="waiting", reason="interrupted after epoch 3")
+    document = to_markdown(trial_table([rows[0], halted, *new], "Sweep x"))
+    assert document.endswith(
+        f"WAITING: {halted.name}: interrupted after epoch 3\n\nWAITING: 2 trials that were not begun\n"
+    )
+    assert sum(line.startswith("|") for line in document.splitlines()) == 2 + 2  # head and rule, two trials
+    lines = list(csv.DictReader(io.StringIO(to_csv(trial_table([rows[0], *new], "Sweep x")))))
+    assert [line["trial"] for line in lines] == [rows[0].name]
 
 
 def test_where_all_finished_no_column_says_so_to_readers(rows: list[Row]) -> None:
