@@ -20,8 +20,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test comes first: it waits a lot, and meanwhile other processes run the rest."""
-    items.sort(key=lambda item: item.path.name != "test_sweep_end_to_end.py")
+    """Tests that start Ray come first: one process runs them one after the other, and none ends alone."""
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
