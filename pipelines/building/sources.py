@@ -235,7 +235,7 @@ class FolderSource:
         its own is not cut.
         """
         given = self.layout.frames(info)
-        notes = dict(given.notes)
+        notes = dict(given.notes) | dict.fromkeys(self.mesh(info).remarks, 1)
         by_split = {split: given.by_split.get(split, ()) for split in ("train", "validation", "test")}
         rendered = [frame for frame in by_split["train"] if frame.synthetic]
         if len(rendered) > self.renderings:
