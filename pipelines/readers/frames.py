@@ -28,8 +28,6 @@ from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.records import crop_window, cut, encode, mask_box
 from pipelines.rendering.renderer import ObjectMaps, Renderer
 
-VISIBLE_MIN = 0.1
-"""Share of an object that must be seen: with less, BOP leaves it out, too."""
 _AGREEMENT_MIN = 0.1  # of the given mask that the pose must cover: less is an error, not an occlusion
 _REPROJECTION_MAX_PX = 2.0  # of a given coordinate map, median
 _JPEG_START, _JPEG_END, _JPEG_TAIL = b"\xff\xd8", b"\xff\xd9", 64  # some cameras pad their files
@@ -92,7 +90,7 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
     else:
         maps = load_coordinates(frame, image_size)
     if frame.mask_file is None:
-        maps = _hidden_by(frame.occluders, maps, frame, image_size)
+        maps = hidden_by(frame.occluders, maps, frame, image_size)
         if not maps.mask.any():
             raise UserError(f"{frame.image_file}: the pose leaves nothing of {model.name} in the picture")
         visible, box = None, mask_box(maps.mask, maps.origin)
@@ -176,13 +174,13 @@ def _reprojection_px(maps: ObjectMaps, frame: Frame) -> float:
     return float(np.median(np.linalg.norm(error, axis=1)))
 
 
-def _hidden_by(
+def hidden_by(
     occluders: tuple[Occluder, ...], maps: ObjectMaps, frame: Frame, image_size: tuple[int, int]
 ) -> ObjectMaps:
-    """The maps, their mask less the pixels at which an occluder is nearer to the camera."""
+    """The maps, their mask less the pixels at which an occluder is nearer to the frame's camera."""
     mask, depth = maps.mask.copy(), _depth(maps, frame.T_cam_obj)
     for occluder in occluders:
-        renderer = _occluder_renderer(occluder.mesh_file, occluder.unit_m)
+        renderer = given_renderer(occluder.mesh_file, occluder.unit_m)
         front = renderer.maps(occluder.T_cam_obj, frame.K, image_size)
         nearer = cut(_depth(front, occluder.T_cam_obj), front.origin, maps.origin, _shape(maps))
         mask &= (nearer == 0) | (nearer >= depth)
@@ -200,5 +198,6 @@ def _shape(maps: ObjectMaps) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=_OPEN_OCCLUDERS)
-def _occluder_renderer(mesh_file: Path, unit_m: float) -> Renderer:
+def given_renderer(mesh_file: Path, unit_m: float) -> Renderer:
+    """The renderer of a mesh file; the last few are kept."""
     return Renderer(Mesh.load(mesh_file, unit_m=unit_m))
