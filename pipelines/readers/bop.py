@@ -14,7 +14,7 @@ from typing import ClassVar
 from epropnp.data.schema import SPLITS, ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
-from pipelines.readers.bop_files import VISIBLE_MIN, Instance, Scene
+from pipelines.readers.bop_files import PICTURE_NAMES, VISIBLE_MIN, Instance, Scene
 from pipelines.readers.bop_models import (
     MESH_FOLDER,
     ModelsInfo,
@@ -79,6 +79,8 @@ class BopFolder:
         found = {reason: number for reason, number in notes.items() if number}
         if not any(by_split.values()):
             why = "".join(f"; {number} {reason}" for reason, number in found.items())
+            if "not on disk" in why:
+                why += f"; a picture is looked for as {PICTURE_NAMES}"
             raise UserError(f"{self.root} has no frames of {info.name} in folders test*, train*, val*{why}")
         return RealFrames(by_split=by_split, notes=found)
 

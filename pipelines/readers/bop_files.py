@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
+from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, NumberedFiles
 
 _PICTURE_FOLDERS = ("rgb", "gray")
-_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif")
+PICTURE_NAMES = f"rgb/000012 or gray/000012, or without zeros, with {', '.join(PICTURE_SUFFIXES)}"
 _MASKS = "mask_visib"
 VISIBLE_MIN = 0.1
 """Share of an object that must be seen: with less, BOP leaves it out, too."""
@@ -55,7 +56,8 @@ class Scene:
         }
         masks = folder / _MASKS
         self.masked = masks.is_dir() and any(masks.iterdir())
-        self._picture_folder = _picture_folder(folder)
+        self._masks = NumberedFiles(masks, MASK_SUFFIXES)
+        self._pictures = NumberedFiles(_picture_folder(folder), PICTURE_SUFFIXES)
 
     def images_of(self, object_id: int) -> list[int]:
         """Ids of the annotated images that show the object, in ascending order."""
@@ -123,18 +125,28 @@ class Scene:
 
     def picture(self, image_id: int) -> Path | None:
         """The picture of an image; None where it is not on disk."""
-        names = (self._picture_folder / f"{image_id:06d}{suffix}" for suffix in _PICTURE_SUFFIXES)
-        return next((name for name in names if name.is_file()), None)
+        return self._pictures.find(image_id)
+
+    def oddly_named(self) -> dict[str, int]:
+        """Says how many pictures have other names than are looked for; nothing where there are none."""
+        others, kind = self._pictures.others, self._pictures.folder.name
+        if not others:
+            return {}
+        return {
+            f"pictures in {kind}/ whose names are no numbers such as 000012, but {others[0]}": len(others)
+        }
 
     def mask(self, image_id: int, number: int) -> Path | None:
         """The given mask of the visible part of an instance; None where the scene has no masks."""
         if not self.masked:
             return None
-        file = self.folder / _MASKS / f"{image_id:06d}_{number:06d}.png"
-        if not file.is_file():
+        file = self._masks.find(image_id, number)
+        if file is None:
+            missing = self._masks.folder / f"{image_id:06d}_{number:06d}.png"
             raise UserError(
-                f"{file} is missing although {_where(image_id)} has a picture and a pose: it says what is "
-                f"seen of the object; without the folder {_MASKS}, masks are rendered"
+                f"{missing} is missing although {_where(image_id)} has a picture and a pose: it says what is "
+                f"seen of the object; tried {self._masks.tried(image_id, number)}; without the folder "
+                f"{_MASKS}, masks are rendered"
             )
         return file
 

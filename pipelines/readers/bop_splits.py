@@ -48,6 +48,7 @@ def _scene_folders(root: Path, pattern: str) -> list[Path]:
 def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[Picture]:
     for scene in scenes:
         notes["pictures without annotation"] += scene.unannotated()
+        notes.update(scene.oddly_named())
         yield from ((scene, image_id) for image_id in scene.images_of(info.object_id))
 
 

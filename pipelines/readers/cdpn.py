@@ -26,6 +26,7 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop_files import is_rotation, read_text
+from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, files_by_stem
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.rendering.camera_views import LINEMOD_K
@@ -34,9 +35,9 @@ from pipelines.rendering.mesh import Mesh
 _REAL = {"train": "real_train", "test": "real_test"}
 _RENDERED = "imgn"
 _PICTURE, _POSE, _MASK, _MAP, _DETECTED = (
-    "-color.png",
+    "-color",
     "-pose.txt",
-    "-label.png",
+    "-label",
     "-coor.pkl",
     "-box_fasterrcnn.txt",
 )
@@ -98,20 +99,24 @@ class CdpnFolder:
         }
         by_split["train"] += self._frames(info, _RENDERED, None, notes)
         if not any(by_split.values()):
-            raise UserError(f"{self.root} has no frames of {info.name} in real_train, real_test or imgn")
+            raise UserError(
+                f"{self.root} has no frames of {info.name} in real_train, real_test or imgn: pictures are "
+                f"looked for as {info.name}/NAME{_PICTURE} with {', '.join(PICTURE_SUFFIXES)}"
+            )
         return RealFrames(by_split=by_split, notes={reason: n for reason, n in notes.items() if n})
 
     def _frames(
         self, info: ObjectInfo, folder: str, label: int | None, notes: Counter[str]
     ) -> tuple[Frame, ...]:
         place = self.root / folder / info.name
-        names = _stems(place, _PICTURE)
-        described = set().union(*(_stems(place, suffix) for suffix in (_POSE, _MASK, _MAP, _DETECTED)))
-        notes[f"{folder} pictures not on disk"] += len(described - names)
+        pictures = files_by_stem(place, _PICTURE, PICTURE_SUFFIXES)
+        masks = files_by_stem(place, _MASK, MASK_SUFFIXES)
+        described = set(masks).union(*(_stems(place, suffix) for suffix in (_POSE, _MAP, _DETECTED)))
+        notes[f"{folder} pictures not on disk"] += len(described - set(pictures))
         frames = []
-        for name in sorted(names):
-            mask, coords, box = (place / f"{name}{suffix}" for suffix in (_MASK, _MAP, _DETECTED))
-            notes[f"{folder} masks not given: rendered"] += not mask.is_file()
+        for name, picture in pictures.items():
+            coords, box = (place / f"{name}{suffix}" for suffix in (_MAP, _DETECTED))
+            notes[f"{folder} masks not given: rendered"] += name not in masks
             notes[f"{folder} coordinate maps not given: rendered"] += not coords.is_file()
             detected = _read_box(box) if box.is_file() else None
             notes[f"{folder} pictures in which the detector found nothing"] += box.is_file() and not detected
@@ -120,8 +125,8 @@ class CdpnFolder:
                     sample_id=f"{self.name}/{folder}/{info.name}/{name}",
                     K=LINEMOD_K,
                     T_cam_obj=_read_pose(place / f"{name}{_POSE}"),
-                    image_file=place / f"{name}{_PICTURE}",
-                    mask_file=mask if mask.is_file() else None,
+                    image_file=picture,
+                    mask_file=masks.get(name),
                     mask_value=label,
                     coords_file=coords if coords.is_file() else None,
                     detected_box=detected,

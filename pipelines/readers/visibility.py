@@ -7,10 +7,10 @@ tell a tenth from nothing.
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from pipelines.readers.frames import Frame, hidden_by, load_mask, read_picture
+from pipelines.readers.frames import Frame, hidden_by, load_mask
+from pipelines.readers.pictures import read_mask, read_picture
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.renderer import Renderer
 
@@ -40,9 +40,9 @@ def seen_share(frame: Frame, renderer: Renderer) -> float:
     whole = int(maps.mask.sum())
     if whole == 0:
         return 0.0
-    height, width = read_picture(frame.image_file, cv2.IMREAD_GRAYSCALE).shape
+    height, width, _ = read_picture(frame.image_file, frame.bits).shape
     if frame.mask_file is not None:
-        mask = read_picture(frame.mask_file, cv2.IMREAD_GRAYSCALE)
+        mask = read_mask(frame.mask_file, frame.mask_value)
         seen = float(load_mask(frame, (width, height)).sum()) * scale**2 if mask.any() else 0.0
         return min(1.0, seen / whole)
     rows, columns = np.nonzero(hidden_by(frame.occluders, maps, small, size).mask)
