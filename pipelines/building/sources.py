@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from pipelines.readers.bop import BopFolder
 from pipelines.readers.cdpn import CdpnFolder
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
+from pipelines.readers.pictures import picture_traits
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.seeds import cut_rng
 from pipelines.standins.build import build_standin, check_standin
@@ -210,6 +211,7 @@ class FolderSource:
             frame.detected_box,
             files_digest(frame.files, self.layout.root),
             [[other.mesh_file.name, other.T_cam_obj.tolist()] for other in frame.occluders],
+            *([] if frame.bits is None else [frame.bits]),
         ]
 
     def mesh_fingerprint(self, info: ObjectInfo) -> str:
@@ -235,8 +237,15 @@ class FolderSource:
         its own is not cut.
         """
         given = self.layout.frames(info)
-        notes = dict(given.notes)
+        notes = dict(given.notes) | dict.fromkeys(self.mesh(info).remarks, 1)
         by_split = {split: given.by_split.get(split, ()) for split in ("train", "validation", "test")}
+        traits = picture_traits({frame.image_file: None for frames in by_split.values() for frame in frames})
+        notes |= traits.notes()
+        if traits.bits is not None:
+            by_split = {
+                split: tuple(replace(frame, bits=traits.bits) for frame in frames)
+                for split, frames in by_split.items()
+            }
         rendered = [frame for frame in by_split["train"] if frame.synthetic]
         if len(rendered) > self.renderings:
             notes["renderings not used: more than asked for"] = len(rendered) - self.renderings

@@ -48,6 +48,7 @@ def _scene_folders(root: Path, pattern: str) -> list[Path]:
 def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[Picture]:
     for scene in scenes:
         notes["pictures without annotation"] += scene.unannotated()
+        notes.update(scene.oddly_named())
         yield from ((scene, image_id) for image_id in scene.images_of(info.object_id))
 
 
@@ -93,7 +94,7 @@ def _by_lists(root: Path, files: dict[str, Path], info: ObjectInfo, notes: Count
     used: set[tuple[str, int]] = set()
     for split, file in files.items():
         pictures[split] = []
-        for line in read_text(file).split():
+        for line in read_text(file, f"the pictures for {split}").split():
             match = _LINE.fullmatch(line)
             if not match or (not match[1] and len(defaults) > 1):
                 raise UserError(f"{file}: {line!r} is no picture of {info.name}: write FOLDER/SCENE/IMAGE")

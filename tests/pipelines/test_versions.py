@@ -50,7 +50,7 @@ PINNED: dict[tuple[str, int], dict[str, Digest]] = {
     ("pipelines.rendering", 1): {
         "record": (1373951.907, 472569.079, -1942973.007),
     },
-    ("pipelines.readers", 1): {
+    ("pipelines.readers", 2): {
         "bop": (-1164936.125, -1838328.802, -585903.977),
         "cdpn": (-5030516.364, -8156690.126, -7242436.125),
     },

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from epropnp.errors import UserError
 from pipelines.building.sources import FolderSource, StandinSource, open_source
 from pipelines.objects import LINEMOD
+from pipelines.rendering.mesh import Mesh
 from tests.pipelines.folders import bop_files, cdpn_files, write_files
 from tests.pipelines.readers.test_bop import edit
 
@@ -111,6 +113,24 @@ def test_given_renderings_are_used_up_to_the_number_asked_for(
     assert not any(frame.synthetic for frame in found.by_split["validation"])
     notes = {"renderings not used: more than asked for": 2 - kept} if kept < 2 else {}
     assert found.notes == notes
+
+
+def test_a_mesh_that_comes_out_grey_is_said(tiny: Path) -> None:
+    """Of one object of two the file holds no colours."""
+    file = tiny / "models" / "obj_000007.ply"
+    mesh = Mesh.load(file)
+    header = (
+        "ply\nformat ascii 1.0\nelement vertex 14\nproperty float x\nproperty float y\nproperty float z\n"
+    )
+    header += f"element face {len(mesh.faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    with file.open("w") as stream:
+        stream.write(header)
+        np.savetxt(stream, mesh.vertices * 1000)
+        np.savetxt(stream, np.insert(mesh.faces, 0, 3, axis=1), fmt="%d")
+    source = open_source(tiny, 0, 1)
+    notes = {name: source.real_frames(info).notes for name, info in source.objects().items()}
+    grey = "mesh with neither colours nor a texture: rendered grey"
+    assert notes == {"obj_000001": {}, "obj_000007": {grey: 1}}
 
 
 def test_a_standin_is_known_by_name_resolution_and_version(

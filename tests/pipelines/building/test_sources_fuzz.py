@@ -232,7 +232,8 @@ def test_every_file_may_be_missing_or_empty(files: Callable[[], Files], names: t
     for which, name in enumerate(sorted(files())):
         refused[name] = [check(files, names, [(kind, which, 0, 0)]) for kind in ("delete", "truncate")]
     for name, (missing, empty) in refused.items():
-        optional = name.endswith(("-label.png", "-coor.pkl", "-box.txt", "-box_fasterrcnn.txt"))
+        unseen = ("-box.txt", "-box_fasterrcnn.txt")  # an empty one says that the detector found nothing
+        optional = name.endswith(("-label.png", "-coor.pkl", "scene_gt_info.json", *unseen))
         picture = "/rgb/" in name or name.endswith("-color.png")
         assert missing == (not optional and not picture), name
-        assert empty == (not name.endswith("-box.txt")), name
+        assert empty == (not name.endswith(unseen)), name
