@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -157,6 +157,7 @@ def _report(path: Path, seconds: float) -> None:
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
             print(f"{name}: {count} {reason}")
+    _print_symmetries(manifest)
     counts = {split: manifest["splits"][split]["rows"] for split in SPLITS}
     size = sum(int(entry["bytes"]) for entry in stated_files(manifest).values())
     print(f"dataset {path.name} ({', '.join(f'{split} {rows}' for split, rows in counts.items())}): {path}")
@@ -183,6 +184,13 @@ def _describe(dataset: "ArrowDataset") -> None:
                 f"{synthetic} renderings; diameter {1000 * model.diameter_m:.1f} mm"
                 + (", symmetric" if model.symmetric else "")
             )
+    _print_symmetries(dataset.manifest)
+
+
+def _print_symmetries(manifest: dict[str, Any]) -> None:
+    """Says of every object with symmetries whether its mesh has them; older manifests do not."""
+    for name, line in manifest.get("symmetries", {}).items():
+        print(f"{name}: {line}")
 
 
 def _megabytes(size: int) -> str:

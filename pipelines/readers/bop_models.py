@@ -3,21 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.data.schema import LARGEST_ID
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo, identify
-from pipelines.readers.bop_files import by_number, metres, numbers, read_json
+from pipelines.readers.bop_files import by_number, is_rotation, metres, numbers, read_json
+from pipelines.readers.symmetry_group import Axis, symmetry_group
 
 MESH_FOLDER, EVALUATION_FOLDER = "models", "models_eval"
 _OTHER_MESHES = ("models_cad", "models_reconst", "models_fine")  # where there is no models/, as in T-LESS
 _TABLE = "models_info.json"
 _PURPOSE = "diameters and symmetries"
 _SYMMETRIES = ("symmetries_discrete", "symmetries_continuous")
-_CONTINUOUS_STEPS = 64  # a symmetry of revolution becomes this many turns
 
 Array = NDArray[np.float64]
 
@@ -83,11 +82,14 @@ class ModelsInfo:
         return diameter_m
 
     def symmetries(self, object_id: int) -> Array:
-        """All symmetries (n, 4, 4) in metres, the identity first; turns about an axis are sampled."""
+        """All symmetries (n, 4, 4) in metres, the identity first: the group that the table's make.
+
+        Turns about an axis are sampled. UserError for one that is not rigid.
+        """
         for file, table in self._by_file.items():
-            found = _symmetries(table[object_id], object_id, file) if object_id in table else []
-            if found:
-                return np.stack([np.eye(4), *found])
+            discrete, axes = _symmetries(table.get(object_id), object_id, file)
+            if discrete or axes:
+                return symmetry_group(discrete, axes, self.diameter_m(object_id))
         return np.eye(4)[None]
 
     def _entry(self, object_id: int) -> tuple[Path, Any]:
@@ -108,11 +110,11 @@ def _by_object(file: Path) -> dict[int, Any]:
     return found
 
 
-def _symmetries(entry: Any, object_id: int, file: Path) -> list[Array]:
+def _symmetries(entry: Any, object_id: int, file: Path) -> tuple[list[Array], list[Axis]]:
     where = _where(object_id)
     discrete, continuous = (_list(entry, name, file, where) for name in _SYMMETRIES)
-    found = [_discrete(matrix, file, where) for matrix in discrete]
-    return found + [turn for symmetry in continuous for turn in _turns(symmetry, file, where)]
+    motions = [_discrete(matrix, file, where, number) for number, matrix in enumerate(discrete)]
+    return motions, [_axis(symmetry, file, where) for symmetry in continuous]
 
 
 def _list(entry: Any, name: str, file: Path, where: str) -> list[Any]:
@@ -124,25 +126,23 @@ def _list(entry: Any, name: str, file: Path, where: str) -> list[Any]:
     return values
 
 
-def _discrete(matrix: Any, file: Path, where: str) -> Array:
+def _discrete(matrix: Any, file: Path, where: str, number: int) -> Array:
     name = "symmetries_discrete"
     T = numbers({name: matrix}, name, 16, file, where).reshape(4, 4)
     T[:3, 3] = metres({name: matrix[3:12:4]}, name, 3, file, where)
+    if not is_rotation(T[:3, :3]) or T[3].tolist() != [0, 0, 0, 1]:
+        mirrored = np.linalg.det(T[:3, :3]) < 0
+        what = "mirrors it, which no motion does" if mirrored else "is no rigid motion [R t; 0 0 0 1]"
+        raise UserError(f"{file}: entry {number} under {name!r} of {where} {what}")
     return T
 
 
-def _turns(symmetry: Any, file: Path, where: str) -> list[Array]:
-    offset = metres(symmetry, "offset", 3, file, where)
-    axis = numbers(symmetry, "axis", 3, file, where)
-    if not axis.any():
+def _axis(symmetry: Any, file: Path, where: str) -> Axis:
+    point = metres(symmetry, "offset", 3, file, where)
+    direction = numbers(symmetry, "axis", 3, file, where)
+    if not direction.any():
         raise UserError(f"{file}: {where} turns about an 'axis' of length 0")
-    turns = []
-    for angle in 2.0 * np.pi * np.arange(1, _CONTINUOUS_STEPS) / _CONTINUOUS_STEPS:
-        T = np.eye(4)
-        T[:3, :3] = cv2.Rodrigues(axis / np.linalg.norm(axis) * angle)[0]
-        T[:3, 3] = offset - T[:3, :3] @ offset
-        turns.append(T)
-    return turns
+    return Axis(direction=direction / np.linalg.norm(direction), point=point)
 
 
 def _where(object_id: int) -> str:
