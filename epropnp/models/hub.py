@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 
-PATIENCE_S = 5.0
+PATIENCE_S = 4.0  # with the start of a program, an answer comes within 10 s
 SERVER_ERROR = 500  # such answers and worse huggingface_hub waits for, too, as a proxy gives them
 
 

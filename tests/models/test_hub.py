@@ -49,7 +49,7 @@ def test_any_answer_but_a_servers_error_is_one(
 
     client(monkeypatch, head)
     assert hub.answers(ADDRESS) == answer
-    assert asked == [(ADDRESS, 5.0)]
+    assert asked == [(ADDRESS, 4.0)]
 
 
 def test_a_request_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
