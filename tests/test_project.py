@@ -23,6 +23,7 @@ GROUPS = ("", *PROJECT["optional-dependencies"])  # of dependencies: the library
 IMPORT_NAMES = {  # where the import is not called like the distribution
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
     "skimage": "scikit-image",
     "yaml": "PyYAML",
 }
