@@ -14,7 +14,7 @@ from typing import ClassVar
 from epropnp.data.schema import SPLITS, ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
-from pipelines.readers.bop_files import PICTURE_NAMES, VISIBLE_MIN, Instance, Scene
+from pipelines.readers.bop_files import PICTURE_NAMES, VISIBLE_MIN, Instance
 from pipelines.readers.bop_models import (
     MESH_FOLDER,
     ModelsInfo,
@@ -23,7 +23,7 @@ from pipelines.readers.bop_models import (
     mesh_file,
     mesh_folder,
 )
-from pipelines.readers.bop_splits import choose_pictures
+from pipelines.readers.bop_splits import Picture, choose_pictures
 from pipelines.readers.frames import Frame, Occluder, RealFrames, given_renderer
 from pipelines.readers.object_models import object_model
 from pipelines.readers.visibility import seen_share
@@ -34,10 +34,14 @@ MILLIMETRE = 0.001
 
 @dataclass(frozen=True)
 class BopFolder:
-    """A data set in the BOP format; `lists` is a folder of split lists that replaces its own."""
+    """A data set in the BOP format.
+
+    `lists` is a folder of split lists that replaces its own; `real_frames` names folders of photographs.
+    """
 
     root: Path
     lists: Path | None = None
+    real_frames: tuple[str, ...] = ()
     name: ClassVar[str] = "bop"
 
     @staticmethod
@@ -69,12 +73,12 @@ class BopFolder:
         notes: Counter[str] = Counter()
         meshes = mesh_folder(self.root).name
         notes[f"folder of meshes in place of {MESH_FOLDER}/: {meshes}"] += meshes != MESH_FOLDER
-        pictures = choose_pictures(self.root, self.lists, info, notes)
+        pictures = choose_pictures(self.root, self.lists, self.real_frames, info, notes)
         by_split = {}
         for split in SPLITS:
             counts: Counter[str] = Counter()
             chosen = pictures.get(split, ())
-            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, *one, counts))
+            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, one, counts))
             notes.update({f"{split} {reason}": number for reason, number in counts.items()})
         found = {reason: number for reason, number in notes.items() if number}
         if not any(by_split.values()):
@@ -84,8 +88,9 @@ class BopFolder:
             raise UserError(f"{self.root} has no frames of {info.name} in folders test*, train*, val*{why}")
         return RealFrames(by_split=by_split, notes=found)
 
-    def _frames(self, info: ObjectInfo, scene: Scene, image_id: int, notes: Counter[str]) -> list[Frame]:
+    def _frames(self, info: ObjectInfo, picture: Picture, notes: Counter[str]) -> list[Frame]:
         """A frame for every visible instance of the object in a picture."""
+        scene, image_id, synthetic = picture
         image = scene.picture(image_id)
         if image is None:
             notes["pictures not on disk"] += 1
@@ -108,6 +113,7 @@ class BopFolder:
                 image_file=image,
                 mask_file=mask,
                 occluders=self._occluders(others, notes),
+                synthetic=synthetic,
             )
             if one.visible_share is None:
                 notes["visible shares not given: measured"] += 1

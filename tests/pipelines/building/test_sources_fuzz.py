@@ -39,7 +39,7 @@ def read_all(root: Path, names: Sequence[str]) -> Read:
     source = open_source(root, seed=0, renderings=10)
     found, left_out = {}, 0
     for info in resolve_objects(names, source.objects()):
-        frames = source.real_frames(info)
+        frames = source.real_frames([info])[info.name]
         left_out += sum(n for reason, n in frames.notes.items() if reason.endswith(LEFT_OUT))
         model, renderer = source.model(info), Renderer(source.mesh(info))
         for frame in (one for split in frames.by_split.values() for one in split):

@@ -94,7 +94,7 @@ def test_mask_of_a_record_is_the_agreement_with_the_given_mask(bop_dir: Path) ->
 def test_every_visible_instance_becomes_a_frame(tiny: Path) -> None:
     data = BopFolder(tiny)
     found = data.frames(data.objects()["obj_000001"])
-    for split, scene in (("train", "train/000001"), ("test", "test/000002")):
+    for split, scene in (("train", "train_real/000001"), ("test", "test/000002")):
         ids = [f"bop/{scene}/{i:06d}_{n:06d}" for i in range(BOP_SCENES[scene]) for n in (0, 2)]
         assert [frame.sample_id for frame in found.by_split[split]] == ids
     assert found.by_split["validation"] == ()

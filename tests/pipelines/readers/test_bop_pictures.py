@@ -24,7 +24,11 @@ Change = Callable[[Path], None]
 def read(root: Path, name: str = "obj_000007") -> tuple[RealFrames, dict[str, Record]]:
     source = open_source(root, 0, 10)
     info = source.objects()[name]
-    frames, renderer, model = source.real_frames(info), Renderer(source.mesh(info)), source.model(info)
+    frames, renderer, model = (
+        source.real_frames([info])[info.name],
+        Renderer(source.mesh(info)),
+        source.model(info),
+    )
     given = [frame for split in frames.by_split.values() for frame in split]
     return frames, {frame.sample_id: frame_record(frame, renderer, model) for frame in given}
 
@@ -110,7 +114,7 @@ def test_the_fingerprint_knows_of_the_bits(tiny: Path) -> None:
         cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 4)
     source = open_source(tiny, 0, 10)
     info = source.objects()["obj_000007"]
-    frames = source.real_frames(info)
+    frames = source.real_frames([info])[info.name]
     assert {frame.bits for split in frames.by_split.values() for frame in split} == {10}
     wider = {
         split: tuple(dataclasses.replace(frame, bits=12) for frame in found)
