@@ -97,7 +97,7 @@ def test_masks_of_16_bits_and_palettes_give_the_same_records(tiny: Path, value: 
 
 def test_values_of_12_bits_give_the_same_records_whatever_a_single_picture_holds(tiny: Path) -> None:
     """One of the pictures is dark: its values would fit into ten bits."""
-    dark = tiny / "train" / "000001" / "rgb" / "000002.png"
+    dark = tiny / "train_real" / "000001" / "rgb" / "000002.png"
     cv2.imwrite(str(dark), cv2.imread(str(dark)) // 8)
     first, expected = read(tiny)
     for file in tiny.glob("t*/*/rgb/*.png"):
@@ -125,7 +125,7 @@ def test_the_fingerprint_knows_of_the_bits(tiny: Path) -> None:
 
 
 def test_pictures_of_other_names_are_said(tiny: Path) -> None:
-    folder = tiny / "train" / "000001" / "rgb"
+    folder = tiny / "train_real" / "000001" / "rgb"
     (folder / "000001.png").rename(folder / "IMG_0001.png")
     (folder / "000002.png").rename(folder / "IMG_0002.JPG")
     frames, _ = read(tiny)
@@ -140,7 +140,7 @@ def test_names_that_were_tried_are_said(tiny: Path) -> None:
     (folder / "mask_visib" / "000001_000001.png").unlink()
     with pytest.raises(UserError, match=r"000001_000001 or 1_1 with \.png, \.tif, \.tiff, \.bmp"):
         read(tiny)
-    for place in ("train/000001", "test/000002"):
+    for place in ("train_real/000001", "test/000002"):
         shutil.rmtree(tiny / place / "rgb")
     with pytest.raises(UserError, match=r"rgb/000012 or gray/000012, or without zeros, with \.png, \.jpg"):
         read(tiny)
