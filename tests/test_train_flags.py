@@ -90,7 +90,7 @@ LATER = {"optim.lr": 0.25, "loss.mc": 3.0, "data.points": 9}
         ("--pretrained", {"model.pretrained": True}),
         ("--pretrained no", {}),
         ("--set optim.lr=0.5 loss.mc=3", {"optim.lr": 0.5, "loss.mc": 3.0}),
-        ("--set optim.lr=0.5 data.points=9 --set loss.mc=3 optim.lr=0.25", LATER),
+        ("--set optim.lr=0.25 data.points=9 --set loss.mc=3 optim.lr=0.25", LATER),
         ("--seed 5 --set seed=6", {"seed": 6}),
         ("--overfit 8", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 40}),
         ("--overfit 8 --epochs 3", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 3}),
