@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -36,6 +36,8 @@ Examples:
       every byte against the manifest
   python pipelines/prepare.py export data/0123456789ab --output bop
       the same in the BOP format, for other tools
+  python pipelines/prepare.py weights resnet34 convnext_tiny
+      ImageNet weights into the cache that machines without network share
 
 A build that was stopped, by whatever, goes on when the same command is given again.
 """
@@ -148,6 +150,32 @@ class Export:
         print(f"wrote {count} pictures of {len(dataset.objects)} objects to {self.output}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Fetch ImageNet weights of backbones into the cache, for machines without network that share it."""
+
+    names: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="BACKBONE ...")]]
+    """Names of timm models."""
+
+    def run(self) -> None:
+        """Fetch them one by one and say where they are."""
+        from epropnp.models.backbones import check_backbone
+        from epropnp.models.hub import caches
+        from epropnp.models.pretrained import create_pretrained
+
+        if not self.names:
+            raise UserError("weights: name one backbone or more, such as resnet34")
+        for name in self.names:
+            check_backbone(name)
+        logging.getLogger("timm").setLevel(logging.WARNING)
+        for name in self.names:
+            with _console.status(f"fetching {name}"):
+                create_pretrained(name, None)
+            print(f"{name}: its weights are here")
+        for cache in caches(self.names):
+            print(f"elsewhere, share or copy this folder and set {cache}")
+
+
 def _report(path: Path, seconds: float) -> None:
     """Says what a new dataset holds, what was left out, and what to do next."""
     from epropnp.data.manifest import read_manifest, stated_files
@@ -157,6 +185,7 @@ def _report(path: Path, seconds: float) -> None:
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
             print(f"{name}: {count} {reason}")
+    _print_symmetries(manifest)
     counts = {split: manifest["splits"][split]["rows"] for split in SPLITS}
     size = sum(int(entry["bytes"]) for entry in stated_files(manifest).values())
     print(f"dataset {path.name} ({', '.join(f'{split} {rows}' for split, rows in counts.items())}): {path}")
@@ -183,14 +212,27 @@ def _describe(dataset: "ArrowDataset") -> None:
                 f"{synthetic} renderings; diameter {1000 * model.diameter_m:.1f} mm"
                 + (", symmetric" if model.symmetric else "")
             )
+    _print_symmetries(dataset.manifest)
+
+
+def _print_symmetries(manifest: dict[str, Any]) -> None:
+    """Says of every object with symmetries whether its mesh has them; older manifests do not."""
+    for name, line in manifest.get("symmetries", {}).items():
+        print(f"{name}: {line}")
 
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-Command = Build | Verify | Inspect | Export
-COMMANDS: dict[str, type[Command]] = {"build": Build, "verify": Verify, "inspect": Inspect, "export": Export}
+Command = Build | Verify | Inspect | Export | Weights
+COMMANDS: dict[str, type[Command]] = {
+    "build": Build,
+    "verify": Verify,
+    "inspect": Inspect,
+    "export": Export,
+    "weights": Weights,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

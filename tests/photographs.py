@@ -3,8 +3,8 @@
 The renderer draws them, nothing of real data is in them. The wall tells where a pixel lies: red grows with
 the column, blue with the row, and green is the picture's own. Every picture has its own camera.
 
-`train/` and `val/` show both objects, side by side; in the last training picture the cat hides a part of the
-eggbox. `test/` shows the eggbox alone.
+`train_real/` and `val/` show both objects, side by side; in the last training picture the cat hides a part of
+the eggbox. `test/` shows the eggbox alone.
 """
 
 import dataclasses
@@ -26,8 +26,12 @@ from pipelines.standins.build import build_standin
 
 CAT, EGGBOX = 6, 10
 NAMES = {CAT: "cat", EGGBOX: "eggbox"}
-SCENES = {"train/000001": (8, (CAT, EGGBOX)), "val/000001": (6, (CAT, EGGBOX)), "test/000001": (6, (EGGBOX,))}
-HIDDEN = ("train/000001", 7)  # where the cat stands before the eggbox
+SCENES = {
+    "train_real/000001": (8, (CAT, EGGBOX)),
+    "val/000001": (6, (CAT, EGGBOX)),
+    "test/000001": (6, (EGGBOX,)),
+}
+HIDDEN = ("train_real/000001", 7)  # where the cat stands before the eggbox
 HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 

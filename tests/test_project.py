@@ -21,7 +21,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 GROUPS = ("", *PROJECT["optional-dependencies"])  # of dependencies: the library's own, then the extras
 
 IMPORT_NAMES = {  # where the import is not called like the distribution
+    "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
     "skimage": "scikit-image",
     "yaml": "PyYAML",
 }

@@ -22,11 +22,13 @@ from epropnp.data.schema import (
     BACKGROUND_SCHEMA,
     BACKGROUND_SIDE,
     BACKGROUNDS_FILE,
+    LARGEST_ID,
     OBJECT_SCHEMA,
     OBJECTS_FILE,
     RECORD_SCHEMA,
     ObjectModel,
     Record,
+    with_ids_up_to,
 )
 from epropnp.errors import UserError
 
@@ -90,9 +92,14 @@ def _open(path: Path, schema: pa.Schema) -> list[_Chunk]:
         raise UserError(f"{path} is missing although the manifest lists it: {REBUILD}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): {REBUILD}") from None
-    if not reader.schema.equals(schema):
+    if reader.schema not in (schema, _with_long_ids(schema)):
         raise UserError(f"{path} has other columns than this code expects: {REBUILD}")
     return chunks
+
+
+def _with_long_ids(schema: pa.Schema) -> pa.Schema:
+    """As files of objects with large numbers have it."""
+    return with_ids_up_to(schema, LARGEST_ID) if "object_id" in schema.names else schema
 
 
 def _read_record(columns: Mapping[str, Column], row: int) -> Record:
@@ -209,8 +216,9 @@ class Split(Sequence[Record]):
         return int(self._column(name).null_count)
 
     def _column(self, name: str) -> pa.ChunkedArray:
-        parts = [chunk.batch.column(name) for chunk in self._rows.chunks]
-        return pa.chunked_array(parts, RECORD_SCHEMA.field(name).type).slice(0, len(self))
+        kind = _with_long_ids(RECORD_SCHEMA).field(name).type
+        parts = [chunk.batch.column(name).cast(kind) for chunk in self._rows.chunks]
+        return pa.chunked_array(parts, kind).slice(0, len(self))
 
 
 class Backgrounds(Sequence[np.ndarray]):

@@ -67,6 +67,18 @@ OBJECT_SCHEMA = pa.schema(
     }
 )
 BACKGROUND_SCHEMA = pa.schema({"rgb": pa.binary()})
+LARGEST_ID = 2**31 - 1
+_LARGEST_SHORT_ID = 2**15 - 1
+
+
+def with_ids_up_to(schema: pa.Schema, largest: int) -> pa.Schema:
+    """The schema of a file with objects up to that number: beyond 32,767, `object_id` is an int32.
+
+    Files of smaller numbers keep their bytes, and their datasets' ids.
+    """
+    if largest <= _LARGEST_SHORT_ID:
+        return schema
+    return schema.set(schema.get_field_index("object_id"), pa.field("object_id", pa.int32()))
 
 
 @dataclass(frozen=True, kw_only=True)

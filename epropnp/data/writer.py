@@ -15,6 +15,7 @@ from epropnp.data.schema import (
     ROWS_PER_BATCH,
     ObjectModel,
     Record,
+    with_ids_up_to,
 )
 
 
@@ -73,13 +74,14 @@ def _record_row(record: Record) -> dict[str, Any]:
     }
 
 
-def write_records(path: Path, records: Iterable[Record]) -> int:
-    """Writes one shard; returns its number of rows."""
-    return _write_rows(path, RECORD_SCHEMA, map(_record_row, records))
+def write_records(path: Path, records: Iterable[Record], largest_id: int = 0) -> int:
+    """Writes one shard with objects up to a number; returns its number of rows."""
+    return _write_rows(path, with_ids_up_to(RECORD_SCHEMA, largest_id), map(_record_row, records))
 
 
 def write_objects(path: Path, models: Iterable[ObjectModel]) -> int:
     """Writes the object table; returns its number of rows."""
+    models = list(models)
     rows = (
         {
             "object_id": model.object_id,
@@ -93,7 +95,8 @@ def write_objects(path: Path, models: Iterable[ObjectModel]) -> int:
         }
         for model in models
     )
-    return _write_rows(path, OBJECT_SCHEMA, rows)
+    largest_id = max((model.object_id for model in models), default=0)
+    return _write_rows(path, with_ids_up_to(OBJECT_SCHEMA, largest_id), rows)
 
 
 def write_backgrounds(path: Path, images: Iterable[np.ndarray]) -> int:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from epropnp.data.reader import read_objects
-from epropnp.data.schema import OBJECTS_FILE, ObjectModel
+from epropnp.data.schema import LARGEST_ID, OBJECTS_FILE, ObjectModel, with_ids_up_to
 from epropnp.data.writer import write_objects
 from epropnp.errors import UserError
 from epropnp.inference.temperature import Temperature, Temperatures
@@ -124,10 +124,11 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write the Parquet file."""
-        columns = {field.name: self._column(field.name) for field in SCHEMA}
-        table = pa.table([_encode(columns[f.name], f.type, len(self)) for f in SCHEMA], schema=SCHEMA)
+        schema = with_ids_up_to(SCHEMA, int(self.object_id.max(initial=0)))
+        columns = {field.name: self._column(field.name) for field in schema}
+        table = pa.table([_encode(columns[f.name], f.type, len(self)) for f in schema], schema=schema)
         occurring = [self.objects[i] for i in np.unique(self.object_id).tolist() if i in self.objects]
-        with pq.ParquetWriter(path, SCHEMA) as writer:
+        with pq.ParquetWriter(path, schema) as writer:
             writer.write_table(table)
             writer.add_key_value_metadata(
                 {
@@ -145,7 +146,7 @@ class Predictions:
         try:
             metadata = pq.read_metadata(path).metadata or {}
             _check_version(path, metadata.get(VERSION_KEY))
-            table = pq.read_table(path, schema=SCHEMA)
+            table = pq.read_table(path, schema=with_ids_up_to(SCHEMA, LARGEST_ID))
             objects = _unpack_objects(metadata[OBJECTS_KEY])
             temperatures = _temperatures(metadata.get(TEMPERATURES_KEY, b"{}"))
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, zlib.error) as error:

@@ -12,11 +12,12 @@ class EvaluationConfig:
     """How poses are inferred on the validation and test splits."""
 
     proposals: Annotated[int, Range(least=1)] = 64
-    """Random-sample LM starts."""
+    """Random-sample LM starts; `epnp` makes none."""
     iterations: Annotated[int, Range(least=0)] = 10
     """LM steps on the best start."""
-    initial: Literal["random", "epnp"] = "random"
-    """What starts the refinement: random-sample LM, or EPnP and Gauss-Newton as the report."""
+    initial: Literal["random", "epnp", "epnp_or_random"] = "random"
+    """What starts the refinement: random-sample LM; EPnP and Gauss-Newton as the report, often wrong where
+    points are flat; or of both starts the one that costs least."""
     hypotheses: Annotated[int, Range(least=1)] = 1
     """Different poses refined; of several, the most probable one is the prediction."""
     samples: Annotated[int, Range(least=0)] = 256

@@ -1,5 +1,7 @@
 """Initial poses by EPnP on the most confident correspondences, as in the report.
 
+On points of one plane about half of them are wrong by far more than noise explains.
+
 Lepetit et al., *EPnP: An Accurate O(n) Solution to the PnP Problem*, IJCV 2009; OpenCV's implementation,
 on the host.
 """

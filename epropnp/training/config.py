@@ -136,7 +136,7 @@ class TrialConfig:
                 f"evaluation.hypotheses: {self.evaluation.hypotheses} is not at most "
                 f"evaluation.proposals ({self.evaluation.proposals})"
             )
-        if self.evaluation.hypotheses > 1 and self.evaluation.initial == "epnp":
+        if self.evaluation.hypotheses > 1 and self.evaluation.initial != "random":
             raise UserError(
                 "evaluation.hypotheses: EPnP gives one pose; several need evaluation.initial=random"
             )

@@ -28,6 +28,7 @@ class Objective(Parts):
         UserError: an unknown loss term.
     """
 
+    object_ids: Tensor
     symmetries: Tensor
 
     def __init__(
@@ -35,6 +36,9 @@ class Objective(Parts):
     ) -> None:
         super().__init__(config, norm_factor)
         self.loss = training_loss(config.loss)
+        # Ids may be large: a table of all ids up to the largest would not do.
+        ids = torch.tensor(sorted(objects))
+        self.register_buffer("object_ids", ids, persistent=False)
         self.register_buffer("symmetries", _symmetry_table(objects), persistent=False)
 
     def forward(self, prediction: Prediction, batch: Batch, generator: torch.Generator) -> LossValue:
@@ -50,16 +54,13 @@ class Objective(Parts):
             batch.coords,
             batch.mask,
             batch.coord_scale,
-            self.symmetries[batch.object_id],
+            self.symmetries[torch.searchsorted(self.object_ids, batch.object_id)],
         )
         return dataclasses.replace(batch, coords=target, T_cam_obj=batch.T_cam_obj @ T_sym)
 
 
 def _symmetry_table(objects: Mapping[int, ObjectModel]) -> Tensor:
-    """Symmetries by object id, repeated to the same number, (largest id + 1, S, 4, 4)."""
-    most = max(len(model.symmetries) for model in objects.values())
-    table = torch.eye(4).repeat(max(objects) + 1, most, 1, 1)
-    for key, model in objects.items():
-        given = torch.from_numpy(model.symmetries).float()
-        table[key] = given[torch.arange(most) % len(given)]
-    return table
+    """Symmetries in the order of the objects' ids, repeated to the same number, (objects, S, 4, 4)."""
+    given = [torch.from_numpy(objects[key].symmetries).float() for key in sorted(objects)]
+    most = max(map(len, given))
+    return torch.stack([one[torch.arange(most) % len(one)] for one in given])

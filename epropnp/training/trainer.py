@@ -136,12 +136,16 @@ class Trainer:
         """One pass over the training split, from update `state.step` on; `epoch` counts from 1."""
         self.net.train()
         self.objective.train()
-        for parts in self.data.batches(epoch, self.state.step):
-            loss = self._update(parts, (epoch - 1) * self.data.steps + self.state.step)
-            self.state.step += 1
-            self._tell_step(epoch, loss, callbacks)
-            if self.checkpoints.due and self.state.step < self.data.steps:
-                self._save()
+        while True:
+            for parts in self.data.batches(epoch, self.state.step):
+                loss = self._update(parts, (epoch - 1) * self.data.steps + self.state.step)
+                self.state.step += 1
+                self._tell_step(epoch, loss, callbacks)
+                if self.checkpoints.due and self.state.step < self.data.steps:
+                    self._save()
+            if self._sums or not 0 < self.state.overflows < OVERFLOWS:
+                break
+            self.state.step = 0  # a short epoch, all lost to fp16's search for a loss scale, begins again
         if not self._sums:
             raise NonFiniteError(
                 f"none of the {self.data.steps} updates of epoch {epoch} was finite; lower the learning rate"
@@ -208,8 +212,7 @@ class Trainer:
         state.history.append(metrics | {"time/seconds": state.seconds})
         quality = [[past[name] for name in SELECTION_METRICS] for past in state.history]
         is_best = quality[-1] == max(quality)
-        if is_best:
-            state.best_epoch = epoch
+        state.best_epoch = epoch if is_best else state.best_epoch
         evaluated = {"net": self.updates.evaluated.state_dict(), "objective": self.objective.state_dict()}
         self.checkpoints.keep(evaluated | portable(self.data.dataset.objects), epoch, is_best)
         self._save()
@@ -287,8 +290,7 @@ class Trainer:
         )
 
     def _restore(self) -> None:
-        saved = self.checkpoints.load()
-        if saved is None:
+        if (saved := self.checkpoints.load()) is None:
             return
         self.net.load_state_dict(saved["net"])
         self.objective.load_state_dict(saved["objective"])

@@ -1,8 +1,8 @@
 """Writing a dataset in the BOP scene-wise format, for other tools and for `bop` to read back.
 
-Every record becomes one picture of `train/`, `val/` or `test/`, in the scene of its object's id: its
-crop at its place in a picture of the original size, black elsewhere. Numbers are written as decimals
-in full, so that poses and cameras are read back bit by bit.
+Every record becomes one picture of `train_real/`, `train_synt/` (renderings), `val/` or `test/`, in the
+scene of its object's id: its crop at its place in a picture of the original size, black elsewhere.
+Numbers are written as decimals in full, so that poses and cameras are read back bit by bit.
 """
 
 import json
@@ -26,7 +26,11 @@ from pipelines.readers.bop import MILLIMETRE
 from pipelines.rendering.records import cut, mask_box
 from pipelines.rendering.renderer import ObjectMaps, Renderer
 
-_FOLDERS = dict(zip(SPLITS, ("train", "val", "test"), strict=True))
+_FOLDERS = {
+    "train": ("train_real", "train_synt"),
+    "validation": ("val", "val"),
+    "test": ("test", "test"),
+}  # of photographs, of renderings
 _TABLES = ("gt", "gt_info", "camera")
 _WHITE = np.uint8(255)
 
@@ -53,7 +57,7 @@ def export_bop(dataset: ArrowDataset, source: Source, output: Path) -> int:
     try:
         _write_models(dataset, source, objects, output)
         renderers = {info.object_id: Renderer(source.mesh(info)) for info in objects}
-        return sum(_write_split(dataset, renderers, split, output / _FOLDERS[split]) for split in SPLITS)
+        return sum(_write_split(dataset, renderers, split, output) for split in SPLITS)
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror}") from None
 
@@ -99,13 +103,13 @@ def _matrix(T: NDArray[np.float64]) -> list[Any]:
     return [*rows[0], *rows[1], *rows[2], *T[3].tolist()]
 
 
-def _write_split(dataset: ArrowDataset, renderers: dict[int, Renderer], split: str, folder: Path) -> int:
+def _write_split(dataset: ArrowDataset, renderers: dict[int, Renderer], split: str, output: Path) -> int:
     """Writes the records of a split in the order of the dataset; returns their number."""
     records = dataset.split(split)
     tables: dict[Path, dict[str, dict[str, Any]]] = {}
     numbers: Counter[Path] = Counter()
     for record in records:
-        scene = folder / f"{record.object_id:06d}"
+        scene = output / _FOLDERS[split][record.synthetic] / f"{record.object_id:06d}"
         if scene not in tables:
             tables[scene] = {table: {} for table in _TABLES}
             for name in ("rgb", "mask", "mask_visib"):

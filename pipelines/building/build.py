@@ -34,6 +34,7 @@ from epropnp.files import fill_folder, share_file, whole_file
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
+from pipelines.readers.symmetry_check import symmetry_report
 from pipelines.rendering.backgrounds import photograph_backgrounds, procedural_backgrounds
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -117,6 +118,7 @@ def _fill(
 
 
 def _write_manifest(plan: Plan, work: Path, splits: dict[str, dict[str, Any]]) -> None:
+    models = read_objects(work / OBJECTS_FILE)
     tested = Split(
         "test", splits["test"]["rows"], [work / shard["file"] for shard in splits["test"]["shards"]]
     )
@@ -124,10 +126,15 @@ def _write_manifest(plan: Plan, work: Path, splits: dict[str, dict[str, Any]]) -
         "schema_version": SCHEMA_VERSION,
         "versions": plan.versions,
         "dataset_id": plan.dataset_id,
-        "test_id": id_of_test(tested, read_objects(work / OBJECTS_FILE)),
+        "test_id": id_of_test(tested, models),
         "config": plan.stated,
         "source_fingerprint": plan.fingerprint,
         "notes": {name: frames.notes for name, frames in plan.real.items() if frames.notes},
+        "symmetries": {
+            info.name: symmetry_report(model.symmetries, plan.source.mesh(info), model.diameter_m)
+            for info in plan.objects
+            if len((model := models[info.object_id]).symmetries) > 1
+        },
         "splits": splits,
         "files": {name: file_digest(work / name) for name in (OBJECTS_FILE, BACKGROUNDS_FILE)},
     }

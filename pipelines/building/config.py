@@ -23,6 +23,9 @@ class BuildConfig:
     `validation` and `test` apply where it has no frames for them."""
     splits: Folder = None
     """A folder of NAME_train.txt and NAME_test.txt, to be used instead of the source's own."""
+    real_frames: Annotated[tuple[str, ...], shown_as("NAME ...")] = ()
+    """The source's folders of photographs, such as train_primesense: of several sensors', those to use.
+    Default: test*, val*, of train* only train_real, and what split lists name; all others are renderings."""
     backgrounds: Folder = None
     """A folder of photographs, such as Pascal VOC's; procedural pictures without one."""
     train: int = 1000

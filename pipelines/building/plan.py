@@ -74,7 +74,7 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
     objects = _resolve(config.objects, table)
     others = config.objects if config.occluders is None else config.occluders
     occluders = _resolve(others, table) if others else ()
-    real = {info.name: source.real_frames(info) for info in objects}
+    real = source.real_frames(objects)
     rendered = {info.name: rendered_counts(config, real[info.name]) for info in objects}
     photographs, pictures = None, None
     if config.backgrounds is not None:
@@ -111,9 +111,11 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
 
 def _source(config: BuildConfig, root: Path) -> Source:
     if config.source is not None:
-        return open_source(Path(config.source), config.seed, config.train, config.splits)
+        return open_source(Path(config.source), config.seed, config.train, config.splits, config.real_frames)
     if config.splits is not None:
         raise UserError("splits are lists of a source's pictures: give the source, too")
+    if config.real_frames:
+        raise UserError("real_frames are folders of a source: give the source, too")
     return StandinSource(config.mesh_resolution, root.absolute() / WORK_FOLDER / "standins")
 
 

@@ -80,7 +80,8 @@ def write_shard(job: Job, shard: Shard) -> dict[str, Any]:
     file = job.folder / shard.file
     if not _is_whole(file, shard):
         with whole_file(file) as unfinished:
-            write_records(unfinished, _records(job, shard))
+            largest_id = max(item.info.object_id for item in shard.items)
+            write_records(unfinished, _records(job, shard), largest_id)
     return {"file": shard.file, "rows": len(shard.items), **file_digest(file)}
 
 

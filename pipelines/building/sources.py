@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,16 +13,15 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from epropnp.files import whole_file
 from pipelines import readers, standins
+from pipelines.building.whole_pictures import split_whole
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
 from pipelines.readers.cdpn import CdpnFolder
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
+from pipelines.readers.pictures import picture_traits
 from pipelines.rendering.mesh import Mesh
-from pipelines.rendering.seeds import cut_rng
 from pipelines.standins.build import build_standin, check_standin
-
-VALIDATION_SHARE = 0.15  # of the real training frames
 
 
 class Source(Protocol):
@@ -62,16 +61,19 @@ class Source(Protocol):
         """The object's table entry."""
         ...
 
-    def real_frames(self, info: ObjectInfo) -> RealFrames:
-        """The real frames of every split."""
+    def real_frames(self, objects: Sequence[ObjectInfo]) -> dict[str, RealFrames]:
+        """The real frames of objects by name, of every split; a picture is in one split for all of them."""
         ...
 
 
-def open_source(root: Path, seed: int, renderings: int, lists: Path | None = None) -> "FolderSource":
+def open_source(
+    root: Path, seed: int, renderings: int, lists: Path | None = None, real_frames: Sequence[str] = ()
+) -> "FolderSource":
     """The source for a folder of data, whatever its layout.
 
     The seed decides which training frames validate; of renderings that the folder brings along, at
-    most so many per object are used; `lists` is a folder of split lists to use instead of its own.
+    most so many per object are used; `lists` is a folder of split lists to use instead of its own;
+    `real_frames` names the folders that hold photographs.
     """
     if not root.is_dir():
         raise UserError(f"no data folder at {root}: give one in the BOP or the CDPN layout")
@@ -79,9 +81,11 @@ def open_source(root: Path, seed: int, renderings: int, lists: Path | None = Non
     if CdpnFolder.is_at(root):
         if lists is not None:
             raise UserError(f"{root} is split by its folders real_train and real_test: give no split lists")
+        if real_frames:
+            raise UserError(f"{root} has its photographs in real_train and real_test: give no real_frames")
         return FolderSource(CdpnFolder(root), seed, renderings)
     if BopFolder.is_at(root):
-        return FolderSource(BopFolder(root, lists), seed, renderings)
+        return FolderSource(BopFolder(root, lists, tuple(real_frames)), seed, renderings)
     raise UserError(
         f"{root} is neither in the BOP layout (models/models_info.json, test/) nor in CDPN's (real_train/)"
     )
@@ -162,9 +166,9 @@ class StandinSource:
         mesh = self.mesh(info)
         return object_model(info, mesh, mesh.vertices, info.diameter_m, half_turns(info))
 
-    def real_frames(self, info: ObjectInfo) -> RealFrames:
+    def real_frames(self, objects: Sequence[ObjectInfo]) -> dict[str, RealFrames]:
         """None."""
-        return RealFrames(by_split={}, notes={})
+        return {info.name: RealFrames(by_split={}, notes={}) for info in objects}
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,8 @@ class FolderSource:
             frame.detected_box,
             files_digest(frame.files, self.layout.root),
             [[other.mesh_file.name, other.T_cam_obj.tolist()] for other in frame.occluders],
+            frame.synthetic,
+            *([] if frame.bits is None else [frame.bits]),
         ]
 
     def mesh_fingerprint(self, info: ObjectInfo) -> str:
@@ -228,36 +234,34 @@ class FolderSource:
         """The object's entry in the folder's table."""
         return self.layout.model(info)
 
-    def real_frames(self, info: ObjectInfo) -> RealFrames:
-        """Training frames less the validation cut, the cut, and the test frames.
+    def real_frames(self, objects: Sequence[ObjectInfo]) -> dict[str, RealFrames]:
+        """Training frames less the validation cut, the cut, and the test frames, by object name.
 
-        Folders that only test stay without the first two. A set that comes with validation frames of
-        its own is not cut.
+        Of renderings, at most so many as are asked for; see `split_whole` for the rest.
         """
+        given = {info: self._described(info) for info in objects}
+        whole = split_whole(given, self.seed, self.layout.root)
+        return {info.name: self._fewer_renderings(frames) for info, frames in whole.items()}
+
+    def _described(self, info: ObjectInfo) -> RealFrames:
+        """An object's frames, with what is to be known of its pictures and its mesh."""
         given = self.layout.frames(info)
+        by_split = dict(given.by_split)
+        traits = picture_traits({frame.image_file: None for frames in by_split.values() for frame in frames})
+        notes = dict(given.notes) | dict.fromkeys(self.mesh(info).remarks, 1) | traits.notes()
+        if traits.bits is not None:
+            by_split = {
+                split: tuple(replace(frame, bits=traits.bits) for frame in frames)
+                for split, frames in by_split.items()
+            }
+        return RealFrames(by_split=by_split, notes=notes)
+
+    def _fewer_renderings(self, given: RealFrames) -> RealFrames:
+        photographs = [frame for frame in given.by_split["train"] if not frame.synthetic]
+        rendered = [frame for frame in given.by_split["train"] if frame.synthetic]
         notes = dict(given.notes)
-        by_split = {split: given.by_split.get(split, ()) for split in ("train", "validation", "test")}
-        rendered = [frame for frame in by_split["train"] if frame.synthetic]
         if len(rendered) > self.renderings:
             notes["renderings not used: more than asked for"] = len(rendered) - self.renderings
             picks = np.linspace(0, len(rendered) - 1, self.renderings).round().astype(int)
             rendered = [rendered[i] for i in picks]
-        photographs = [frame for frame in by_split["train"] if not frame.synthetic]
-        if photographs and not by_split["validation"]:
-            cut = self._validation_cut(info, photographs)
-            by_split["validation"] = tuple(frame for frame in photographs if frame.image_file in cut)
-            photographs = [frame for frame in photographs if frame.image_file not in cut]
-        by_split["train"] = (*photographs, *rendered)
-        return RealFrames(by_split=by_split, notes=notes)
-
-    def _validation_cut(self, info: ObjectInfo, frames: Iterable[Frame]) -> set[Path]:
-        """The pictures that validate, whole: with all instances of the object in them."""
-        pictures = list(dict.fromkeys(frame.image_file for frame in frames))
-        if len(pictures) < 2:
-            raise UserError(
-                f"{self.layout.root}: only 1 training picture of {info.name} is on disk, at least 2 are "
-                "needed to train and validate"
-            )
-        count = max(1, round(VALIDATION_SHARE * len(pictures)))
-        order = cut_rng(self.seed, info.object_id).permutation(len(pictures))
-        return {pictures[i] for i in order[:count]}
+        return RealFrames(by_split=given.by_split | {"train": (*photographs, *rendered)}, notes=notes)

@@ -1,8 +1,9 @@
 """Data sets in the BOP scene-wise format: LineMOD, LineMOD-Occlusion, or one's own.
 
 Expected under the root: `models/obj_000001.ply` and so on with `models_info.json` (`models_eval/` is
-preferred for evaluation), and scene folders such as `test/000006/`: see `bop_files`. Which of them
-train and which test, `bop_splits` says. Units are millimetres there and metres here.
+preferred for evaluation; without `models/` another folder `models_*`), and scene folders such as
+`test/000006/`: see `bop_files`. Which of them train and which test, `bop_splits` says. Units are
+millimetres there and metres here.
 """
 
 from collections import Counter
@@ -13,11 +14,19 @@ from typing import ClassVar
 from epropnp.data.schema import SPLITS, ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
-from pipelines.readers.bop_files import Scene
-from pipelines.readers.bop_models import MODEL_FOLDERS, ModelsInfo, evaluation_mesh_file, mesh_file
-from pipelines.readers.bop_splits import choose_pictures
-from pipelines.readers.frames import VISIBLE_MIN, Frame, Occluder, RealFrames
+from pipelines.readers.bop_files import PICTURE_NAMES, VISIBLE_MIN, Instance
+from pipelines.readers.bop_models import (
+    MESH_FOLDER,
+    ModelsInfo,
+    evaluation_mesh_file,
+    is_bop,
+    mesh_file,
+    mesh_folder,
+)
+from pipelines.readers.bop_splits import Picture, choose_pictures
+from pipelines.readers.frames import Frame, Occluder, RealFrames, given_renderer
 from pipelines.readers.object_models import object_model
+from pipelines.readers.visibility import seen_share
 from pipelines.rendering.mesh import Mesh
 
 MILLIMETRE = 0.001
@@ -25,16 +34,20 @@ MILLIMETRE = 0.001
 
 @dataclass(frozen=True)
 class BopFolder:
-    """A data set in the BOP format; `lists` is a folder of split lists that replaces its own."""
+    """A data set in the BOP format.
+
+    `lists` is a folder of split lists that replaces its own; `real_frames` names folders of photographs.
+    """
 
     root: Path
     lists: Path | None = None
+    real_frames: tuple[str, ...] = ()
     name: ClassVar[str] = "bop"
 
     @staticmethod
     def is_at(root: Path) -> bool:
         """Whether a folder looks like one."""
-        return any((root / folder / "models_info.json").is_file() for folder in MODEL_FOLDERS)
+        return is_bop(root)
 
     def objects(self) -> dict[str, ObjectInfo]:
         """All objects of `models_info.json` by name, in the order of their ids."""
@@ -58,21 +71,26 @@ class BopFolder:
     def frames(self, info: ObjectInfo) -> RealFrames:
         """The frames of an object by split, and what was left out."""
         notes: Counter[str] = Counter()
-        pictures = choose_pictures(self.root, self.lists, info, notes)
+        meshes = mesh_folder(self.root).name
+        notes[f"folder of meshes in place of {MESH_FOLDER}/: {meshes}"] += meshes != MESH_FOLDER
+        pictures = choose_pictures(self.root, self.lists, self.real_frames, info, notes)
         by_split = {}
         for split in SPLITS:
             counts: Counter[str] = Counter()
             chosen = pictures.get(split, ())
-            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, *one, counts))
+            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, one, counts))
             notes.update({f"{split} {reason}": number for reason, number in counts.items()})
         found = {reason: number for reason, number in notes.items() if number}
         if not any(by_split.values()):
             why = "".join(f"; {number} {reason}" for reason, number in found.items())
+            if "not on disk" in why:
+                why += f"; a picture is looked for as {PICTURE_NAMES}"
             raise UserError(f"{self.root} has no frames of {info.name} in folders test*, train*, val*{why}")
         return RealFrames(by_split=by_split, notes=found)
 
-    def _frames(self, info: ObjectInfo, scene: Scene, image_id: int, notes: Counter[str]) -> list[Frame]:
+    def _frames(self, info: ObjectInfo, picture: Picture, notes: Counter[str]) -> list[Frame]:
         """A frame for every visible instance of the object in a picture."""
+        scene, image_id, synthetic = picture
         image = scene.picture(image_id)
         if image is None:
             notes["pictures not on disk"] += 1
@@ -83,27 +101,43 @@ class BopFolder:
             raise UserError(f"{scene.gt}: image {image_id} has no pose with obj_id {info.object_id}")
         K, frames = scene.camera(image_id), []
         for one in instances:
-            if one.visible_share < VISIBLE_MIN:
+            if one.T_cam_obj is None or _hidden(one.visible_share):
                 notes["pictures with the object hidden"] += 1
                 continue
             mask = scene.mask(image_id, one.number)
-            notes["masks not given: rendered"] += mask is None
             others = [other for other in everything if other is not one] if mask is None else []
-            frames.append(
-                Frame(
-                    sample_id=f"{self.name}/{scene.name}/{image_id:06d}_{one.number:06d}",
-                    K=K,
-                    T_cam_obj=one.T_cam_obj,
-                    image_file=image,
-                    mask_file=mask,
-                    occluders=tuple(
-                        Occluder(
-                            mesh_file=mesh_file(self.root, other.object_id),
-                            unit_m=MILLIMETRE,
-                            T_cam_obj=other.T_cam_obj,
-                        )
-                        for other in others
-                    ),
-                )
+            frame = Frame(
+                sample_id=f"{self.name}/{scene.name}/{image_id:06d}_{one.number:06d}",
+                K=K,
+                T_cam_obj=one.T_cam_obj,
+                image_file=image,
+                mask_file=mask,
+                occluders=self._occluders(others, notes),
+                synthetic=synthetic,
             )
+            if one.visible_share is None:
+                notes["visible shares not given: measured"] += 1
+                renderer = given_renderer(mesh_file(self.root, info.object_id), MILLIMETRE)
+                if seen_share(frame, renderer) < VISIBLE_MIN:
+                    notes["pictures with the object hidden"] += 1
+                    continue
+            notes["masks not given: rendered"] += mask is None
+            frames.append(frame)
         return frames
+
+    def _occluders(self, others: list[Instance], notes: Counter[str]) -> tuple[Occluder, ...]:
+        """What may hide an object: its neighbours in front of the camera that have a mesh."""
+        found = []
+        for other in others:
+            file = mesh_file(self.root, other.object_id)
+            if other.T_cam_obj is None or other.T_cam_obj[2, 3] <= 0:
+                continue
+            if not file.is_file():
+                notes["neighbours without a mesh: what they hide is not known"] += 1
+                continue
+            found.append(Occluder(mesh_file=file, unit_m=MILLIMETRE, T_cam_obj=other.T_cam_obj))
+        return tuple(found)
+
+
+def _hidden(share: float | None) -> bool:
+    return share is not None and share < VISIBLE_MIN

@@ -1,8 +1,10 @@
 """The files of a BOP scene: `scene_gt.json`, `scene_gt_info.json`, `scene_camera.json`, pictures, masks.
 
-Whatever is wrong with them is a `UserError` that names file, image and key. Numbers are read as
-decimals: shifting the point by three places turns millimetres into exactly the metres that were
-exported, which a product with 0.001 does not.
+Whatever is wrong with them is a `UserError` that names file, image and key. What can be done without is
+not demanded: `scene_gt_info.json` or its `visib_fract`, masks, and poses of what is not seen. Images are
+known by number, so that the keys "12" and "000012" are the same. Numbers are read as decimals: shifting
+the point by three places turns millimetres into exactly the metres that were exported, which a product
+with 0.001 does not.
 """
 
 import json
@@ -15,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
+from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, NumberedFiles
 
 _PICTURE_FOLDERS = ("rgb", "gray")
-_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif")
+PICTURE_NAMES = f"rgb/000012 or gray/000012, or without zeros, with {', '.join(PICTURE_SUFFIXES)}"
 _MASKS = "mask_visib"
+VISIBLE_MIN = 0.1
+"""Share of an object that must be seen: with less, BOP leaves it out, too."""
+_PURPOSES = {"gt": "the poses", "gt_info": "the visible shares", "camera": "the camera matrices"}
 _LARGEST = 1e6  # millimetres or pixels: nothing real comes near
 _ROTATION_ERROR = 0.01  # of R R^T: annotations are rounded, but not wilder than this
 
@@ -31,8 +37,8 @@ class Instance:
 
     number: int  # its place in the picture's list: what masks are named by
     object_id: int
-    T_cam_obj: Array  # (4, 4) metres
-    visible_share: float  # of the silhouette
+    T_cam_obj: Array | None  # (4, 4) metres; None where it is not seen and lies behind the camera
+    visible_share: float | None  # of the silhouette; None where no table says it
 
 
 class Scene:
@@ -41,12 +47,17 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = f"{folder.parent.name}/{folder.name}"  # such as test/000006
-        files = [folder / f"scene_{table}.json" for table in ("gt", "gt_info", "camera")]
-        self.gt, self._info, self._camera = files
-        self._tables = {file: read_json(file) for file in files}
-        self.masked = (folder / _MASKS).is_dir()
-        if not isinstance(self._tables[self.gt], dict):
-            raise UserError(f"{self.gt} is not a table of images")
+        files = {table: folder / f"scene_{table}.json" for table in _PURPOSES}
+        self.gt, self._info, self._camera = files.values()
+        self._tables = {
+            file: _by_image(file, _PURPOSES[table])
+            for table, file in files.items()
+            if file != self._info or file.is_file()
+        }
+        masks = folder / _MASKS
+        self.masked = masks.is_dir() and any(masks.iterdir())
+        self._masks = NumberedFiles(masks, MASK_SUFFIXES)
+        self._pictures = NumberedFiles(_picture_folder(folder), PICTURE_SUFFIXES)
 
     def images_of(self, object_id: int) -> list[int]:
         """Ids of the annotated images that show the object, in ascending order."""
@@ -54,21 +65,21 @@ class Scene:
 
     def unannotated(self) -> int:
         """How many pictures are on disk that no table knows."""
-        files = {file.stem for kind in _PICTURE_FOLDERS for file in (self.folder / kind).glob("*")}
-        known = {f"{image_id:06d}" for image_id in self._image_ids()}
-        return len({stem for stem in files if stem.isdecimal()} - known)
+        files = [file for kind in _PICTURE_FOLDERS for file in (self.folder / kind).glob("*")]
+        return len({int(file.stem) for file in files if file.stem.isdecimal()} - set(self._image_ids()))
+
+    def object_ids(self, image_id: int) -> set[int]:
+        """Ids of the objects that a picture is annotated with."""
+        return set(self._object_ids(image_id))
 
     def _image_ids(self) -> list[int]:
-        try:
-            return [int(name) for name in self._tables[self.gt]]
-        except ValueError as error:
-            raise UserError(f"{self.gt} has an image id that is no integer: {error}") from None
+        return list(self._tables[self.gt])
 
     def _object_ids(self, image_id: int) -> list[int]:
         return [integer(pose, "obj_id", self.gt, _where(image_id)) for pose in self._poses(image_id)]
 
     def _poses(self, image_id: int) -> list[Any]:
-        poses = key(self._tables[self.gt], str(image_id), self.gt)
+        poses = self._entry(self.gt, image_id)
         if not isinstance(poses, list):
             raise UserError(f"{self.gt}: {_where(image_id)} needs a list of poses")
         return poses
@@ -76,24 +87,37 @@ class Scene:
     def instances(self, image_id: int) -> list[Instance]:
         """All annotated instances of an image."""
         where, poses = _where(image_id), self._poses(image_id)
-        shares = key(self._tables[self._info], str(image_id), self._info)
-        if not isinstance(shares, list) or len(shares) != len(poses):
-            count = len(shares) if isinstance(shares, list) else "no list of"
-            raise UserError(f"{self._info}: {where} has {count} entries, {self.gt} {len(poses)}")
-        return [
-            Instance(
-                number=number,
-                object_id=integer(pose, "obj_id", self.gt, where),
-                T_cam_obj=_pose(pose, self.gt, where),
-                visible_share=float(numbers(share, "visib_fract", 1, self._info, where)[0]),
+        found = []
+        for number, (pose, share) in enumerate(zip(poses, self._shares(image_id, len(poses)), strict=True)):
+            object_id = integer(pose, "obj_id", self.gt, where)
+            T_cam_obj = _pose_if_seen(pose, share, self.gt, where)
+            share = share if T_cam_obj is not None else 0.0
+            found.append(
+                Instance(number=number, object_id=object_id, T_cam_obj=T_cam_obj, visible_share=share)
             )
-            for number, (pose, share) in enumerate(zip(poses, shares, strict=True))
-        ]
+        return found
+
+    def _shares(self, image_id: int, count: int) -> list[float | None]:
+        """The visible share of every instance of an image; None where it is not stated."""
+        where = _where(image_id)
+        shares = self._tables.get(self._info, {}).get(image_id)
+        if shares is None:
+            return [None] * count
+        if not isinstance(shares, list) or len(shares) != count:
+            found = len(shares) if isinstance(shares, list) else "no list of"
+            raise UserError(f"{self._info}: {where} has {found} entries, {self.gt} {count}")
+        return [_share(entry, self._info, where) for entry in shares]
+
+    def _entry(self, file: Path, image_id: int) -> Any:
+        try:
+            return self._tables[file][image_id]
+        except KeyError:
+            raise UserError(f"{file}: the file has no key {str(image_id)!r}") from None
 
     def camera(self, image_id: int) -> Array:
         """K (3, 3) of an image."""
         where = _where(image_id)
-        entry = key(self._tables[self._camera], str(image_id), self._camera)
+        entry = self._entry(self._camera, image_id)
         K = numbers(entry, "cam_K", 9, self._camera, where).reshape(3, 3)
         if K[0, 0] <= 0 or K[1, 1] <= 0 or K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:
             raise UserError(f"{self._camera}: {where} has a 'cam_K' that is no camera matrix")
@@ -101,25 +125,85 @@ class Scene:
 
     def picture(self, image_id: int) -> Path | None:
         """The picture of an image; None where it is not on disk."""
-        names = (
-            self.folder / kind / f"{image_id:06d}{suffix}"
-            for kind in _PICTURE_FOLDERS
-            for suffix in _PICTURE_SUFFIXES
-        )
-        return next((name for name in names if name.is_file()), None)
+        return self._pictures.find(image_id)
+
+    def oddly_named(self) -> dict[str, int]:
+        """Says how many pictures have other names than are looked for; nothing where there are none."""
+        others, kind = self._pictures.others, self._pictures.folder.name
+        if not others:
+            return {}
+        return {
+            f"pictures in {kind}/ whose names are no numbers such as 000012, but {others[0]}": len(others)
+        }
 
     def mask(self, image_id: int, number: int) -> Path | None:
         """The given mask of the visible part of an instance; None where the scene has no masks."""
         if not self.masked:
             return None
-        file = self.folder / _MASKS / f"{image_id:06d}_{number:06d}.png"
-        if not file.is_file():
-            raise UserError(f"{file} is missing although {_where(image_id)} has a picture and a pose")
+        file = self._masks.find(image_id, number)
+        if file is None:
+            missing = self._masks.folder / f"{image_id:06d}_{number:06d}.png"
+            raise UserError(
+                f"{missing} is missing although {_where(image_id)} has a picture and a pose: it says what is "
+                f"seen of the object; tried {self._masks.tried(image_id, number)}; without the folder "
+                f"{_MASKS}, masks are rendered"
+            )
         return file
 
 
 def _where(image_id: int) -> str:
     return f"image {image_id}"
+
+
+def _picture_folder(scene: Path) -> Path:
+    """The folder of a scene's pictures: one of them, since those of two sensors have other cameras."""
+    folders = [scene / name for name in _PICTURE_FOLDERS]
+    return next((folder for folder in folders if folder.is_dir() and any(folder.iterdir())), folders[0])
+
+
+def _by_image(file: Path, purpose: str) -> dict[int, Any]:
+    """A table of images by number: its keys may be padded with zeros."""
+    table = read_json(file, purpose)
+    if not isinstance(table, dict):
+        raise UserError(f"{file} is not a table of images")
+    return by_number(table, file, "an image id")
+
+
+def by_number(table: dict[str, Any], file: Path, what: str) -> dict[int, Any]:
+    """A table whose keys are numbers, padded or not; UserError where they are not, or say one twice."""
+    found: dict[int, Any] = {}
+    for name, entry in table.items():
+        if not (name.isascii() and name.isdecimal()):
+            raise UserError(f"{file} has {what} that is no integer: {name!r}")
+        if int(name) in found:
+            raise UserError(f"{file} has {what} twice, with and without zeros in front: {name!r}")
+        found[int(name)] = entry
+    return found
+
+
+def _share(entry: Any, file: Path, where: str) -> float | None:
+    """`visib_fract`; None where it is missing, null or NaN, which is what 0 / 0 leaves."""
+    if not isinstance(entry, dict):
+        raise UserError(f"{file}: {where} has an entry that is no table")
+    value = entry.get("visib_fract")
+    if value is None or value != value:
+        return None
+    return float(numbers(entry, "visib_fract", 1, file, where)[0])
+
+
+def _pose_if_seen(entry: Any, share: float | None, file: Path, where: str) -> Array | None:
+    """The pose; None where the object is behind the camera and nothing says that it is seen.
+
+    Of what is stated to be unseen, writers leave whatever they like: no pose, zeros, null.
+    """
+    if share is not None and share < VISIBLE_MIN:
+        try:
+            return _pose(entry, file, where)
+        except UserError:
+            return None
+    if share is None and metres(entry, "cam_t_m2c", 3, file, where)[2] <= 0:
+        return None
+    return _pose(entry, file, where)
 
 
 def _pose(entry: Any, file: Path, where: str) -> Array:
@@ -138,19 +222,20 @@ def is_rotation(R: Array) -> bool:
     return bool(np.abs(R @ R.T - np.eye(3)).max() < _ROTATION_ERROR and np.linalg.det(R) > 0)
 
 
-def read_text(file: Path) -> str:
-    """A text file's content."""
+def read_text(file: Path, purpose: str = "") -> str:
+    """A text file's content; `purpose` tells whoever lacks it what it says."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
+        told = f", which says {purpose}" if purpose else ""
+        raise UserError(f"cannot read {file}{told}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{file} is not a text file") from None
 
 
-def read_json(file: Path) -> Any:
-    """A JSON file's content, fractions as decimals."""
-    text = read_text(file)
+def read_json(file: Path, purpose: str = "") -> Any:
+    """A JSON file's content, fractions as decimals; `purpose` as of `read_text`."""
+    text = read_text(file, purpose)
     try:
         return json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:

@@ -5,56 +5,77 @@ The first of these decides:
 1. lists, in a folder given or in the data set's `splits/`: NAME_train.txt and NAME_test.txt with one
    picture a line. `000012` is one of the scene `test/` + object id, or else of the only test scene that
    shows the object; `test/000002/000012` names the scene. Nothing else is used.
-2. folders: `train*/` trains, `val*/` validates, `test*/` tests; of the last only what
-   `test_targets_bop19.json` names, where there is one.
+2. folders: `train*/` trains, `val*/` validates, `test*/` tests, each as far as `bop_folders` says; of the
+   last only what `test_targets_bop19.json` names, where there is one.
+
+Pictures of lists are photographs, unless their folder's name says that it was rendered.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
 from pipelines.readers.bop_files import Scene, integer, read_json, read_text
+from pipelines.readers.bop_folders import FLAG, Folders, find_folders, is_unclear, scene_folders
 
-_FOLDERS = {"train": "train*", "validation": "val*", "test": "test*"}
 _LINE = re.compile(r"(?:(\w+/\d+)/)?(\d+)")
 _TARGETS = "test_targets_bop19.json"
 
-Picture = tuple[Scene, int]  # with the image's id
+
+class Picture(NamedTuple):
+    """One picture of a data set."""
+
+    scene: Scene
+    image_id: int
+    synthetic: bool  # rendered, not photographed
+
+
 Pictures = Mapping[str, Iterable[Picture]]  # by split; once, so that no more than a scene need be kept
 
 
-def choose_pictures(root: Path, lists: Path | None, info: ObjectInfo, notes: Counter[str]) -> Pictures:
+def choose_pictures(
+    root: Path, lists: Path | None, real_frames: Collection[str], info: ObjectInfo, notes: Counter[str]
+) -> Pictures:
     """The pictures of an object by split; as they are taken, what is left out is counted in `notes`.
+
+    `lists` is a folder of split lists, `real_frames` names folders that hold photographs.
 
     Raises:
         UserError: for lists that are broken, ambiguous or overlap.
     """
+    folders = find_folders(root, real_frames)
     folder = lists or root / "splits"
     files = {split: folder / f"{info.name}_{split}.txt" for split in ("train", "test")}
     if lists is not None or any(file.is_file() for file in files.values()):
-        return _by_lists(root, files, info, notes)
-    return _by_folders(root, info, notes)
+        return _by_lists(root, files, folders, info, notes)
+    return _by_folders(root, folders.of_one_sensor(root, real_frames, notes), info, notes)
 
 
-def _scene_folders(root: Path, pattern: str) -> list[Path]:
-    folders = (folder for folder in sorted(root.glob(pattern)) if folder.is_dir())
-    scenes = (scene for folder in folders for scene in sorted(folder.iterdir()))
-    return [scene for scene in scenes if scene.is_dir() and scene.name.isdecimal()]
-
-
-def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[Picture]:
+def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[tuple[Scene, int]]:
     for scene in scenes:
         notes["pictures without annotation"] += scene.unannotated()
+        notes.update(scene.oddly_named())
         yield from ((scene, image_id) for image_id in scene.images_of(info.object_id))
 
 
-def _by_folders(root: Path, info: ObjectInfo, notes: Counter[str]) -> Pictures:
+def _of_folders(
+    chosen: Iterable[Path], folders: Folders, info: ObjectInfo, notes: Counter[str]
+) -> Iterator[Picture]:
+    for folder in chosen:
+        synthetic, unclear = folders.is_synthetic(folder.name), is_unclear(folder.name)
+        note = f"pictures of {folder.name}/ taken for renderings: {FLAG} {folder.name} says otherwise"
+        for scene, image_id in _showing(map(Scene, scene_folders([folder])), info, notes):
+            notes[note] += synthetic and unclear
+            yield Picture(scene, image_id, synthetic)
+
+
+def _by_folders(root: Path, folders: Folders, info: ObjectInfo, notes: Counter[str]) -> Pictures:
     pictures = {
-        split: _showing((Scene(folder) for folder in _scene_folders(root, pattern)), info, notes)
-        for split, pattern in _FOLDERS.items()
+        split: _of_folders(chosen, folders, info, notes) for split, chosen in folders.by_split.items()
     }
     if (root / _TARGETS).is_file():
         pictures["test"] = _targeted(pictures["test"], _targets(root / _TARGETS, info), notes)
@@ -65,11 +86,11 @@ def _targeted(
     shown: Iterable[Picture], targets: set[tuple[int, int]], notes: Counter[str]
 ) -> Iterator[Picture]:
     unseen = set(targets)
-    for scene, image_id in shown:
-        place = (int(scene.folder.name), image_id)
+    for picture in shown:
+        place = (int(picture.scene.folder.name), picture.image_id)
         unseen.discard(place)
         if place in targets:
-            yield scene, image_id
+            yield picture
         else:
             notes[f"test pictures that {_TARGETS} does not name"] += 1
     notes[f"pictures named by {_TARGETS} without annotation"] += len(unseen)
@@ -85,15 +106,17 @@ def _targets(file: Path, info: ObjectInfo) -> set[tuple[int, int]]:
     return {(scene, image) for object_id, scene, image in rows if object_id == info.object_id}
 
 
-def _by_lists(root: Path, files: dict[str, Path], info: ObjectInfo, notes: Counter[str]) -> Pictures:
-    tested = [Scene(folder) for folder in _scene_folders(root, _FOLDERS["test"])]
+def _by_lists(
+    root: Path, files: dict[str, Path], folders: Folders, info: ObjectInfo, notes: Counter[str]
+) -> Pictures:
+    tested = [Scene(folder) for folder in scene_folders(folders.by_split["test"])]
     scenes = {scene.name: scene for scene in tested}
     defaults = _default_scenes(tested, info)
     pictures: dict[str, list[Picture]] = {}
     used: set[tuple[str, int]] = set()
     for split, file in files.items():
         pictures[split] = []
-        for line in read_text(file).split():
+        for line in read_text(file, f"the pictures for {split}").split():
             match = _LINE.fullmatch(line)
             if not match or (not match[1] and len(defaults) > 1):
                 raise UserError(f"{file}: {line!r} is no picture of {info.name}: write FOLDER/SCENE/IMAGE")
@@ -106,10 +129,11 @@ def _by_lists(root: Path, files: dict[str, Path], info: ObjectInfo, notes: Count
             if picture in used:
                 raise UserError(f"{file}: image {picture[1]} of {place} is listed for {info.name} already")
             used.add(picture)
-            pictures[split].append((scenes[place], picture[1]))
+            synthetic = folders.is_synthetic(place.partition("/")[0], listed=True)
+            pictures[split].append(Picture(scenes[place], picture[1], synthetic))
     shown = {(scene.name, i) for scene, i in _showing(scenes.values(), info, notes)}
     notes["pictures in no split list"] += len(shown - used)
-    others = [folder for split in ("train", "validation") for folder in _scene_folders(root, _FOLDERS[split])]
+    others = scene_folders((*folders.by_split["train"], *folders.by_split["validation"]))
     unused = {f"{folder.parent.name}/{folder.name}" for folder in others} - set(scenes)
     notes["scenes of folders train* and val*, because there are split lists"] += len(unused)
     return pictures

@@ -8,7 +8,7 @@ Below the root: `models/models_info.txt` (lines of `ID diameter D min_x X ...`, 
     NAME-pose.txt            3x4 matrix [R t], metres
     NAME-label.png           mask: the object's id in real pictures, anything but 0 in rendered ones
     NAME-coor.pkl            coordinate map: `coor` (h, w, 3) in metres from row `u`, column `l`
-    NAME-box_fasterrcnn.txt  a detector's box: x1 y1 x2 y2
+    NAME-box_fasterrcnn.txt  a detector's box: x1 y1 x2 y2; empty, zeros or -1 where it found nothing
 
 Masks and maps that are missing are rendered. `NAME-box.txt` is not needed: the box is the mask's.
 There is one camera for all, LineMOD's, and there are no symmetries but the study's half turns.
@@ -26,6 +26,7 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop_files import is_rotation, read_text
+from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, files_by_stem
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.rendering.camera_views import LINEMOD_K
@@ -34,9 +35,9 @@ from pipelines.rendering.mesh import Mesh
 _REAL = {"train": "real_train", "test": "real_test"}
 _RENDERED = "imgn"
 _PICTURE, _POSE, _MASK, _MAP, _DETECTED = (
-    "-color.png",
+    "-color",
     "-pose.txt",
-    "-label.png",
+    "-label",
     "-coor.pkl",
     "-box_fasterrcnn.txt",
 )
@@ -77,7 +78,7 @@ class CdpnFolder:
         """Diameters in metres by object id."""
         file = self.root / "models" / "models_info.txt"
         diameters = {}
-        for number, line in enumerate(read_text(file).splitlines(), start=1):
+        for number, line in enumerate(read_text(file, "diameters").splitlines(), start=1):
             words = line.split()
             if not words:
                 continue
@@ -98,31 +99,37 @@ class CdpnFolder:
         }
         by_split["train"] += self._frames(info, _RENDERED, None, notes)
         if not any(by_split.values()):
-            raise UserError(f"{self.root} has no frames of {info.name} in real_train, real_test or imgn")
+            raise UserError(
+                f"{self.root} has no frames of {info.name} in real_train, real_test or imgn: pictures are "
+                f"looked for as {info.name}/NAME{_PICTURE} with {', '.join(PICTURE_SUFFIXES)}"
+            )
         return RealFrames(by_split=by_split, notes={reason: n for reason, n in notes.items() if n})
 
     def _frames(
         self, info: ObjectInfo, folder: str, label: int | None, notes: Counter[str]
     ) -> tuple[Frame, ...]:
         place = self.root / folder / info.name
-        names = _stems(place, _PICTURE)
-        described = set().union(*(_stems(place, suffix) for suffix in (_POSE, _MASK, _MAP, _DETECTED)))
-        notes[f"{folder} pictures not on disk"] += len(described - names)
+        pictures = files_by_stem(place, _PICTURE, PICTURE_SUFFIXES)
+        masks = files_by_stem(place, _MASK, MASK_SUFFIXES)
+        described = set(masks).union(*(_stems(place, suffix) for suffix in (_POSE, _MAP, _DETECTED)))
+        notes[f"{folder} pictures not on disk"] += len(described - set(pictures))
         frames = []
-        for name in sorted(names):
-            mask, coords, box = (place / f"{name}{suffix}" for suffix in (_MASK, _MAP, _DETECTED))
-            notes[f"{folder} masks not given: rendered"] += not mask.is_file()
+        for name, picture in pictures.items():
+            coords, box = (place / f"{name}{suffix}" for suffix in (_MAP, _DETECTED))
+            notes[f"{folder} masks not given: rendered"] += name not in masks
             notes[f"{folder} coordinate maps not given: rendered"] += not coords.is_file()
+            detected = _read_box(box) if box.is_file() else None
+            notes[f"{folder} pictures in which the detector found nothing"] += box.is_file() and not detected
             frames.append(
                 Frame(
                     sample_id=f"{self.name}/{folder}/{info.name}/{name}",
                     K=LINEMOD_K,
                     T_cam_obj=_read_pose(place / f"{name}{_POSE}"),
-                    image_file=place / f"{name}{_PICTURE}",
-                    mask_file=mask if mask.is_file() else None,
+                    image_file=picture,
+                    mask_file=masks.get(name),
                     mask_value=label,
                     coords_file=coords if coords.is_file() else None,
-                    detected_box=_read_box(box) if box.is_file() else None,
+                    detected_box=detected,
                     synthetic=folder == _RENDERED,
                 )
             )
@@ -133,9 +140,9 @@ def _stems(folder: Path, suffix: str) -> set[str]:
     return {file.name.removesuffix(suffix) for file in folder.glob(f"*{suffix}")}
 
 
-def _numbers(file: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _numbers(file: Path, shape: tuple[int, ...], purpose: str = "") -> NDArray[np.float64]:
     try:
-        values = np.array([float(word) for word in read_text(file).split()]).reshape(shape)
+        values = np.array([float(word) for word in read_text(file, purpose).split()]).reshape(shape)
     except ValueError:
         values = np.full(shape, np.nan)
     if not (np.abs(values) < _NUMBER_MAX).all():
@@ -145,15 +152,23 @@ def _numbers(file: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _read_pose(file: Path) -> NDArray[np.float64]:
     T_cam_obj = np.eye(4)
-    T_cam_obj[:3] = _numbers(file, (3, 4))
+    T_cam_obj[:3] = _numbers(file, (3, 4), "a picture's pose")
     if not is_rotation(T_cam_obj[:3, :3]) or T_cam_obj[2, 3] <= 0:
         raise UserError(f"{file} is no pose [R t] of an object in front of the camera")
     return T_cam_obj
 
 
-def _read_box(file: Path) -> tuple[float, float, float, float]:
-    """x, y, w, h of a box given by its corners."""
+def _read_box(file: Path) -> tuple[float, float, float, float] | None:
+    """x, y, w, h of a box given by its corners; None where the detector found nothing.
+
+    Then the file is empty, says so in words, or holds the same number four times, none of them positive.
+    """
+    words = read_text(file).split()
+    if not any(character.isdigit() for word in words for character in word):
+        return None
     x1, y1, x2, y2 = _numbers(file, (4,)).tolist()
+    if x1 == y1 == x2 == y2 <= 0:
+        return None
     if x2 <= x1 or y2 <= y1:
         raise UserError(f"{file} is no box x1 y1 x2 y2")
     return x1, y1, x2 - x1, y2 - y1

@@ -17,22 +17,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
+from pipelines.readers.pictures import read_mask, read_picture
 from pipelines.readers.safe_pickle import read_pickle
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.records import crop_window, cut, encode, mask_box
 from pipelines.rendering.renderer import ObjectMaps, Renderer
 
-VISIBLE_MIN = 0.1
-"""Share of an object that must be seen: with less, BOP leaves it out, too."""
 _AGREEMENT_MIN = 0.1  # of the given mask that the pose must cover: less is an error, not an occlusion
 _REPROJECTION_MAX_PX = 2.0  # of a given coordinate map, median
-_JPEG_START, _JPEG_END, _JPEG_TAIL = b"\xff\xd8", b"\xff\xd9", 64  # some cameras pad their files
 _OPEN_OCCLUDERS = 32  # meshes kept in each process
 
 Array = NDArray[np.float64]
@@ -61,6 +58,7 @@ class Frame:
     occluders: tuple[Occluder, ...] = ()  # consulted where there is no mask
     detected_box: tuple[float, float, float, float] | None = None  # x, y, w, h in pixels
     synthetic: bool = False
+    bits: int | None = None  # of a picture's values, where they are stored in 16
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -82,8 +80,8 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
     Raises:
         UserError: when a file is broken, or picture, mask, map and pose do not belong together.
     """
-    bgr = read_picture(frame.image_file, cv2.IMREAD_COLOR)
-    image_size = (bgr.shape[1], bgr.shape[0])
+    picture = read_picture(frame.image_file, frame.bits)
+    image_size = (picture.shape[1], picture.shape[0])
     depth = renderer.hull @ frame.T_cam_obj[2, :3] + frame.T_cam_obj[2, 3]
     if depth.min() <= 0:
         raise UserError(f"{frame.image_file}: the pose puts {model.name} behind the camera, or through it")
@@ -92,7 +90,7 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
     else:
         maps = load_coordinates(frame, image_size)
     if frame.mask_file is None:
-        maps = _hidden_by(frame.occluders, maps, frame, image_size)
+        maps = hidden_by(frame.occluders, maps, frame, image_size)
         if not maps.mask.any():
             raise UserError(f"{frame.image_file}: the pose leaves nothing of {model.name} in the picture")
         visible, box = None, mask_box(maps.mask, maps.origin)
@@ -110,7 +108,7 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
         K=frame.K,
         T_cam_obj=frame.T_cam_obj,
         image_size=image_size,
-        rgb=cut(bgr[..., ::-1], (0, 0), origin, (side, side)),
+        rgb=cut(picture, (0, 0), origin, (side, side)),
         box=box,
         maps=maps,
         visible=visible,
@@ -118,24 +116,10 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
     )
 
 
-def read_picture(file: Path, mode: int) -> NDArray[np.uint8]:
-    """A picture in one of OpenCV's modes of reading; UserError when it is missing, broken or cut short."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
-    whole = not content.startswith(_JPEG_START) or _JPEG_END in content[-_JPEG_TAIL:]
-    if picture is None or not whole:  # what is missing of a JPEG, OpenCV paints grey
-        raise UserError(f"{file} is not a readable picture, or not a whole one")
-    return picture.astype(np.uint8, copy=False)
-
-
 def load_mask(frame: Frame, image_size: tuple[int, int]) -> NDArray[np.bool_]:
     """The given mask of the visible part, (h, w); UserError when unreadable, empty or of another size."""
     assert frame.mask_file is not None
-    mask = read_picture(frame.mask_file, cv2.IMREAD_GRAYSCALE)
-    visible: NDArray[np.bool_] = mask > 0 if frame.mask_value is None else mask == frame.mask_value
+    visible = read_mask(frame.mask_file, frame.mask_value)
     if visible.shape != image_size[::-1]:
         raise UserError(f"{frame.mask_file} is not as large as the picture {frame.image_file}")
     if not visible.any():
@@ -176,13 +160,13 @@ def _reprojection_px(maps: ObjectMaps, frame: Frame) -> float:
     return float(np.median(np.linalg.norm(error, axis=1)))
 
 
-def _hidden_by(
+def hidden_by(
     occluders: tuple[Occluder, ...], maps: ObjectMaps, frame: Frame, image_size: tuple[int, int]
 ) -> ObjectMaps:
-    """The maps, their mask less the pixels at which an occluder is nearer to the camera."""
+    """The maps, their mask less the pixels at which an occluder is nearer to the frame's camera."""
     mask, depth = maps.mask.copy(), _depth(maps, frame.T_cam_obj)
     for occluder in occluders:
-        renderer = _occluder_renderer(occluder.mesh_file, occluder.unit_m)
+        renderer = given_renderer(occluder.mesh_file, occluder.unit_m)
         front = renderer.maps(occluder.T_cam_obj, frame.K, image_size)
         nearer = cut(_depth(front, occluder.T_cam_obj), front.origin, maps.origin, _shape(maps))
         mask &= (nearer == 0) | (nearer >= depth)
@@ -200,5 +184,6 @@ def _shape(maps: ObjectMaps) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=_OPEN_OCCLUDERS)
-def _occluder_renderer(mesh_file: Path, unit_m: float) -> Renderer:
+def given_renderer(mesh_file: Path, unit_m: float) -> Renderer:
+    """The renderer of a mesh file; the last few are kept."""
     return Renderer(Mesh.load(mesh_file, unit_m=unit_m))

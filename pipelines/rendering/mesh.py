@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
-from trimesh.visual import ColorVisuals, TextureVisuals
 
 from epropnp.errors import UserError
+from pipelines.rendering.mesh_files import mesh_files
+from pipelines.rendering.obj_mesh import load_obj
+from pipelines.rendering.ply_mesh import load_ply
 from pipelines.rendering.texture import Texture
 
-_DEFAULT_COLOUR = 0.5  # grey, for files without colours
-_SUFFIXES = (".ply", ".obj")
+_GREY_RANGE = 0.04  # of all channels of all vertices: less is one grey
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Mesh:
     normals: NDArray[np.float64]  # (V, 3) unit length, outward
     uv: NDArray[np.float32] | None = None  # (V, 2) texture coordinates, v upwards
     texture: Texture | None = None  # given together with `uv`
+    remarks: tuple[str, ...] = ()  # on its file, in a line each: what a user should know of
 
     @property
     def bounds_min(self) -> NDArray[np.float64]:
@@ -42,9 +43,11 @@ class Mesh:
     def load(cls, path: Path | str, unit_m: float = 0.001) -> "Mesh":
         """Read a PLY or OBJ file whose coordinates are in units of `unit_m` metres (BOP: millimetres).
 
-        Vertices keep the file's order. Normals are computed from the triangles, whatever the
-        file says (scans often carry bad ones), and are smooth across the seams of a texture.
-        Files without colours become grey.
+        Vertices keep the file's order; where corners of triangles meet in one that have other texture
+        coordinates or colours, it becomes several. Normals are computed from the triangles, whatever
+        the file says (scans often carry bad ones), and are smooth across such seams. A texture comes
+        before colours at vertices, and those before colours at faces and of materials. Files without
+        any become grey, which `remarks` says.
 
         Raises:
             UserError: when the file, its material or its texture is missing or unreadable, or when
@@ -53,20 +56,23 @@ class Mesh:
         path = Path(path)
         mesh_files(path)
         try:
-            loaded = trimesh.load(path, process=False, force="mesh")
+            parts = load_ply(path) if path.suffix.lower() == ".ply" else load_obj(path)
+        except UserError:
+            raise
         except Exception as error:  # a broken file may fail anywhere in the parser
             raise UserError(f"cannot read the mesh {path}: {error}") from error
-        if not isinstance(loaded, trimesh.Trimesh) or len(loaded.faces) == 0:
+        if len(parts.faces) == 0:
             raise UserError(f"the mesh {path} holds no triangles")
-        vertices = np.asarray(loaded.vertices, dtype=np.float64) * unit_m
+        vertices = parts.vertices * unit_m
         if not np.isfinite(vertices).all():
             raise UserError(f"the mesh {path} has vertices that are not finite numbers")
-        faces = np.asarray(loaded.faces, dtype=np.int32)
+        faces = parts.faces.astype(np.int32)
         whole, seamless = np.unique(vertices, axis=0, return_inverse=True)
         normals = vertex_normals(whole, seamless.astype(np.int32)[faces])[seamless]
-        uv, texture = _texture_of(loaded, path)
-        colours = _colours_of(loaded) if texture is None or uv is None else texture.colours(uv)
-        return cls(vertices, faces, colours, normals, uv, texture)
+        texture = None if parts.picture is None else Texture(parts.picture)
+        colours = parts.colours if texture is None or parts.uv is None else texture.colours(parts.uv)
+        remarks = parts.remarks or tuple(_one_grey(colours))
+        return cls(vertices, faces, colours, normals, parts.uv, texture, remarks)
 
     def digest(self) -> str:
         """SHA-256 of all that decides how the mesh is rendered."""
@@ -106,6 +112,14 @@ class Mesh:
         return ("\n".join([*lines, "end_header"]) + "\n").encode("ascii")
 
 
+def _one_grey(colours: NDArray[np.float32]) -> list[str]:
+    """Says it where all colours are one grey: files often have that where colours were lost."""
+    low, high = colours.min(axis=0), colours.max(axis=0)
+    if high.max() - low.min() > _GREY_RANGE:
+        return []
+    return [f"mesh that its file paints in one grey, {255 * float(low.mean()):.0f} of 255"]
+
+
 def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> NDArray[np.float64]:
     """Area-weighted unit normals, `(V, 3)`; vertices of no triangle get (0, 0, 1)."""
     a, b, c = (vertices[faces[:, i]] for i in range(3))
@@ -119,66 +133,3 @@ def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> N
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     fallback = np.array([0.0, 0.0, 1.0])
     return np.where(length > 0, normals / np.where(length > 0, length, 1.0), fallback)
-
-
-def mesh_files(path: Path) -> list[Path]:
-    """A mesh file and the material and texture files that it names: all that `Mesh.load` reads.
-
-    Raises:
-        UserError: when one of them is missing, or the file is neither PLY nor OBJ.
-    """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UserError(f"cannot read the mesh {path}: its name must end in {' or '.join(_SUFFIXES)}")
-    if not path.is_file():
-        raise UserError(f"no mesh at {path}: check the path of the models")
-    files = [path]
-    if path.suffix.lower() == ".ply":
-        files += _named(path, "comment TextureFile", until="end_header")
-    else:
-        for material in _named(path, "mtllib"):
-            files += [material, *_named(material, "map_Kd")]
-    return files
-
-
-def _named(file: Path, keyword: str, until: str | None = None) -> list[Path]:
-    """The existing files that lines of the form `KEYWORD NAME` of a text (or text header) name."""
-    found = []
-    with file.open("rb") as stream:
-        for line in stream:
-            text = line.decode("utf-8", errors="replace").strip()
-            if text == until:
-                break
-            if text.startswith(keyword + " "):
-                name = text[len(keyword) :].strip()
-                named = file.parent / (name.split()[-1] if name.startswith("-") else name)  # -o options
-                if not named.is_file():
-                    raise UserError(f"{file} names {name!r}, which is not beside it")
-                found.append(named)
-    return found
-
-
-def _texture_of(
-    loaded: trimesh.Trimesh, path: Path
-) -> tuple[NDArray[np.float32], Texture] | tuple[None, None]:
-    visual = loaded.visual
-    if not isinstance(visual, TextureVisuals) or visual.uv is None:
-        return None, None
-    image = getattr(visual.material, "image", None)
-    if image is None:
-        return None, None
-    try:
-        pixels = np.asarray(image.convert("RGB"), np.uint8)
-    except OSError as error:
-        raise UserError(f"cannot read the texture of the mesh {path}: {error}") from error
-    return np.asarray(visual.uv, np.float32), Texture(pixels)
-
-
-def _colours_of(loaded: trimesh.Trimesh) -> NDArray[np.float32]:
-    visual, count = loaded.visual, len(loaded.vertices)
-    if isinstance(visual, TextureVisuals):  # a material without a picture: one colour for all
-        rgb = np.asarray(visual.material.main_color, np.float32)[:3] / np.float32(255.0)
-        return np.tile(rgb, (count, 1))
-    if not isinstance(visual, ColorVisuals) or visual.kind != "vertex":
-        return np.full((count, 3), _DEFAULT_COLOUR, dtype=np.float32)
-    rgba = np.asarray(visual.vertex_colors)  # (V, 4) uint8
-    return (rgba[:, :3] / 255.0).astype(np.float32)

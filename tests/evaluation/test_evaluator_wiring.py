@@ -113,6 +113,9 @@ def test_settings_and_random_streams_reach_the_layer(
     calls.clear()
     predicted(Watched(data), config(proposals=9, iterations=3, initial="epnp", samples=0))
     assert calls["solve"] == {"proposals": 0, "iterations": 3, "fast": True}
+    calls.clear()
+    predicted(Watched(data), config(proposals=9, iterations=3, initial="epnp_or_random", samples=0))
+    assert calls["solve"] == {"proposals": 9, "iterations": 3, "generator": SEED}
 
 
 def test_an_image_without_a_pose_is_said_to_be_so_and_leaves_the_others(data: CropDataset) -> None:

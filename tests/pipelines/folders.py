@@ -25,7 +25,7 @@ from pipelines.rendering.renderer import Renderer
 SIZE = (48, 36)  # width, height
 K = np.array([[60.0, 0.0, 23.2], [0.0, 61.0, 17.6], [0.0, 0.0, 1.0]])
 BOP_OBJECTS = {1: 0.07, 7: 0.04}  # ids and diameters in metres
-BOP_SCENES = {"train/000001": 4, "test/000002": 2}  # with the number of their pictures
+BOP_SCENES = {"train_real/000001": 4, "test/000002": 2}  # with the number of their pictures
 CDPN_OBJECTS = ("ape", "cat")
 CDPN_PICTURES = {"real_train": 3, "real_test": 2, "imgn": 2}
 Files = dict[str, bytes]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import cv2
 import pytest
+from huggingface_hub import constants
 
+from epropnp.models import pretrained
 from pipelines.prepare import main
 
 SMALL = ["--train", "3", "--validation", "1", "--test", "1", "--mesh-resolution", "24"]
@@ -67,6 +69,8 @@ def test_skipped_pictures_are_reported(
         ["build", "--train", "3"],
         ["verify"],
         ["verify", "here", "there"],
+        ["weights"],
+        ["weights", "resnt34"],
         ["inspect", "nowhere", "--outptu", "sheet.png"],
         ["--objects", "cat", *SMALL, "--ray", "auto"],
         ["--objects", "cat", "--workers", "0"],
@@ -103,8 +107,25 @@ def test_near_misses_are_named(words: str, message: str, capsys: pytest.CaptureF
     assert err.startswith(f"error: {message}")
 
 
+def test_weights_are_fetched_one_by_one_and_their_cache_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(pretrained, "create_pretrained", lambda name, file: fetched.append(name))
+    code, out, _ = run_cli(capsys, "weights", "test_resnet", "resnet34")
+    assert (code, fetched) == (0, ["test_resnet", "resnet34"])
+    assert out.splitlines() == [
+        "test_resnet: its weights are here",
+        "resnet34: its weights are here",
+        f"elsewhere, share or copy this folder and set HF_HUB_CACHE={constants.HF_HUB_CACHE}",
+    ]
+    code, _, err = run_cli(capsys, "weights", "test_resnet", "resnt34")
+    assert (code, fetched[2:]) == (2, [])  # all names are looked at first
+    assert "did you mean 'resnet34'?" in err
+
+
 def test_help_of_every_command_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["build"], ["verify"], ["inspect"], ["export"]):
+    for words in ([], ["build"], ["verify"], ["inspect"], ["export"], ["weights"]):
         with pytest.raises(SystemExit) as stop:
             main([*words, "--help"])
         assert stop.value.code == 0

@@ -114,6 +114,34 @@ def test_competing_initial_pose_wins_when_it_is_best() -> None:
     assert (pose.rotation_angle(found.pose[:, 3:], scene.pose_gt[:, 3:]) < 1e-4).all()
 
 
+@pytest.mark.parametrize("length", [1e-3, 0.5, 0.999, -2.0, 100.0])
+def test_a_start_quaternion_may_have_any_length(length: float) -> None:
+    scene = make_scene(4, 32)
+    start = perturbed(scene, 1, scale=0.03)[0]
+    scaled = torch.cat((start[:, :3], length * start[:, 3:]), dim=-1)
+
+    def run(init_pose: torch.Tensor) -> list[torch.Tensor]:
+        given, random = scene.correspondences, torch.Generator().manual_seed(0)
+        short = LAYER.solve(given, init_pose=init_pose, proposals=0, iterations=0)
+        solved = LAYER.solve(given, init_pose=init_pose, proposals=0)
+        sampled = LAYER.monte_carlo(given, init_pose=init_pose, generator=random)
+        stepped = LAYER.gauss_newton_step(given, init_pose)
+        poses = (short.pose, solved.pose, sampled.solution.pose, stepped)
+        return [*map(pose.to_matrix, poses), short.cost, sampled.log_evidence]
+
+    for found, expected in zip(run(scaled), run(start), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_unit_quaternion_is_taken_bit_for_bit_and_one_of_zero_is_no_rotation() -> None:
+    scene = make_scene(200, 8, dtype=torch.float32)
+    start = scene.pose_gt.clone()
+    assert torch.equal(LAYER.space.normalised(start), start)
+    start[1, 3:] = 0
+    found = LAYER.solve(scene.correspondences, init_pose=start, proposals=0)
+    assert found.valid.tolist() == [index != 1 for index in range(200)]
+
+
 def test_subsets_follow_the_weights_without_repetition() -> None:
     scene = make_scene(1, 40)
     weights = torch.zeros(1, 40, 2, dtype=torch.float64)

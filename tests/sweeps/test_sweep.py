@@ -34,7 +34,7 @@ from tests.sweeps.driver import four
 ROOT = Path(__file__).parents[2]
 FILES = {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
@@ -66,7 +66,7 @@ def table(folder: Path, *without: str) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key not in without} for row in rows]
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 180) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 400) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
@@ -125,7 +125,7 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
 
     wait_until(lambda: read(third).status != "running")  # its process ends with the driver
     with driver(tiny_dataset, killed) as process:
-        out, _ = process.communicate(timeout=300)
+        out, _ = process.communicate(timeout=600)
         assert process.returncode == 0, out
     assert "2 trials are finished already; kept" in out
     undisturbed(tmp_path / "whole", tiny_dataset, four())

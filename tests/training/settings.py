@@ -227,6 +227,9 @@ SETTINGS |= {
     "evaluation.iterations (epnp)": Setting(
         other="4", changes=("poses",), given=("evaluation.initial=epnp", "evaluation.iterations=1")
     ),
+    "evaluation.proposals (epnp_or_random)": Setting(
+        other="7", changes=("poses",), given=("evaluation.initial=epnp_or_random",)
+    ),
     "evaluation.iterations (hypotheses)": Setting(
         other="4", changes=("poses",), given=("evaluation.hypotheses=2",)
     ),

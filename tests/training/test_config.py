@@ -60,6 +60,7 @@ def test_a_trial_needs_all_degrees_of_freedom() -> None:
         ({"evaluation": {"hypotheses": 0}}, "0 is not at least 1"),
         ({"evaluation": {"hypotheses": 5, "proposals": 4}}, r"not at most .* \(4\)"),
         ({"evaluation": {"hypotheses": 2, "initial": "epnp"}}, "EPnP gives one pose"),
+        ({"evaluation": {"hypotheses": 2, "initial": "epnp_or_random"}}, "EPnP gives one pose"),
         ({"loss": {"own": [["mc", 0.5]]}}, "set loss.mc"),
         ({"loss": {"own": [["flat", 1.0], ["flat", 2.0]]}}, "given twice"),
         ({"data": {"augment": {"scale_jitter": 1.5}}}, "from 0 to below 1"),

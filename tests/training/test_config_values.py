@@ -173,7 +173,7 @@ def test_a_text_stands_for_a_value(setting: str, name: str, value: Any) -> None:
         ("optim.milestones=1;2", "'1;2' is not a number"),
         ("optim.milestones=1,,2", "'' is not a number"),
         ("pnp.dof=5", "'5' is not one of 4, 6"),
-        ("evaluation.initial=EPnP", "'EPnP' is not one of random, epnp"),
+        ("evaluation.initial=EPnP", "'EPnP' is not one of random, epnp, epnp_or_random"),
         ("loss.own=a:1:2", "does not have 2 values"),
         ("=1", "unknown setting ''"),
         ("optim=1", "unknown setting 'optim'"),

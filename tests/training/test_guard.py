@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from torch import Tensor, nn
 from epropnp.data.dataset import Batch
 from epropnp.losses.algebra import LossValue
 from epropnp.training import trainer as trainer_module
+from epropnp.training.callbacks import Callback
 from epropnp.training.guard import Guard, NonFiniteError
+from epropnp.training.result import StepReport
 from epropnp.training.trainer import Trainer
+from tests.training.test_optim import cycle
 from tests.training.tiny import with_optim
 
 
@@ -189,6 +193,48 @@ def test_only_overflows_in_a_row_are_counted(
     fp16.update(most - 1, norm=inf)
     with pytest.raises(NonFiniteError):
         fp16.update(1, norm=inf)
+
+
+class Steps(Callback):
+    """Notes the number that each update is reported under."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def on_step(self, report: StepReport) -> None:
+        self.seen.append(report.step)
+
+
+def test_an_epoch_lost_to_the_search_for_a_loss_scale_begins_again(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four updates each, six overflow: the search takes one epoch and a half, the training none less."""
+    fp16, steps = Fp16(tiny_dataset, tmp_path, monkeypatch), Steps()
+    norms = iter([math.inf] * 6 + [2.0, 4.0])
+    monkeypatch.setattr(fp16.trainer.updates, "clip", lambda: torch.tensor(next(norms)))
+    metrics = fp16.trainer._train_epoch(1, [steps])
+    assert steps.seen == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert fp16.counts == (2, 0, 0)
+    assert metrics["train/grad_norm"] == 3
+    assert metrics["train/lr"] == pytest.approx(cycle(2e-3, 12)[2:4].mean())
+
+
+@pytest.mark.parametrize(
+    ("skip_limit", "words"),
+    [(0, "the gradient not finite at update 3 "), (100, "none of the 4 updates of epoch 1 was finite")],
+)
+def test_overflows_that_no_scale_mends_end_short_epochs_too(
+    skip_limit: int, words: str, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fp16, steps = Fp16(tiny_dataset, tmp_path, monkeypatch, skip_limit=skip_limit), Steps()
+    fp16.norm = math.inf
+    with pytest.raises(NonFiniteError, match=words):
+        fp16.trainer._train_epoch(1, [steps])
+    assert len(steps.seen) == 20 - (skip_limit == 0)
+    fp16 = Fp16(tiny_dataset, tmp_path, monkeypatch)
+    fp16.norm = fp16.loss = math.nan  # such a loss is no overflow: it ends the first update
+    with pytest.raises(NonFiniteError, match="coord not finite at update 0 "):
+        fp16.trainer._train_epoch(1, [])
 
 
 def test_an_overflow_outside_of_fp16_is_none(

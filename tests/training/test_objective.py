@@ -177,6 +177,7 @@ def test_the_running_scale_takes_one_hundredth_of_the_mean_scale_per_update(accu
     assert objective.monte_carlo.norm_factor.item() == pytest.approx(expected, rel=1e-5)
 
 
+LARGE = 2_000_000_010  # ids may be large and far apart
 # Three objects: four turns about an axis beside the origin, (1, 2) cm; two about another one; none.
 SYMMETRIES = {
     3: [
@@ -185,11 +186,11 @@ SYMMETRIES = {
         about_z(180.0, (0.02, 0.04, 0)),
         about_z(270.0, (-0.01, 0.03, 0)),
     ],
-    10: [np.eye(4), about_z(180.0, (0.02, -0.01, 0.0))],
+    LARGE: [np.eye(4), about_z(180.0, (0.02, -0.01, 0.0))],
     7: [np.eye(4)],
 }
 OBJECTS = {key: model(key, symmetries) for key, symmetries in SYMMETRIES.items()}
-IDS = [3, 7, 10, 3]
+IDS = [3, 7, LARGE, 3]
 TRUE = [looking(20.0 * i, (0.05 * i - 0.1, 0.04, 0.8 + 0.1 * i)) for i in range(4)]
 PREDICTED = [3, 0, 1, 2]  # the symmetry in which the network sees each object
 

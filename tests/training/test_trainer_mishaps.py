@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,9 +16,11 @@ from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.files import replaced
 from epropnp.training import trainer as trainer_module
+from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.objective import Objective
+from epropnp.training.result import StepReport
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny, with_optim
 
@@ -76,6 +79,44 @@ def test_gradients_that_never_become_finite_stop_fp16_too(
     poison_gradient(trainer, set(range(1000)))
     with pytest.raises(NonFiniteError, match="the gradient not finite at update 2"):
         trainer.fit()
+
+
+class Kill(Callback):
+    """Ends a training after a number of updates, whatever they are called."""
+
+    def __init__(self, updates: int) -> None:
+        self.left = updates
+
+    def on_step(self, report: StepReport) -> None:
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+@pytest.mark.slow
+def test_fp16_finds_its_scale_in_epochs_that_are_shorter_than_the_search(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    """And a trial that is killed on the way goes on as if it had not been."""
+
+    def made(folder: str, lost: int) -> Trainer:
+        config = fp16(epochs=1, batch_size=32)  # two updates
+        trainer = Trainer(config, tiny_dataset, tmp_path / folder, "cpu", checkpoint_s=0)
+        trainer.updates.scaler.load_state_dict(trainer.updates.scaler.state_dict() | {"scale": 4096.0})
+        poison_gradient(trainer, set(range(lost)))
+        return trainer
+
+    whole = made("whole", lost=5)
+    result = whole.fit()
+    assert whole.updates.scaler.get_scale() == 4096 / 2**5
+    assert result.skipped == 0
+    assert np.isfinite(result.train_loss).all()
+    with pytest.raises(Killed):
+        made("cut", lost=5).fit([Kill(4)])
+    rest = made("cut", lost=2)  # the last that was saved is the first of the second try, the third of all
+    rest.fit()
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(value, rest.net.state_dict()[name]), name
 
 
 def test_an_epoch_without_any_update_stops_the_trial(tiny_dataset: Path, tmp_path: Path) -> None:

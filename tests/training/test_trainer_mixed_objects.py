@@ -229,7 +229,7 @@ def test_photographs_and_renderings_get_backgrounds_each_as_its_own_setting_says
 
 def test_the_mask_of_the_hidden_eggbox_ends_where_the_cat_begins(dataset: ArrowDataset) -> None:
     """Counted in the one picture where the cat stands before it: no pixel is of both."""
-    records = {r.sample_id: r for r in dataset.split("train") if "train/000001/000007" in r.sample_id}
+    records = {r.sample_id: r for r in dataset.split("train") if "train_real/000001/000007" in r.sample_id}
     masks = {}
     for record in records.values():
         masks[record.object_id] = full = np.zeros((480, 640), bool)

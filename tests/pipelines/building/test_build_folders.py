@@ -38,8 +38,8 @@ def test_own_bop_data_set(tmp_path: Path) -> None:
     dataset = build_small(source, ("obj_000007", "obj_000001"))
     assert [model.name for model in dataset.objects.values()] == ["obj_000001", "obj_000007"]
     assert kinds(dataset) == {
-        "train": {"bop/train": 9, "synthetic/obj_000001": 3, "synthetic/obj_000007": 3},
-        "validation": {"bop/train": 3},
+        "train": {"bop/train_real": 9, "synthetic/obj_000001": 3, "synthetic/obj_000007": 3},
+        "validation": {"bop/train_real": 3},
         "test": {"bop/test": 6},
     }
     assert dataset.manifest["notes"] == {}
@@ -52,7 +52,7 @@ def test_own_bop_data_set(tmp_path: Path) -> None:
 
 def test_renderings_train_and_validate_where_a_set_only_tests(tmp_path: Path) -> None:
     source = write_files(bop_files(), tmp_path / "own")
-    shutil.rmtree(source / "train")
+    shutil.rmtree(source / "train_real")
     dataset = build_small(source, ("obj_000001",))
     assert kinds(dataset) == {
         "train": {"synthetic/obj_000001": 3},
@@ -94,7 +94,7 @@ def test_both_layouts_give_the_same_records(tmp_path: Path) -> None:
 def test_split_lists_may_be_given(tmp_path: Path) -> None:
     source = write_files(bop_files(), tmp_path / "own")
     lists = write_files(
-        {"obj_000007_train.txt": b"train/000001/0 0", "obj_000007_test.txt": b"1"}, tmp_path / "lists"
+        {"obj_000007_train.txt": b"train_real/000001/0 0", "obj_000007_test.txt": b"1"}, tmp_path / "lists"
     )
     config = BuildConfig(objects=("obj_000007",), source=source, splits=lists, train=0, background_count=1)
     dataset = ArrowDataset(build(config, tmp_path / "data", workers=1, progress=False))

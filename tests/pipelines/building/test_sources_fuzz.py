@@ -39,7 +39,7 @@ def read_all(root: Path, names: Sequence[str]) -> Read:
     source = open_source(root, seed=0, renderings=10)
     found, left_out = {}, 0
     for info in resolve_objects(names, source.objects()):
-        frames = source.real_frames(info)
+        frames = source.real_frames([info])[info.name]
         left_out += sum(n for reason, n in frames.notes.items() if reason.endswith(LEFT_OUT))
         model, renderer = source.model(info), Renderer(source.mesh(info))
         for frame in (one for split in frames.by_split.values() for one in split):
@@ -232,7 +232,8 @@ def test_every_file_may_be_missing_or_empty(files: Callable[[], Files], names: t
     for which, name in enumerate(sorted(files())):
         refused[name] = [check(files, names, [(kind, which, 0, 0)]) for kind in ("delete", "truncate")]
     for name, (missing, empty) in refused.items():
-        optional = name.endswith(("-label.png", "-coor.pkl", "-box.txt", "-box_fasterrcnn.txt"))
+        unseen = ("-box.txt", "-box_fasterrcnn.txt")  # an empty one says that the detector found nothing
+        optional = name.endswith(("-label.png", "-coor.pkl", "scene_gt_info.json", *unseen))
         picture = "/rgb/" in name or name.endswith("-color.png")
         assert missing == (not optional and not picture), name
-        assert empty == (not name.endswith("-box.txt")), name
+        assert empty == (not name.endswith(unseen)), name

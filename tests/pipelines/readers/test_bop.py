@@ -94,7 +94,7 @@ def test_mask_of_a_record_is_the_agreement_with_the_given_mask(bop_dir: Path) ->
 def test_every_visible_instance_becomes_a_frame(tiny: Path) -> None:
     data = BopFolder(tiny)
     found = data.frames(data.objects()["obj_000001"])
-    for split, scene in (("train", "train/000001"), ("test", "test/000002")):
+    for split, scene in (("train", "train_real/000001"), ("test", "test/000002")):
         ids = [f"bop/{scene}/{i:06d}_{n:06d}" for i in range(BOP_SCENES[scene]) for n in (0, 2)]
         assert [frame.sample_id for frame in found.by_split[split]] == ids
     assert found.by_split["validation"] == ()
@@ -166,7 +166,8 @@ def test_pictures_may_be_photographs_or_grey(tiny: Path, folder: str, suffix: st
         ("camera", lambda t: t.pop("1"), ["scene_camera.json", "'1'"]),
         ("camera", lambda t: t["1"].update(cam_K=[1] * 9), ["scene_camera.json", "no camera matrix"]),
         ("camera", lambda t: t["1"].update(cam_K=[float("nan")] * 9), ["image 1", "cam_K", "9 numbers"]),
-        ("gt_info", lambda t: t["1"][1].pop("visib_fract"), ["scene_gt_info.json", "visib_fract"]),
+        ("gt_info", lambda t: t["1"][1].update(visib_fract="1"), ["scene_gt_info.json", "visib_fract"]),
+        ("gt_info", lambda t: t["1"].__setitem__(1, 1.0), ["scene_gt_info.json", "image 1", "no table"]),
         ("gt_info", lambda t: t["1"].pop(), ["scene_gt_info.json", "image 1"]),
     ],
 )
@@ -182,12 +183,17 @@ def test_what_is_wrong_names_file_image_and_key(
 
 
 @pytest.mark.parametrize(
-    "name", ["scene_gt.json", "scene_gt_info.json", "scene_camera.json", "mask_visib/000001_000002.png"]
+    ("name", "purpose"),
+    [
+        ("scene_gt.json", "which says the poses"),
+        ("scene_camera.json", "which says the camera matrices"),
+        ("mask_visib/000001_000002.png", "says what is seen of the object"),
+    ],
 )
-def test_missing_file_is_named(tiny: Path, name: str) -> None:
+def test_missing_file_is_named_with_what_it_is_for(tiny: Path, name: str, purpose: str) -> None:
     (tiny / "test" / "000002" / name).unlink()
     data = BopFolder(tiny)
-    with pytest.raises(UserError, match=Path(name).name):
+    with pytest.raises(UserError, match=f"{Path(name).name}.*{purpose}"):
         data.frames(data.objects()["obj_000001"])
 
 

@@ -38,11 +38,11 @@ def write_lists(folder: Path, train: str, test: str, name: str = "obj_000007") -
 
 
 def test_folders_decide_where_nothing_else_does(tiny: Path) -> None:
-    (tiny / "train" / "000001").rename(tiny / "train" / "000009")
-    (tiny / "train").rename(tiny / "train_pbr")
+    (tiny / "train_real" / "000001").rename(tiny / "train_real" / "000009")
+    (tiny / "train_real").rename(tiny / "train_pbr")
     (tiny / "val").mkdir()
-    write_files({name: c for name, c in bop_files().items() if name.startswith("train/")}, tiny)
-    (tiny / "train" / "000001").rename(tiny / "val" / "000001")
+    write_files({name: c for name, c in bop_files().items() if name.startswith("train_real/")}, tiny)
+    (tiny / "train_real" / "000001").rename(tiny / "val" / "000001")
     assert ids(read(tiny)) == {
         "train": [f"train_pbr/000009/{i:06d}" for i in range(4)],
         "validation": [f"val/000001/{i:06d}" for i in range(4)],
@@ -69,11 +69,11 @@ def test_bop_targets_choose_among_the_test_pictures(tiny: Path) -> None:
 
 def test_own_lists_decide_before_targets_and_folders(tiny: Path) -> None:
     (tiny / "test_targets_bop19.json").write_text("[]")
-    write_lists(tiny / "splits", "train/000001/000003\n0\n", "train/000001/2")
+    write_lists(tiny / "splits", "train_real/000001/000003\n0\n", "train_real/000001/2")
     found = read(tiny)
     assert ids(found) == {
-        "train": ["train/000001/000003", "test/000002/000000"],  # the only test scene needs no name
-        "test": ["train/000001/000002"],
+        "train": ["train_real/000001/000003", "test/000002/000000"],  # the only test scene needs no name
+        "test": ["train_real/000001/000002"],
     }
     assert found.notes == {"pictures in no split list": 3}
     assert len(ids(read(tiny, "obj_000001"))["train"]) == 8  # has no lists: the folders decide
@@ -85,7 +85,7 @@ def test_folders_that_lists_leave_alone_are_counted(tiny: Path) -> None:
 
 
 def test_given_lists_replace_the_own_ones(tiny: Path, tmp_path: Path) -> None:
-    write_lists(tiny / "splits", "train/000001/0", "")
+    write_lists(tiny / "splits", "train_real/000001/0", "")
     given = write_lists(tmp_path / "given", "1", "0")
     assert ids(read(tiny, lists=given)) == {"train": ["test/000002/000001"], "test": ["test/000002/000000"]}
     with pytest.raises(UserError, match=r"cannot read .*given/obj_000001_train\.txt"):
@@ -120,7 +120,7 @@ def test_a_list_of_one_split_only_is_not_enough(tiny: Path) -> None:
 
 def test_lists_must_name_the_scene_where_several_show_the_object(tiny: Path) -> None:
     write_lists(tiny / "splits", "0", "1")
-    files = {name.replace("train/000001", "test/000001"): c for name, c in bop_files().items()}
+    files = {name.replace("train_real/000001", "test/000001"): c for name, c in bop_files().items()}
     write_files(files, tiny)
     with pytest.raises(UserError, match="write FOLDER/SCENE/IMAGE"):
         read(tiny)
@@ -144,7 +144,7 @@ def test_listed_pictures_must_show_the_object(tiny: Path) -> None:
 
 def test_pictures_without_annotation_are_counted(tiny: Path) -> None:
     content = (tiny / "test" / "000002" / "rgb" / "000001.png").read_bytes()
-    write_files({"test/000002/rgb/000007.png": content, "train/000001/gray/000008.png": content}, tiny)
+    write_files({"test/000002/rgb/000007.png": content, "train_real/000001/gray/000008.png": content}, tiny)
     assert read(tiny).notes == {"pictures without annotation": 2}
 
 

@@ -66,6 +66,17 @@ def test_detected_boxes_are_kept(root: Path) -> None:
     assert record_of(root).detected_box is None
 
 
+@pytest.mark.parametrize(
+    "content", ["", " \n", "0 0 0 0", "-1 -1 -1 -1", "-1\n-1\n-1\n-1\n", "nan nan nan nan", "none", "[]"]
+)
+def test_a_detector_that_found_nothing_leaves_no_box(root: Path, content: str) -> None:
+    (root / "real_test" / "cat" / "000001-box_fasterrcnn.txt").write_text(content)
+    assert record_of(root, "real_test/cat/000001").detected_box is None
+    assert record_of(root, "real_test/cat/000000").detected_box is not None
+    notes = {"real_test pictures in which the detector found nothing": 1}
+    assert CdpnFolder(root).frames(CAT).notes == notes
+
+
 @pytest.mark.parametrize("missing", [(), ("coor.pkl",), ("label.png",), ("coor.pkl", "label.png")])
 def test_given_and_rendered_maps_and_masks_are_the_same(root: Path, missing: tuple[str, ...]) -> None:
     expected = record_of(root)
@@ -111,7 +122,7 @@ def test_missing_pictures_are_counted(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        (f"{FIRST}-pose.txt", None, r"cannot read .*000000-pose\.txt"),
+        (f"{FIRST}-pose.txt", None, r"cannot read .*000000-pose\.txt, which says a picture's pose"),
         (f"{FIRST}-pose.txt", "1 0 0 0 0 1 0 0 0 0 1", r"pose\.txt must hold 3 x 4 numbers"),
         (f"{FIRST}-pose.txt", "1 0 0 0 0 1 0 0 0 0 1 nan", r"pose\.txt must hold 3 x 4 numbers"),
         (f"{FIRST}-pose.txt", "1 0 0 0 0 1 0 0 0 0 1 -1", r"pose\.txt is no pose"),
@@ -120,7 +131,7 @@ def test_missing_pictures_are_counted(root: Path) -> None:
         ("real_test/cat/000000-box_fasterrcnn.txt", "5 5 4", r"box_fasterrcnn\.txt must hold 4 numbers"),
         ("models/models_info.txt", "6 diameter", r"models_info\.txt: line 1 is not of the form"),
         ("models/models_info.txt", "6 diameter -1", r"models_info\.txt: line 1 has a diameter"),
-        ("models/models_info.txt", None, r"cannot read .*models_info\.txt"),
+        ("models/models_info.txt", None, r"cannot read .*models_info\.txt, which says diameters"),
         ("models/cat/cat.ply", None, r"no mesh at .*cat\.ply"),
     ],
 )
