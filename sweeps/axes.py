@@ -8,7 +8,7 @@ from epropnp.errors import UserError
 from epropnp.training.identity import INCIDENTAL
 from epropnp.training.overrides import typed
 from epropnp.training.recipes import Recipe, small
-from sweeps.flags import SHORT, SweepConfig
+from sweeps.flags import SHORT, SweepConfig, flag_of
 from sweeps.space import CASE, OWN, RECIPE, Axis, Choice, Space, by_key, choice
 
 FOR_ALL = {"epochs": "optim.epochs", "pretrained": "model.pretrained"}  # flags that set all trials
@@ -61,8 +61,7 @@ def varied(command: SweepConfig) -> dict[str, list[Choice]]:
             found[key] = [choice(key, typed(value)) for value in values]
     for key, *texts in command.vary:
         if key in found:
-            flag = next((name for name, short in SHORT.items() if short == key), "vary")
-            raise UserError(f"--vary: {key} is varied by --{flag.replace('_', '-')} already: give it once")
+            raise UserError(f"--vary: {key} is varied by {flag_of(key)} already: give it once")
         found[key] = [choice(key, text) for text in texts]
     cases = [Choice(name=name, settings=tuple(settings)) for name, *settings in command.case]
     return found | ({CASE: cases} if cases else {})

@@ -137,6 +137,11 @@ class SweepConfig:
         return [setting for given in self.set for setting in given]
 
 
+def flag_of(key: str) -> str:
+    """The flag that varies a setting, as it is typed."""
+    return next((f"--{name.replace('_', '-')}" for name, short in SHORT.items() if short == key), "--vary")
+
+
 def check_flags(config: SweepConfig) -> None:
     """Check all that can be checked without loading anything heavy.
 
@@ -187,6 +192,5 @@ def _check_set(config: SweepConfig) -> None:
     for setting in config.settings:
         key = setting.partition("=")[0].strip()
         if key in SHORT.values():
-            flag = next(name for name, short in SHORT.items() if short == key)
-            raise UserError(f"--set: {key} tells the trials of a sweep apart; use --{flag.replace('_', '-')}")
+            raise UserError(f"--set: {key} tells the trials of a sweep apart; use {flag_of(key)}")
     check_once("--set", config.settings)

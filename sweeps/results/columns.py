@@ -1,6 +1,7 @@
 """The rows of a sweep's tables, and the columns that tell them apart."""
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def _varying(rows: Sequence[Row]) -> list[str]:
     """Dotted settings that differ between rows of one recipe and case."""
     groups: dict[tuple[str, str | None], list[Mapping[str, Cell]]] = {}
     for row in rows:
-        groups.setdefault((row.config.recipe, row.case), []).append(flatten(row.config))
+        groups.setdefault((row.config.recipe, row.case), []).append(_flat(row.config))
     return [
         key
         for key in flatten(TrialConfig())
@@ -110,7 +111,12 @@ def _varying(rows: Sequence[Row]) -> list[str]:
 
 
 def _column(key: str) -> TrialColumn:
-    return TrialColumn(key, lambda row: flatten(row.config)[key], folds=True)
+    return TrialColumn(key, lambda row: _flat(row.config)[key], folds=True)
+
+
+@functools.lru_cache(maxsize=1024)  # asked for by every column, of the same trials again and again
+def _flat(config: TrialConfig) -> Mapping[str, Cell]:
+    return flatten(config)
 
 
 def _distinct(column: TrialColumn, rows: Sequence[Row]) -> TrialColumn:
