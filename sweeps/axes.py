@@ -6,7 +6,7 @@ from typing import Any
 
 from epropnp.errors import UserError
 from epropnp.training.identity import INCIDENTAL
-from epropnp.training.overrides import typed
+from epropnp.training.overrides import key_and_text, typed
 from epropnp.training.recipes import Recipe, small
 from sweeps.flags import SHORT, SweepConfig, flag_of
 from sweeps.space import CASE, OWN, RECIPE, Axis, Choice, Space, by_key, choice
@@ -96,7 +96,7 @@ def merged(commands: Sequence[SweepConfig]) -> SweepConfig:
 
 def _incidental(command: SweepConfig) -> list[str]:
     """Settings of `--set` that may change at any time, for no number depends on them."""
-    return [each for each in command.settings if each.partition("=")[0].strip() in INCIDENTAL]
+    return [each for each in command.settings if key_and_text(each)[0] in INCIDENTAL]
 
 
 def _check_unchanged(first: SweepConfig, later: SweepConfig) -> None:

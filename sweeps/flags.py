@@ -10,7 +10,7 @@ import tyro
 
 from epropnp.command_line import Pattern, YesNo, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.training.overrides import check_once, read_settings
+from epropnp.training.overrides import check_once, key_and_text, read_settings
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 
@@ -190,7 +190,7 @@ def check_flags(config: SweepConfig) -> None:
 def _check_set(config: SweepConfig) -> None:
     """UserError for a setting that tells trials apart, and for one that is set in two ways."""
     for setting in config.settings:
-        key = setting.partition("=")[0].strip()
+        key, _ = key_and_text(setting)
         if key in SHORT.values():
             raise UserError(f"--set: {key} tells the trials of a sweep apart; use {flag_of(key)}")
     check_once("--set", config.settings)

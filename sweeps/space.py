@@ -12,7 +12,7 @@ from itertools import product
 from epropnp.errors import UserError, nearest
 from epropnp.models.config import HEAD_NAMES, checked_head
 from epropnp.training.config import TrialConfig
-from epropnp.training.overrides import override, read_settings, typed
+from epropnp.training.overrides import key_and_text, override, read_settings, typed
 from epropnp.training.recipes import Recipe, study_head
 
 STUDY = "study"  # in the place of a head: the one that the study gave the backbone
@@ -119,8 +119,7 @@ def fetch_weights(cells: Sequence[Cell]) -> None:
 
 def by_key(settings: Sequence[str]) -> dict[str, str]:
     """The texts of `KEY=VALUE` settings by key."""
-    pairs = (setting.partition("=") for setting in settings)
-    return {key.strip(): text.strip() for key, _, text in pairs}
+    return dict(map(key_and_text, settings))
 
 
 def _combinations(recipe: Recipe, axes: Sequence[Axis]) -> list[tuple[dict[str, str], str | None]]:

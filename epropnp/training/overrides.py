@@ -56,11 +56,16 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def key_and_text(setting: str) -> tuple[str, str]:
+    """The two sides of a `KEY=VALUE` setting."""
+    key, _, text = setting.partition("=")
+    return key.strip(), text.strip()
+
+
 def check_once(where: str, settings: Iterable[str]) -> None:
     """UserError, which says how to compare them, where `KEY=VALUE` settings give a key two values."""
     found: dict[str, str] = {}
-    for setting in settings:
-        key, _, text = (part.strip() for part in setting.partition("="))
+    for key, text in map(key_and_text, settings):
         if found.setdefault(key, text) != text:
             raise UserError(
                 f"{where}: {key} is given twice; a sweep compares them: --vary {key} {found[key]} {text}"
