@@ -185,7 +185,7 @@ def _report(path: Path, seconds: float) -> None:
     for name, notes in manifest["notes"].items():
         for reason, count in notes.items():
             print(f"{name}: {count} {reason}")
-    _print_symmetries(manifest)
+    _print_checks(manifest)
     counts = {split: manifest["splits"][split]["rows"] for split in SPLITS}
     size = sum(int(entry["bytes"]) for entry in stated_files(manifest).values())
     print(f"dataset {path.name} ({', '.join(f'{split} {rows}' for split, rows in counts.items())}): {path}")
@@ -212,11 +212,14 @@ def _describe(dataset: "ArrowDataset") -> None:
                 f"{synthetic} renderings; diameter {1000 * model.diameter_m:.1f} mm"
                 + (", symmetric" if model.symmetric else "")
             )
-    _print_symmetries(dataset.manifest)
+    _print_checks(dataset.manifest)
 
 
-def _print_symmetries(manifest: dict[str, Any]) -> None:
-    """Says of every object with symmetries whether its mesh has them; older manifests do not."""
+def _print_checks(manifest: dict[str, Any]) -> None:
+    """Says of every object what was found of its geometry and symmetries; older manifests do not."""
+    for name, lines in manifest.get("geometry", {}).items():
+        for line in lines:
+            print(f"{name}: {line}")
     for name, line in manifest.get("symmetries", {}).items():
         print(f"{name}: {line}")
 

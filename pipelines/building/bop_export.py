@@ -39,7 +39,8 @@ def source_of(dataset: ArrowDataset, folder: Path | None) -> Source:
     """The source that a dataset was built from, at a folder for anything but procedural stand-ins."""
     config = dataset.manifest["config"]
     if folder is not None:
-        return open_source(folder, config["seed"], config["train"])
+        unit = config.get("mesh_unit", "mm")
+        return open_source(folder, config["seed"], config["train"], mesh_unit=unit)
     if config["mesh_resolution"] is None:
         raise UserError(f"{dataset.path} was built from a folder of data: name that, too, for its meshes")
     return StandinSource(config["mesh_resolution"], dataset.path.parent / WORK_FOLDER / "standins")

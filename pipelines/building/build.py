@@ -31,6 +31,7 @@ from epropnp.data.schema import (
 from epropnp.data.writer import file_digest, write_backgrounds, write_objects
 from epropnp.errors import UserError
 from epropnp.files import fill_folder, share_file, whole_file
+from pipelines.building.geometry import examine, given_frames, proved
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
@@ -101,23 +102,34 @@ def _fill(
 ) -> None:
     """Completes the work folder: whatever an earlier build left whole stays."""
     shards = plan_shards(plan.objects, plan.real, plan.rendered)
-    job = Job(plan.source, plan.config.seed, work.absolute(), plan.occluders)
+    job = Job(
+        source=plan.source,
+        seed=plan.config.seed,
+        folder=work.absolute(),
+        objects=plan.objects,
+        occluders=plan.occluders,
+        test_backgrounds=plan.test_background_set.absolute(),
+        views=plan.views,
+    )
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    progress_bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
+    with progress_bar as bar, open_workers() as mapper:
+        found = mapper(partial(examine, plan.source), given_frames(plan))
+        geometry = proved(plan, _tracked(bar, "geometry", found, [1] * len(plan.objects)))
         _write_backgrounds(plan, work / BACKGROUNDS_FILE, bar)
-        with open_workers() as mapper:
-            # Stand-in meshes are built on the way to their table entries: seconds each.
-            models = _tracked(
-                bar, "objects", mapper(plan.source.model, plan.objects), [1] * len(plan.objects)
-            )
-            with whole_file(work / OBJECTS_FILE) as unfinished:
-                write_objects(unfinished, models)
-            written = mapper(partial(write_shard, job), shards)
-            entries = list(_tracked(bar, "samples", written, [len(shard.items) for shard in shards]))
-    _write_manifest(plan, work, {split: _split_entry(split, shards, entries) for split in SPLITS})
+        # Stand-in meshes are built on the way to their table entries: seconds each.
+        models = _tracked(bar, "objects", mapper(plan.source.model, plan.objects), [1] * len(plan.objects))
+        with whole_file(work / OBJECTS_FILE) as unfinished:
+            write_objects(unfinished, models)
+        written = mapper(partial(write_shard, job), shards)
+        entries = list(_tracked(bar, "samples", written, [len(shard.items) for shard in shards]))
+    splits = {split: _split_entry(split, shards, entries) for split in SPLITS}
+    _write_manifest(plan, work, splits, geometry)
 
 
-def _write_manifest(plan: Plan, work: Path, splits: dict[str, dict[str, Any]]) -> None:
+def _write_manifest(
+    plan: Plan, work: Path, splits: dict[str, dict[str, Any]], geometry: dict[str, list[str]]
+) -> None:
     models = read_objects(work / OBJECTS_FILE)
     tested = Split(
         "test", splits["test"]["rows"], [work / shard["file"] for shard in splits["test"]["shards"]]
@@ -135,6 +147,7 @@ def _write_manifest(plan: Plan, work: Path, splits: dict[str, dict[str, Any]]) -
             for info in plan.objects
             if len((model := models[info.object_id]).symmetries) > 1
         },
+        "geometry": geometry,
         "splits": splits,
         "files": {name: file_digest(work / name) for name in (OBJECTS_FILE, BACKGROUNDS_FILE)},
     }
@@ -157,20 +170,23 @@ def _tracked(bar: Progress, name: str, results: Iterable[Item], steps: Sequence[
 
 
 def _write_backgrounds(plan: Plan, file: Path, bar: Progress) -> None:
-    """Takes the pictures from their set where that is whole, else makes them and that."""
+    """Takes the pictures from their sets, which are made first where they are not there."""
     count, seed = plan.config.background_count, plan.config.seed
-    if _holds(plan.background_set, count):
-        share_file(plan.background_set, file)
-        return
+    sets = {plan.background_set: plan.photographs}
+    if any(counts["validation"] or counts["test"] for counts in plan.rendered.values()):
+        sets[plan.test_background_set] = None
+    for place, photographs in sets.items():
+        if not _holds(place, count):
+            place.parent.mkdir(exist_ok=True)
+            pictures = (
+                procedural_backgrounds(count, seed)
+                if photographs is None
+                else photograph_backgrounds(photographs, seed)
+            )
+            with whole_file(place) as unfinished:
+                write_backgrounds(unfinished, _tracked(bar, "backgrounds", pictures, [1] * count))
     if not _holds(file, count):
-        if plan.photographs is None:
-            pictures = procedural_backgrounds(count, seed)
-        else:
-            pictures = photograph_backgrounds(plan.photographs, seed)
-        with whole_file(file) as unfinished:
-            write_backgrounds(unfinished, _tracked(bar, "backgrounds", pictures, [1] * count))
-    plan.background_set.parent.mkdir(exist_ok=True)
-    share_file(file, plan.background_set)
+        share_file(plan.background_set, file)
 
 
 def _holds(file: Path, count: int) -> bool:

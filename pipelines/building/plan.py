@@ -15,9 +15,11 @@ from epropnp.errors import UserError
 from pipelines import rendering
 from pipelines.building.config import BuildConfig
 from pipelines.building.sources import Source, StandinSource, digest, files_digest, open_source
+from pipelines.building.views import check_views, plan_views
 from pipelines.objects import ObjectInfo, resolve_objects
 from pipelines.readers.frames import RealFrames
 from pipelines.rendering.backgrounds import choose_photographs
+from pipelines.rendering.views import Views
 from pipelines.standins.build import MIN_RESOLUTION
 
 WORK_FOLDER = ".build"  # below the folder of datasets: what is not finished
@@ -34,10 +36,12 @@ class Plan:
     source: Source
     real: dict[str, RealFrames]  # by object name
     rendered: dict[str, dict[str, int]]  # renderings by object name and split
+    views: dict[str, Views]  # of those, by object name
     photographs: list[Path] | None
     stated: dict[str, Any]  # the configuration as the manifest states it: without paths
     fingerprint: str
     background_set: Path
+    test_background_set: Path  # procedural: behind renderings that validate or test
 
     @property
     def path(self) -> Path:
@@ -69,6 +73,7 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
     """
     root = Path(root)
     _check_numbers(config)
+    check_views(config)
     source = _source(config, root)
     table = source.objects()
     objects = _resolve(config.objects, table)
@@ -76,24 +81,24 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
     occluders = _resolve(others, table) if others else ()
     real = source.real_frames(objects)
     rendered = {info.name: rendered_counts(config, real[info.name]) for info in objects}
+    _check_samples(real, rendered)
     photographs, pictures = None, None
     if config.backgrounds is not None:
         folder = Path(config.backgrounds).absolute()
         photographs = choose_photographs(folder, config.background_count, config.seed)
         pictures = files_digest(photographs, folder)
-    stated = {
-        "objects": [info.name for info in objects],
-        "occluders": [info.name for info in occluders],
-        "source": source.kind,
-        "backgrounds": "procedural" if photographs is None else "photographs",
-        **{split: max(counts[split] for counts in rendered.values()) for split in SPLITS},
-        "seed": config.seed,
-        "mesh_resolution": config.mesh_resolution if config.source is None else None,
-        "background_count": config.background_count,
+    planned = {
+        info.name: plan_views(config, info, source, real[info.name])
+        for info in objects
+        if any(rendered[info.name].values())
     }
     foreign = [source.mesh_fingerprint(info) for info in occluders if info not in objects]
     fingerprint = digest([source.fingerprint(objects, real), pictures, foreign])
-    background_key = [rendering.VERSION, config.background_count, config.seed, pictures]
+    sets = root / "backgrounds"
+    background_set, test_set = (
+        sets / f"{digest([rendering.VERSION, config.background_count, config.seed, used])[:12]}.arrow"
+        for used in (pictures, None)
+    )
     return Plan(
         config=config,
         root=root,
@@ -102,16 +107,55 @@ def plan_dataset(config: BuildConfig, root: Path) -> Plan:
         source=source,
         real=real,
         rendered=rendered,
+        views={name: each.views for name, each in planned.items()},
         photographs=photographs,
-        stated=stated,
+        stated={
+            "objects": [info.name for info in objects],
+            "occluders": [info.name for info in occluders],
+            "source": source.kind,
+            **_stated(config, rendered, {name: each.stated for name, each in planned.items()}),
+        },
         fingerprint=fingerprint,
-        background_set=root / "backgrounds" / f"{digest(background_key)[:12]}.arrow",
+        background_set=background_set,
+        test_background_set=test_set,
     )
+
+
+def _stated(
+    config: BuildConfig, rendered: Mapping[str, Mapping[str, int]], views: Mapping[str, dict[str, Any] | None]
+) -> dict[str, Any]:
+    """What the manifest states of the configuration, and the id depends on: no paths.
+
+    What came later stands there only where it is used, for the ids of other datasets to stay.
+    """
+    stated: dict[str, Any] = {
+        "backgrounds": "procedural" if config.backgrounds is None else "photographs",
+        **{split: max(counts[split] for counts in rendered.values()) for split in SPLITS},
+        "seed": config.seed,
+        "mesh_resolution": config.mesh_resolution if config.source is None else None,
+        "background_count": config.background_count,
+    }
+    own_views = {name: each for name, each in views.items() if each is not None}
+    if own_views:
+        stated["views"] = own_views
+    if config.mesh_unit != "mm":
+        stated["mesh_unit"] = config.mesh_unit
+    differs = config.occluders is not None or config.backgrounds is not None
+    if differs and any(counts["validation"] or counts["test"] for counts in rendered.values()):
+        stated["occluders and backgrounds"] = "of training images"
+    return stated
 
 
 def _source(config: BuildConfig, root: Path) -> Source:
     if config.source is not None:
-        return open_source(Path(config.source), config.seed, config.train, config.splits, config.real_frames)
+        return open_source(
+            Path(config.source),
+            config.seed,
+            config.train,
+            config.splits,
+            config.real_frames,
+            config.mesh_unit,
+        )
     if config.splits is not None:
         raise UserError("splits are lists of a source's pictures: give the source, too")
     if config.real_frames:
@@ -131,6 +175,12 @@ def _check_numbers(config: BuildConfig) -> None:
             raise UserError(f"{name} is {getattr(config, name)}, it must be at least {low}")
     if config.source is None and not any((config.train, config.validation, config.test)):
         raise UserError("nothing to build: train, validation and test are all 0")
+
+
+def _check_samples(real: Mapping[str, RealFrames], rendered: Mapping[str, Mapping[str, int]]) -> None:
+    for name, counts in rendered.items():
+        if not any(counts.values()) and not any(real[name].by_split.values()):
+            raise UserError(f"nothing to build of {name}: it has no frames, and no renderings are wanted")
 
 
 def rendered_counts(config: BuildConfig, real: RealFrames) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Shards: what rows they hold, and writing one. This is what worker processes run."""
 
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipelines.readers.frames import Frame, RealFrames, frame_record
 from pipelines.rendering.renderer import Renderer
 from pipelines.rendering.seeds import sample_rng
 from pipelines.rendering.synthetic import render_sample
+from pipelines.rendering.views import Views
 
 SHARD_ROWS = 64
 
@@ -42,12 +43,19 @@ class Shard:
 
 @dataclass(frozen=True)
 class Job:
-    """What all shards of a build share; `folder` already holds its objects and backgrounds."""
+    """What all shards of a build share; `folder` already holds its objects and backgrounds.
+
+    `occluders` and `folder`'s backgrounds are those of training images: what validates and tests is rendered
+    with the dataset's `objects` as occluders on `test_backgrounds`, so that it is the same whatever trains.
+    """
 
     source: Source
     seed: int
     folder: Path
-    occluders: tuple[ObjectInfo, ...] = ()
+    objects: tuple[ObjectInfo, ...]
+    occluders: tuple[ObjectInfo, ...]
+    test_backgrounds: Path
+    views: Mapping[str, Views] = field(compare=False)  # by object name
 
 
 def plan_shards(
@@ -103,8 +111,11 @@ def _records(job: Job, shard: Shard) -> Iterator[Record]:
             continue
         rng = sample_rng(job.seed, item.info.object_id, shard.split, item.index)
         sample_id = f"synthetic/{item.info.name}/{shard.split}/{item.index:06d}"
-        others = [_renderer(job, info) for info in job.occluders if info != item.info]
-        yield render_sample(rng, renderer, model, _backgrounds(job), sample_id, others)
+        trains = shard.split == "train"
+        others = [_renderer(job, o) for o in (job.occluders if trains else job.objects) if o != item.info]
+        backgrounds = _backgrounds(job.folder / BACKGROUNDS_FILE if trains else job.test_backgrounds)
+        views = job.views[item.info.name]
+        yield render_sample(rng, renderer, model, backgrounds, sample_id, others, views)
 
 
 # Each process opens what it needs once.
@@ -120,6 +131,6 @@ def _models(job: Job) -> dict[int, ObjectModel]:
     return read_objects(job.folder / OBJECTS_FILE)
 
 
-@lru_cache(maxsize=1)
-def _backgrounds(job: Job) -> Backgrounds:
-    return Backgrounds(job.folder / BACKGROUNDS_FILE)
+@lru_cache(maxsize=2)
+def _backgrounds(file: Path) -> Backgrounds:
+    return Backgrounds(file)

@@ -18,10 +18,14 @@ from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
 from pipelines.readers.cdpn import CdpnFolder
 from pipelines.readers.frames import Frame, RealFrames
+from pipelines.readers.mesh_folder import MeshFolder
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.readers.pictures import picture_traits
 from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.views import Camera
 from pipelines.standins.build import build_standin, check_standin
+
+MESH_UNITS_M = {"mm": 0.001, "m": 1.0}
 
 
 class Source(Protocol):
@@ -65,18 +69,27 @@ class Source(Protocol):
         """The real frames of objects by name, of every split; a picture is in one split for all of them."""
         ...
 
+    def camera(self) -> Camera | None:
+        """The camera that it names for all of its pictures; None where it names none."""
+        ...
+
 
 def open_source(
-    root: Path, seed: int, renderings: int, lists: Path | None = None, real_frames: Sequence[str] = ()
+    root: Path,
+    seed: int,
+    renderings: int,
+    lists: Path | None = None,
+    real_frames: Sequence[str] = (),
+    mesh_unit: str = "mm",
 ) -> "FolderSource":
     """The source for a folder of data, whatever its layout.
 
     The seed decides which training frames validate; of renderings that the folder brings along, at
     most so many per object are used; `lists` is a folder of split lists to use instead of its own;
-    `real_frames` names the folders that hold photographs.
+    `real_frames` names the folders that hold photographs; `mesh_unit` is that of meshes alone.
     """
-    if not root.is_dir():
-        raise UserError(f"no data folder at {root}: give one in the BOP or the CDPN layout")
+    if not root.exists():
+        raise UserError(f"no data at {root}: give a folder in the BOP or the CDPN layout, or a mesh")
     root = root.absolute()  # workers may start elsewhere
     if CdpnFolder.is_at(root):
         if lists is not None:
@@ -86,8 +99,13 @@ def open_source(
         return FolderSource(CdpnFolder(root), seed, renderings)
     if BopFolder.is_at(root):
         return FolderSource(BopFolder(root, lists, tuple(real_frames)), seed, renderings)
+    if MeshFolder.is_at(root):
+        if lists is not None or real_frames:
+            raise UserError(f"{root} has meshes and no pictures: give no splits and no real_frames")
+        return FolderSource(MeshFolder(root, MESH_UNITS_M[mesh_unit]), seed, renderings)
     raise UserError(
-        f"{root} is neither in the BOP layout (models/models_info.json, test/) nor in CDPN's (real_train/)"
+        f"{root} is neither in the BOP layout (models/models_info.json, test/) nor in CDPN's (real_train/), "
+        "and no mesh or folder of meshes (.ply, .obj)"
     )
 
 
@@ -170,12 +188,16 @@ class StandinSource:
         """None."""
         return {info.name: RealFrames(by_split={}, notes={}) for info in objects}
 
+    def camera(self) -> Camera | None:
+        """None."""
+        return None
+
 
 @dataclass(frozen=True)
 class FolderSource:
     """Given meshes and frames; a part of the training photographs validates, if nothing else does."""
 
-    layout: BopFolder | CdpnFolder
+    layout: BopFolder | CdpnFolder | MeshFolder
     seed: int
     renderings: int
 
@@ -242,6 +264,10 @@ class FolderSource:
         given = {info: self._described(info) for info in objects}
         whole = split_whole(given, self.seed, self.layout.root)
         return {info.name: self._fewer_renderings(frames) for info, frames in whole.items()}
+
+    def camera(self) -> Camera | None:
+        """The one that the folder names."""
+        return self.layout.camera()
 
     def _described(self, info: ObjectInfo) -> RealFrames:
         """An object's frames, with what is to be known of its pictures and its mesh."""

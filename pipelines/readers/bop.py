@@ -15,6 +15,7 @@ from epropnp.data.schema import SPLITS, ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
 from pipelines.readers.bop_files import PICTURE_NAMES, VISIBLE_MIN, Instance
+from pipelines.readers.bop_folders import has_pictures
 from pipelines.readers.bop_models import (
     MESH_FOLDER,
     ModelsInfo,
@@ -24,12 +25,15 @@ from pipelines.readers.bop_models import (
     mesh_folder,
 )
 from pipelines.readers.bop_splits import Picture, choose_pictures
+from pipelines.readers.camera_file import read_camera
 from pipelines.readers.frames import Frame, Occluder, RealFrames, given_renderer
 from pipelines.readers.object_models import object_model
 from pipelines.readers.visibility import seen_share
 from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.views import Camera
 
 MILLIMETRE = 0.001
+_CAMERA = "camera.json"
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ class BopFolder:
         return object_model(info, self.mesh(info), points, diameter_m, symmetries)
 
     def frames(self, info: ObjectInfo) -> RealFrames:
-        """The frames of an object by split, and what was left out."""
+        """The frames of an object by split, and what was left out; none where there are models only."""
+        if not has_pictures(self.root):
+            return RealFrames(by_split={}, notes={})
         notes: Counter[str] = Counter()
         meshes = mesh_folder(self.root).name
         notes[f"folder of meshes in place of {MESH_FOLDER}/: {meshes}"] += meshes != MESH_FOLDER
@@ -87,6 +93,11 @@ class BopFolder:
                 why += f"; a picture is looked for as {PICTURE_NAMES}"
             raise UserError(f"{self.root} has no frames of {info.name} in folders test*, train*, val*{why}")
         return RealFrames(by_split=by_split, notes=found)
+
+    def camera(self) -> Camera | None:
+        """That of `camera.json`, where there is one."""
+        file = self.root / _CAMERA
+        return read_camera(file) if file.is_file() else None
 
     def _frames(self, info: ObjectInfo, picture: Picture, notes: Counter[str]) -> list[Frame]:
         """A frame for every visible instance of the object in a picture."""
@@ -114,6 +125,8 @@ class BopFolder:
                 mask_file=mask,
                 occluders=self._occluders(others, notes),
                 synthetic=synthetic,
+                whole_mask_file=scene.whole_mask(image_id, one.number),
+                visible_share=one.visible_share,
             )
             if one.visible_share is None:
                 notes["visible shares not given: measured"] += 1

@@ -21,7 +21,7 @@ from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, Number
 
 _PICTURE_FOLDERS = ("rgb", "gray")
 PICTURE_NAMES = f"rgb/000012 or gray/000012, or without zeros, with {', '.join(PICTURE_SUFFIXES)}"
-_MASKS = "mask_visib"
+_MASKS, _WHOLE_MASKS = "mask_visib", "mask"
 VISIBLE_MIN = 0.1
 """Share of an object that must be seen: with less, BOP leaves it out, too."""
 _PURPOSES = {"gt": "the poses", "gt_info": "the visible shares", "camera": "the camera matrices"}
@@ -57,6 +57,7 @@ class Scene:
         masks = folder / _MASKS
         self.masked = masks.is_dir() and any(masks.iterdir())
         self._masks = NumberedFiles(masks, MASK_SUFFIXES)
+        self._whole_masks = NumberedFiles(folder / _WHOLE_MASKS, MASK_SUFFIXES)
         self._pictures = NumberedFiles(_picture_folder(folder), PICTURE_SUFFIXES)
 
     def images_of(self, object_id: int) -> list[int]:
@@ -149,6 +150,10 @@ class Scene:
                 f"{_MASKS}, masks are rendered"
             )
         return file
+
+    def whole_mask(self, image_id: int, number: int) -> Path | None:
+        """The given mask of all of an instance, what hides it included; None where there is none."""
+        return self._whole_masks.find(image_id, number)
 
 
 def _where(image_id: int) -> str:

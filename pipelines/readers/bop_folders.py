@@ -82,6 +82,11 @@ class Folders:
         raise _several(root, candidates)
 
 
+def has_pictures(root: Path) -> bool:
+    """Whether a data set has any folder of pictures, and is not one of models only."""
+    return any(folder.is_dir() for pattern in _PATTERNS.values() for folder in root.glob(pattern))
+
+
 def find_folders(root: Path, real_frames: Collection[str]) -> Folders:
     """All folders of every split; `real_frames` are names of those with photographs, whatever they say.
 

@@ -5,10 +5,13 @@ The first of these decides:
 1. lists, in a folder given or in the data set's `splits/`: NAME_train.txt and NAME_test.txt with one
    picture a line. `000012` is one of the scene `test/` + object id, or else of the only test scene that
    shows the object; `test/000002/000012` names the scene. Nothing else is used.
-2. folders: `train*/` trains, `val*/` validates, `test*/` tests, each as far as `bop_folders` says; of the
+2. the official split of LineMOD, for its objects whose whole sequence is in `test/` + object id, as BOP
+   ships them. Nothing else is used.
+3. folders: `train*/` trains, `val*/` validates, `test*/` tests, each as far as `bop_folders` says; of the
    last only what `test_targets_bop19.json` names, where there is one.
 
-Pictures of lists are photographs, unless their folder's name says that it was rendered.
+Pictures of lists and of the official split are photographs, unless their folder's name says that it was
+rendered.
 """
 
 import re
@@ -18,12 +21,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from epropnp.errors import UserError
-from pipelines.objects import ObjectInfo
+from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop_files import Scene, integer, read_json, read_text
 from pipelines.readers.bop_folders import FLAG, Folders, find_folders, is_unclear, scene_folders
+from pipelines.readers.linemod_split import official_split
 
 _LINE = re.compile(r"(?:(\w+/\d+)/)?(\d+)")
 _TARGETS = "test_targets_bop19.json"
+_OFFICIAL = "sequence of LineMOD, whole and without lists: split as its studies split it"
 
 
 class Picture(NamedTuple):
@@ -35,6 +40,7 @@ class Picture(NamedTuple):
 
 
 Pictures = Mapping[str, Iterable[Picture]]  # by split; once, so that no more than a scene need be kept
+Lists = Mapping[str, tuple[str, list[str]]]  # by split: where pictures are listed, and the lines
 
 
 def choose_pictures(
@@ -51,8 +57,32 @@ def choose_pictures(
     folder = lists or root / "splits"
     files = {split: folder / f"{info.name}_{split}.txt" for split in ("train", "test")}
     if lists is not None or any(file.is_file() for file in files.values()):
-        return _by_lists(root, files, folders, info, notes)
+        lines = {split: _lines(file, split) for split, file in files.items()}
+        return _by_lists(root, lines, folders, info, notes)
+    official = _official(folders, info)
+    if official:
+        notes[_OFFICIAL] += 1
+        return _by_lists(root, official, folders, info, notes)
     return _by_folders(root, folders.of_one_sensor(root, real_frames, notes), info, notes)
+
+
+def _lines(file: Path, split: str) -> tuple[str, list[str]]:
+    return str(file), read_text(file, f"the pictures for {split}").split()
+
+
+def _official(folders: Folders, info: ObjectInfo) -> Lists:
+    """The pictures of LineMOD's official split; none where this is not the whole sequence of the object."""
+    split = official_split().get(info.name) if LINEMOD.get(info.name) == info else None
+    for folder in scene_folders(folders.by_split["test"] if split else ()):
+        if int(folder.name) == info.object_id:
+            scene = Scene(folder)
+            if split and scene.images_of(info.object_id) == list(range(split.frames)):
+                frames = {"train": split.train, "test": split.test}
+                return {
+                    name: (_OFFICIAL, [f"{scene.name}/{i}" for i in numbers])
+                    for name, numbers in frames.items()
+                }
+    return {}
 
 
 def _showing(scenes: Iterable[Scene], info: ObjectInfo, notes: Counter[str]) -> Iterator[tuple[Scene, int]]:
@@ -106,17 +136,15 @@ def _targets(file: Path, info: ObjectInfo) -> set[tuple[int, int]]:
     return {(scene, image) for object_id, scene, image in rows if object_id == info.object_id}
 
 
-def _by_lists(
-    root: Path, files: dict[str, Path], folders: Folders, info: ObjectInfo, notes: Counter[str]
-) -> Pictures:
+def _by_lists(root: Path, lists: Lists, folders: Folders, info: ObjectInfo, notes: Counter[str]) -> Pictures:
     tested = [Scene(folder) for folder in scene_folders(folders.by_split["test"])]
     scenes = {scene.name: scene for scene in tested}
     defaults = _default_scenes(tested, info)
     pictures: dict[str, list[Picture]] = {}
     used: set[tuple[str, int]] = set()
-    for split, file in files.items():
+    for split, (file, lines) in lists.items():
         pictures[split] = []
-        for line in read_text(file, f"the pictures for {split}").split():
+        for line in lines:
             match = _LINE.fullmatch(line)
             if not match or (not match[1] and len(defaults) > 1):
                 raise UserError(f"{file}: {line!r} is no picture of {info.name}: write FOLDER/SCENE/IMAGE")

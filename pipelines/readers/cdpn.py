@@ -11,7 +11,8 @@ Below the root: `models/models_info.txt` (lines of `ID diameter D min_x X ...`, 
     NAME-box_fasterrcnn.txt  a detector's box: x1 y1 x2 y2; empty, zeros or -1 where it found nothing
 
 Masks and maps that are missing are rendered. `NAME-box.txt` is not needed: the box is the mask's.
-There is one camera for all, LineMOD's, and there are no symmetries but the study's half turns.
+There is one camera for all, LineMOD's, and there are no symmetries but the study's half turns. Objects stand
+free: masks show all of them, which the check of the geometry goes by.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.rendering.camera_views import LINEMOD_K
 from pipelines.rendering.mesh import Mesh
+from pipelines.rendering.views import LINEMOD_CAMERA, Camera
 
 _REAL = {"train": "real_train", "test": "real_test"}
 _RENDERED = "imgn"
@@ -73,6 +75,10 @@ class CdpnFolder:
         """The object's table entry."""
         mesh = self.mesh(info)
         return object_model(info, mesh, mesh.vertices, self._diameters()[info.object_id], half_turns(info))
+
+    def camera(self) -> Camera | None:
+        """LineMOD's."""
+        return LINEMOD_CAMERA
 
     def _diameters(self) -> dict[int, float]:
         """Diameters in metres by object id."""
@@ -131,6 +137,7 @@ class CdpnFolder:
                     coords_file=coords if coords.is_file() else None,
                     detected_box=detected,
                     synthetic=folder == _RENDERED,
+                    visible_share=1.0,
                 )
             )
         return tuple(frames)

@@ -59,6 +59,9 @@ class Frame:
     detected_box: tuple[float, float, float, float] | None = None  # x, y, w, h in pixels
     synthetic: bool = False
     bits: int | None = None  # of a picture's values, where they are stored in 16
+    # Of no record, but to prove the geometry by:
+    whole_mask_file: Path | None = None  # of the whole object, hidden parts included
+    visible_share: float | None = None  # of the silhouette, where the data set states it
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -86,6 +86,16 @@ def read_mask(file: Path, value: int | None = None) -> NDArray[np.bool_]:
     return next((mask for mask in masks if mask.any() and not mask.all()), masks[0])
 
 
+def picture_size(file: Path) -> tuple[int, int]:
+    """Width and height of a picture as it is stored, from its header. UserError as of `read_picture`."""
+    try:
+        with Image.open(file) as picture:
+            return picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        height, width, _ = read_picture(file).shape
+        return width, height
+
+
 def picture_traits(files: Iterable[Path]) -> PictureTraits:
     """Looks at headers of pictures, and at the values of those of 16 bits. UserError as of `read_picture`."""
     turned, deep, largest = 0, 0, 0

@@ -32,14 +32,43 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Viewpoint:
+    """Where the camera stands relative to the object's middle, which lies on its optical axis."""
+
+    direction: Array  # (3,) unit, from the middle to the camera, in the object's frame
+    tilt_deg: float  # about the optical axis: at 0 the object's z axis points up in the image
+    distance_m: float  # of the middle
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewRange:
     """Ranges of the camera's position relative to the object."""
 
     elevation_min_deg: float = 10.0  # above the plane on which the object stands, up to the zenith
     distance_min_m: float = 0.6
     distance_max_m: float = 1.15
-    tilt_sigma_deg: float = 17.0  # Gaussian rotation about the viewing ray ...
+    tilt_sigma_deg: float = 17.0  # Gaussian rotation about the viewing ray, uniform if infinite ...
     tilt_max_deg: float = 45.0  # ... cut here
+
+    def draw(self, rng: np.random.Generator) -> Viewpoint:
+        """A viewpoint; directions are even on the part of the sphere that is in the range."""
+        elevation_sin = rng.uniform(np.sin(np.radians(self.elevation_min_deg)), 1.0)
+        azimuth = rng.uniform(0.0, 2.0 * np.pi)
+        if np.isinf(self.tilt_sigma_deg):
+            tilt_deg = rng.uniform(-self.tilt_max_deg, self.tilt_max_deg)
+        else:
+            tilt_deg = np.clip(rng.normal(0.0, self.tilt_sigma_deg), -self.tilt_max_deg, self.tilt_max_deg)
+        return Viewpoint(
+            direction=direction_at(elevation_sin, azimuth),
+            tilt_deg=float(tilt_deg),
+            distance_m=rng.uniform(self.distance_min_m, self.distance_max_m),
+        )
+
+
+def direction_at(elevation_sin: float, azimuth: float) -> Array:
+    """The unit vector (3,) of an elevation above the x-y plane, by its sine, and an azimuth in radians."""
+    radius = np.sqrt(1.0 - elevation_sin**2)
+    return np.array([radius * np.cos(azimuth), radius * np.sin(azimuth), elevation_sin])
 
 
 def look_at(direction: Array, tilt_rad: float) -> Array:
@@ -70,6 +99,22 @@ def project(points: Array, T_cam_obj: Array, K: Array) -> Array:
     return pixels
 
 
+def viewpoint_of(T_cam_obj: Array, centre: Array) -> Viewpoint:
+    """The viewpoint from which a pose (4, 4) shows an object whose middle (3,) is given.
+
+    The inverse of placing: the turn that puts the object on its ray is taken off first.
+    """
+    middle = T_cam_obj[:3, :3] @ centre + T_cam_obj[:3, 3]
+    R_view = rotation_to_ray(middle).T @ T_cam_obj[:3, :3]
+    direction = -R_view[2]
+    turn = R_view @ look_at(direction, 0.0).T
+    return Viewpoint(
+        direction=direction,
+        tilt_deg=float(np.degrees(np.arctan2(turn[1, 0], turn[0, 0]))),
+        distance_m=float(np.linalg.norm(middle)),
+    )
+
+
 def sample_view(
     rng: np.random.Generator,
     hull: Array,
@@ -77,32 +122,34 @@ def sample_view(
     image_size: tuple[int, int] = LINEMOD_SIZE,
     view_range: ViewRange | None = None,
 ) -> Array:
-    """Draws `T_cam_obj` (4, 4) so that the object, given by hull points (n, 3), lies in the image.
+    """Draws `T_cam_obj` (4, 4) so that the object, given by hull points (n, 3), lies in the image."""
+    viewpoint = (view_range or ViewRange()).draw(rng)
+    return place_in_image(rng, viewpoint, hull, K, image_size)
 
-    The viewpoint and the distance are drawn once; the image position is drawn until it fits, and
-    falls back to the image centre for an object that hardly does.
+
+def place_in_image(
+    rng: np.random.Generator, viewpoint: Viewpoint, hull: Array, K: Array, image_size: tuple[int, int]
+) -> Array:
+    """A pose (4, 4) with that viewpoint, anywhere in the image where hull points (n, 3) lie in it.
+
+    The place is drawn until it fits, and falls back to the image centre for an object that hardly does.
     """
-    view_range = view_range or ViewRange()
-    elevation_sin = rng.uniform(np.sin(np.radians(view_range.elevation_min_deg)), 1.0)  # even on the sphere
-    azimuth = rng.uniform(0.0, 2.0 * np.pi)
-    radius = np.sqrt(1.0 - elevation_sin**2)
-    direction = np.array([radius * np.cos(azimuth), radius * np.sin(azimuth), elevation_sin])
-    tilt_deg = np.clip(
-        rng.normal(0.0, view_range.tilt_sigma_deg),
-        -view_range.tilt_max_deg,
-        view_range.tilt_max_deg,
-    )
-    distance_m = rng.uniform(view_range.distance_min_m, view_range.distance_max_m)
-    R_view = look_at(direction, float(np.radians(tilt_deg)))
-    centre = (hull.min(axis=0) + hull.max(axis=0)) / 2.0
+    R_view = look_at(viewpoint.direction, float(np.radians(viewpoint.tilt_deg)))
+    centre = middle_of(hull)
     low = np.full(2, _BORDER_PX)
     high = np.array(image_size) - 1.0 - _BORDER_PX
     for _ in range(_MAX_TRIES):
-        T_cam_obj = _place(R_view, centre, distance_m, rng.uniform(low, high), K)
+        T_cam_obj = _place(R_view, centre, viewpoint.distance_m, rng.uniform(low, high), K)
         pixels = project(hull, T_cam_obj, K)
         if np.all(pixels >= low) and np.all(pixels <= high):
             return T_cam_obj
-    return _place(R_view, centre, distance_m, (low + high) / 2.0, K)
+    return _place(R_view, centre, viewpoint.distance_m, (low + high) / 2.0, K)
+
+
+def middle_of(hull: Array) -> Array:
+    """The middle (3,) of the box round points (n, 3): what distances are measured to."""
+    middle: Array = (hull.min(axis=0) + hull.max(axis=0)) / 2.0
+    return middle
 
 
 def _place(R_view: Array, centre: Array, distance_m: float, pixel: Array, K: Array) -> Array:

@@ -9,8 +9,9 @@ from pipelines.rendering.renderer import ObjectMaps, Renderer
 
 PROBABILITY = 0.3  # of a sample to have an occluder
 COVER_MIN, COVER_MAX = 0.02, 0.4  # share of the object's pixels that an occluder may hide
-_GAP_M = (0.01, 0.15)  # between the two objects along the optical axis
-_DEPTH_MIN_M = 0.15  # of any part of the occluder
+_GAP_M = (0.01, 0.15)  # between the two objects along the optical axis; less of objects below 10 cm
+_DEPTH_MIN_M = 0.15  # of any part of the occluder; likewise
+_FULL_SIZE_M = 0.1
 _TRIES = 20
 _TESTED_PIXELS = 1000  # of the object's mask, at which the cover is measured
 
@@ -35,9 +36,10 @@ def place_occluder(
     R = T_cam_obj[:3, :3] @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     centre = (occluder.hull.min(axis=0) + occluder.hull.max(axis=0)) / 2.0
     turned = (occluder.hull - centre) @ R.T  # (m, 3) along the camera's axes
+    scale = min(1.0, float(np.linalg.norm(np.ptp(hull, axis=0))) / _FULL_SIZE_M)
     object_depth = (hull @ T_cam_obj[:3, :3].T + T_cam_obj[:3, 3])[:, 2].min()
-    depth = object_depth - rng.uniform(*_GAP_M) - turned[:, 2].max()
-    if depth + turned[:, 2].min() < _DEPTH_MIN_M:
+    depth = object_depth - scale * rng.uniform(*_GAP_M) - turned[:, 2].max()
+    if depth + turned[:, 2].min() < scale * _DEPTH_MIN_M:
         return None
     pixels = _mask_pixels(maps)
     tested = pixels[:: max(1, len(pixels) // _TESTED_PIXELS)]

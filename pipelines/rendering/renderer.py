@@ -27,7 +27,8 @@ from pipelines.rendering.texture import DISPLAY_GAMMA
 _SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]])
 _CONTRAST = 0.15  # of a pixel and its neighbours, in the root of intensity, from which 2x2 rays are cast
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-_SHADOW_OFFSET_M = 8e-4  # along the normal, so that a surface does not shadow itself
+_SHADOW_OFFSET_M = 8e-4  # along the normal, so that a surface does not shadow itself ...
+_SHADOW_OFFSET = 0.008  # ... but at most this share of the mesh's bounding box, corner to corner
 
 Array = NDArray[np.float64]
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels of the image
@@ -83,6 +84,8 @@ class Renderer:
         self._attributes = _corner_and_edges(attributes, mesh.faces)  # (F, 3, 6) or (F, 3, 5)
         self._texels_per_m = _texels_per_metre(mesh)
         self.hull = _hull_points(mesh.vertices)
+        diagonal_m = float(np.linalg.norm(mesh.bounds_max - mesh.bounds_min))
+        self._shadow_offset_m = min(_SHADOW_OFFSET_M, _SHADOW_OFFSET * diagonal_m)
 
     def maps(self, T_cam_obj: Array, K: Array, image_size: tuple[int, int]) -> ObjectMaps:
         """Mask and object coordinates at the pixel centres of the object's window.
@@ -172,7 +175,7 @@ class Renderer:
         lit = np.zeros(len(points), np.float32)
         facing = np.nonzero(normals @ light > 0)[0]
         if len(facing):
-            origins = (points[facing] + _SHADOW_OFFSET_M * normals[facing]).astype(np.float32)
+            origins = (points[facing] + self._shadow_offset_m * normals[facing]).astype(np.float32)
             towards = np.ascontiguousarray(np.broadcast_to(light, origins.shape))
             # Embree's occlusion query answers 0 for a blocked ray and -1 for a free one.
             lit[facing] = self._scene.run(origins, towards, query="OCCLUDED") < 0

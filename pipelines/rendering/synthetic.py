@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.data.schema import BACKGROUND_SIDE, ObjectModel, Record
-from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
+from epropnp.errors import UserError
 from pipelines.rendering.occluders import PROBABILITY, hide, place_occluder
 from pipelines.rendering.records import crop_window, cut, encode, mask_box
 from pipelines.rendering.renderer import Region, Renderer
 from pipelines.rendering.shading import develop, sample_look
+from pipelines.rendering.views import LINEMOD_VIEWS, Views
 
 
 def render_sample(
@@ -24,28 +25,39 @@ def render_sample(
     backgrounds: Sequence[NDArray[np.uint8]],
     sample_id: str,
     occluders: Sequence[Renderer] = (),
+    views: Views = LINEMOD_VIEWS,
 ) -> Record:
     """Draws, renders and encodes one sample; it depends on `rng` and the inputs alone.
 
     One of the `occluders` hides a part of the object with probability 0.3, where it finds a place.
-    Mask, box and coordinates are those of the part that is seen: at least half of the object.
+    Mask, box and coordinates are those of the part that is seen: at least half of the object. LineMOD's
+    views and camera unless others are given.
+
+    Raises:
+        UserError: when the object is too small, or too far away, to be seen.
     """
-    T_cam_obj = sample_view(rng, renderer.hull)
+    T_cam_obj, camera = views.sample(rng, renderer.hull)
+    K, size = camera.K, camera.image_size
     look = sample_look(rng)
-    view = renderer.view(T_cam_obj, LINEMOD_K, (0, 0, *LINEMOD_SIZE), look)
+    view = renderer.view(T_cam_obj, K, (0, 0, *size), look)
     maps, T_cam_occluder = view.maps, None
+    if not maps.mask.any():
+        raise UserError(
+            f"{model.name} is {1000 * model.diameter_m:.3g} mm large and cannot be seen from "
+            f"{np.linalg.norm(T_cam_obj[:3, 3]):.3g} m: give --distance, or check the units of its mesh"
+        )
     if occluders and rng.random() < PROBABILITY:
         occluder = occluders[int(rng.integers(len(occluders)))]
-        T_cam_occluder = place_occluder(rng, occluder, renderer.hull, T_cam_obj, LINEMOD_K, maps)
+        T_cam_occluder = place_occluder(rng, occluder, renderer.hull, T_cam_obj, K, maps)
     if T_cam_occluder is not None:
-        maps = hide(maps, occluder, T_cam_occluder, LINEMOD_K)
+        maps = hide(maps, occluder, T_cam_occluder, K)
     box = mask_box(maps.mask, maps.origin)
     origin, side = crop_window(box)
-    x, y, width, height = region = _inside(origin, side)
+    x, y, width, height = region = _inside(origin, side, size)
     rgb = cut(view.rgb, maps.origin, (x, y), (height, width))
     alpha = cut(view.alpha, maps.origin, (x, y), (height, width))
     if T_cam_occluder is not None:
-        front = occluder.view(T_cam_occluder, LINEMOD_K, region, look)
+        front = occluder.view(T_cam_occluder, K, region, look)
         cover = cut(front.alpha, front.maps.origin, (x, y), (height, width))
         rgb = cut(front.rgb, front.maps.origin, (x, y), (height, width)) + (1 - cover[..., None]) * rgb
         alpha = cover + (1 - cover) * alpha
@@ -55,19 +67,19 @@ def render_sample(
         model=model,
         sample_id=sample_id,
         synthetic=True,
-        K=LINEMOD_K,
+        K=K,
         T_cam_obj=T_cam_obj,
-        image_size=LINEMOD_SIZE,
+        image_size=size,
         rgb=cut(picture, (x, y), origin, (side, side)),
         box=box,
         maps=maps,
     )
 
 
-def _inside(origin: tuple[int, int], side: int) -> Region:
-    """The part of a square crop that lies in the image."""
+def _inside(origin: tuple[int, int], side: int, size: tuple[int, int]) -> Region:
+    """The part of a square crop that lies in the image of that size."""
     x, y = max(origin[0], 0), max(origin[1], 0)
-    right, bottom = (min(origin[i] + side, LINEMOD_SIZE[i]) for i in range(2))
+    right, bottom = (min(origin[i] + side, size[i]) for i in range(2))
     return x, y, right - x, bottom - y
 
 
