@@ -18,7 +18,7 @@ from pipelines.rendering.renderer import Renderer
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _ROOM_PX = 2  # round a silhouette, for its edge
-_SMALLEST = 20  # pixels of a silhouette within its edge: of fewer, nothing can be said
+_SMALLEST = 30  # pixels of a silhouette within its edge: of fewer, nothing can be said
 
 Mask = NDArray[np.bool_]
 
