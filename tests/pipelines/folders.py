@@ -86,13 +86,17 @@ def ply(mesh: Mesh, unit_m: float) -> bytes:
 
 
 @cache
-def bop_files() -> Files:
+def bop_files(everything: bool = False) -> Files:
+    """The BOP set; with `everything` also what may be there: masks of whole objects and `camera.json`."""
     rng = np.random.default_rng(0)
     meshes = {i: lump(i, diameter_m) for i, diameter_m in BOP_OBJECTS.items()}
     files = {f"models/obj_{i:06d}.ply": ply(mesh, 0.001) for i, mesh in meshes.items()}
     table: dict[str, Any] = {str(i): {"diameter": d * 1000} for i, d in BOP_OBJECTS.items()}
     table["7"]["symmetries_discrete"] = [[-1, 0, 0, 0, 0, -1, 0, 2, 0, 0, 1, 0, 0, 0, 0, 1]]
     files["models/models_info.json"] = json.dumps(table).encode()
+    if everything:
+        camera = {"fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2], "depth_scale": 1.0}
+        files["camera.json"] = json.dumps(camera | {"width": SIZE[0], "height": SIZE[1]}).encode()
     for scene, count in BOP_SCENES.items():
         tables: dict[str, dict[str, Any]] = {"gt": {}, "gt_info": {}, "camera": {}}
         for image in range(count):
@@ -108,6 +112,9 @@ def bop_files() -> Files:
             for number in range(len(poses)):
                 visible = nearest == number
                 files[f"{scene}/mask_visib/{image:06d}_{number:06d}.png"] = png(visible * np.uint8(255))
+                if everything:
+                    whole = np.isfinite(depths[number]) * np.uint8(255)
+                    files[f"{scene}/mask/{image:06d}_{number:06d}.png"] = png(whole)
                 shares.append(float(visible.sum() / np.isfinite(depths[number]).sum()))
             tables["gt"][str(image)] = [
                 {

@@ -1,6 +1,7 @@
 """500 damaged data folders: each is refused in one line, or read correctly, with all left out counted."""
 
 import json
+import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 
 from epropnp.data.schema import ObjectModel, Record, dequantise
 from epropnp.errors import UserError
+from pipelines.building.config import BuildConfig
 from pipelines.building.sources import open_source
+from pipelines.building.views import plan_views
 from pipelines.objects import resolve_objects
 from pipelines.readers.frames import Frame, frame_record
+from pipelines.readers.geometry_check import check_geometry
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.renderer import Renderer
 from tests.pipelines.folders import CDPN_OBJECTS, Files, bop_files, cdpn_files, write_files
@@ -30,19 +34,27 @@ VALUES = [None, True, "x", -1, 0, 7, 1e9, 1e400, float("nan"), [], {}, [1, 2], {
 WORDS = ["", "x", "nan", "-1", "0", "1e9", "7", "1 2"]
 LEFT_OUT = ("not on disk", "hidden", "without annotation")
 
+HULL = np.random.default_rng(0).uniform(-0.01, 0.01, (8, 3))
+
 Read = tuple[dict[str, tuple[Frame, Record, ObjectModel]], int]  # by sample id; number of those left out
 Mutation = tuple[str, int, int, int]  # kind and three numbers that choose what of
 
 
 def read_all(root: Path, names: Sequence[str]) -> Read:
-    """Everything a build would read, as it would."""
+    """Everything a build would read, as it would, proving its geometry and planning its renderings."""
     source = open_source(root, seed=0, renderings=10)
+    config = BuildConfig(objects=tuple(names), source=root)
     found, left_out = {}, 0
     for info in resolve_objects(names, source.objects()):
         frames = source.real_frames([info])[info.name]
         left_out += sum(n for reason, n in frames.notes.items() if reason.endswith(LEFT_OUT))
         model, renderer = source.model(info), Renderer(source.mesh(info))
-        for frame in (one for split in frames.by_split.values() for one in split):
+        given_frames = [one for split in frames.by_split.values() for one in split]
+        for finding in check_geometry(model, source.mesh(info), given_frames):
+            assert "\n" not in finding.line
+        T_cam_obj, _ = plan_views(config, info, source, frames).views.sample(np.random.default_rng(0), HULL)
+        assert np.isfinite(T_cam_obj).all()
+        for frame in given_frames:
             assert frame.sample_id not in found
             found[frame.sample_id] = (frame, frame_record(frame, renderer, model), model)
     return found, left_out
@@ -202,7 +214,7 @@ KINDS = ["delete", "truncate", "flip", "swap", "extra", "values", "values", "val
 NUMBER = st.integers(0, 1 << 20)
 MUTATIONS = st.lists(st.tuples(st.sampled_from(KINDS), NUMBER, NUMBER, NUMBER), min_size=1, max_size=2)
 FUZZ = settings(
-    max_examples=250,
+    max_examples=int(os.environ.get("FUZZ", "250")),
     derandomize=True,
     deadline=None,
     database=None,
@@ -211,11 +223,15 @@ FUZZ = settings(
 )
 
 
+def everything() -> Files:
+    return bop_files(everything=True)
+
+
 @pytest.mark.slow
 @FUZZ
 @given(MUTATIONS)
 def test_damaged_bop_folders(mutations: list[Mutation]) -> None:
-    check(bop_files, BOP_NAMES, mutations)
+    check(everything, BOP_NAMES, mutations)
 
 
 @pytest.mark.slow
@@ -226,14 +242,16 @@ def test_damaged_cdpn_folders(mutations: list[Mutation]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("files", "names"), [(bop_files, BOP_NAMES), (cdpn_files, CDPN_OBJECTS)])
+@pytest.mark.parametrize(("files", "names"), [(everything, BOP_NAMES), (cdpn_files, CDPN_OBJECTS)])
 def test_every_file_may_be_missing_or_empty(files: Callable[[], Files], names: tuple[str, ...]) -> None:
     refused = {}
     for which, name in enumerate(sorted(files())):
         refused[name] = [check(files, names, [(kind, which, 0, 0)]) for kind in ("delete", "truncate")]
     for name, (missing, empty) in refused.items():
         unseen = ("-box.txt", "-box_fasterrcnn.txt")  # an empty one says that the detector found nothing
-        optional = name.endswith(("-label.png", "-coor.pkl", "scene_gt_info.json", *unseen))
+        not_demanded = ("-label.png", "-coor.pkl", "scene_gt_info.json", "camera.json", *unseen)
+        optional = name.endswith(not_demanded) and not name.endswith("scene_camera.json")
+        optional |= "/mask/" in name
         picture = "/rgb/" in name or name.endswith("-color.png")
         assert missing == (not optional and not picture), name
         assert empty == (not name.endswith(unseen)), name
