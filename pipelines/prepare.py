@@ -28,6 +28,8 @@ Examples:
   python pipelines/prepare.py build --objects cat ape can --source data/lm \\
       --backgrounds data/VOCdevkit
       real frames and meshes of a BOP folder, and 1,000 renderings each on photographs
+  python pipelines/prepare.py build --objects part --source part.ply --distance 0.3 0.6
+      renderings of a mesh alone, as if seen from 30 to 60 cm
   python pipelines/prepare.py build --objects cat --ray auto --root /shared/data
       the same on all cores of a Ray cluster whose machines share /shared/data
   python pipelines/prepare.py inspect data/0123456789ab
