@@ -246,7 +246,7 @@ def test_place_that_cannot_be_written_is_named(tiny: BuildConfig, tmp_path: Path
         ({"background_count": 0}, "background_count is 0"),
         ({"mesh_resolution": 4}, "mesh_resolution is 4"),
         ({"train": 0, "validation": 0, "test": 0}, "nothing to build"),
-        ({"source": Path("nowhere")}, "no data folder at .*nowhere"),
+        ({"source": Path("nowhere")}, "no data at .*nowhere"),
         ({"backgrounds": Path("nowhere")}, "nowhere"),
     ],
 )

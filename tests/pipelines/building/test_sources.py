@@ -35,7 +35,7 @@ def test_layouts_are_told_apart(tiny: Path, tmp_path: Path) -> None:
     assert StandinSource(24, tmp_path).kind == "stand-ins"
     with pytest.raises(UserError, match=r"neither in the BOP layout .* nor in CDPN's"):
         open_source(tmp_path, 0, 1)
-    with pytest.raises(UserError, match="no data folder at nowhere"):
+    with pytest.raises(UserError, match="no data at nowhere"):
         open_source(Path("nowhere"), 0, 1)
     with pytest.raises(UserError, match="give no split lists"):
         open_source(cdpn, 0, 1, tmp_path)
