@@ -1,7 +1,7 @@
 """Writing a dataset in the BOP scene-wise format, for other tools and for `bop` to read back.
 
-Every record becomes one picture of `train_real/`, `train_synt/` (renderings), `val/` or `test/`, in the
-scene of its object's id: its crop at its place in a picture of the original size, black elsewhere.
+Every record becomes one picture of `train_real/`, `val/` or `test/`, or, rendered, of `train_synt/` and so on,
+in the scene of its object's id: its crop at its place in a picture of the original size, black elsewhere.
 Numbers are written as decimals in full, so that poses and cameras are read back bit by bit.
 """
 
@@ -28,8 +28,8 @@ from pipelines.rendering.renderer import ObjectMaps, Renderer
 
 _FOLDERS = {
     "train": ("train_real", "train_synt"),
-    "validation": ("val", "val"),
-    "test": ("test", "test"),
+    "validation": ("val", "val_synt"),
+    "test": ("test", "test_synt"),
 }  # of photographs, of renderings
 _TABLES = ("gt", "gt_info", "camera")
 _WHITE = np.uint8(255)

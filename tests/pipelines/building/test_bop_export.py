@@ -21,8 +21,6 @@ from pipelines.rendering.records import cut
 from pipelines.rendering.renderer import Renderer
 from tests.pipelines.folders import bop_files, write_files
 
-FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-
 
 @pytest.fixture(scope="module")
 def exported(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,6 +45,7 @@ def test_round_trip_gives_identical_poses_cameras_and_masks(built: Path, exporte
             assert len(found.by_split[split]) == len(records)
             for frame, record in zip(found.by_split[split], records, strict=True):
                 back = frame_record(frame, renderer, model)
+                assert frame.synthetic
                 for name in (
                     "K",
                     "T_cam_obj",
@@ -76,7 +75,7 @@ def test_models_come_back(built: Path, exported: Path) -> None:
 
 
 def test_tables_are_what_bop_tools_expect(built: Path, exported: Path) -> None:
-    scene = exported / "test" / "000006"
+    scene = exported / "test_synt" / "000006"
     record = next(r for r in ArrowDataset(built).split("test") if r.object_id == 6)
     tables = {
         name: json.loads((scene / f"scene_{name}.json").read_text()) for name in ("gt", "gt_info", "camera")
