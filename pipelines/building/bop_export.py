@@ -1,7 +1,8 @@
 """Writing a dataset in the BOP scene-wise format, for other tools and for `bop` to read back.
 
-Every record becomes one picture of `train_real/`, `val/` or `test/`, or, rendered, of `train_synt/` and so on,
-in the scene of its object's id: its crop at its place in a picture of the original size, black elsewhere.
+Every record becomes one picture of `train_real/`, `val/` or `test/`, or of `train_synt/` and so on if it was
+rendered, in the scene of its object's id: its crop at its place in a picture of the original size, black
+elsewhere.
 Numbers are written as decimals in full, so that poses and cameras are read back bit by bit.
 """
 
