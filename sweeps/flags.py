@@ -99,8 +99,8 @@ class SweepConfig:
     objects: Names = None
     """LineMOD names, such as `cat ape`. Default: the recipe's."""
     data: Annotated[str | None, shown_as("FOLDER|URI")] = None
-    """LineMOD in BOP format, or a built dataset: its folder or URI (`s3://...`), copied once to each node.
-    Default: procedural stand-ins, nothing to download."""
+    """LineMOD or a set of your own in BOP format, a mesh (PLY, OBJ), or a built dataset: its folder or URI
+    (`s3://...`), copied once to each node. Default: procedural stand-ins, nothing to download."""
     backgrounds: Folder = None
     """Photographs behind rendered objects. Default: procedural."""
     datasets: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("data")
@@ -179,10 +179,11 @@ def check_flags(config: SweepConfig) -> None:
         check_once(f"--case {name}", settings)
     from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
 
-    for flag in ("data", "backgrounds"):
-        folder = getattr(config, flag)
-        if folder is not None and not is_uri(folder) and not Path(folder).is_dir():
-            raise UserError(f"--{flag}: no folder {folder}; check the path, or leave the flag out")
+    data, backgrounds = config.data, config.backgrounds
+    if data is not None and not is_uri(data) and not Path(data).exists():
+        raise UserError(f"--data: no folder or mesh {data}; check the path, or leave the flag out")
+    if backgrounds is not None and not backgrounds.is_dir():
+        raise UserError(f"--backgrounds: no folder {backgrounds}; check the path, or leave the flag out")
     if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
         raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
 
