@@ -77,7 +77,7 @@ class Build:
         with _console.status("reading and hashing the sources"):
             plan = plan_dataset(self.config, self.root)
         if plan.path.exists():
-            read_manifest(plan.path)
+            _print_checks(read_manifest(plan.path))
             print(f"dataset {plan.path.name} is already built: {plan.path}")
             return
         path = build_planned(plan, self.workers, _console.is_terminal, self.ray)

@@ -8,7 +8,7 @@ from epropnp.errors import UserError
 from pipelines.objects import ObjectInfo
 from pipelines.rendering.mesh import Mesh
 
-_DIAGONAL_RANGE = (0.9, 2.0)  # of the bounding box, in diameters: 1 to 3 ** 0.5 by geometry
+_DIAGONAL_RANGE = (0.1, 10.0)  # of the bounding box, in diameters: beyond, units are mistaken
 
 
 def half_turns(info: ObjectInfo) -> NDArray[np.float64]:
