@@ -63,6 +63,10 @@ class Mesh:
             raise UserError(f"cannot read the mesh {path}: {error}") from error
         if len(parts.faces) == 0:
             raise UserError(f"the mesh {path} holds no triangles")
+        if parts.vertices.ndim != 2 or parts.vertices.shape[1] != 3:
+            raise UserError(f"the mesh {path} has vertices that are not three numbers")
+        if parts.faces.min() < 0 or parts.faces.max() >= len(parts.vertices):
+            raise UserError(f"the mesh {path} has triangles of vertices that it does not have")
         vertices = parts.vertices * unit_m
         if not np.isfinite(vertices).all():
             raise UserError(f"the mesh {path} has vertices that are not finite numbers")

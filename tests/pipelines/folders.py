@@ -4,6 +4,7 @@ Two objects of some vertices, pictures of 48 x 36 pixels. In every picture of th
 two instances of object 1, the second half hidden by object 7; the CDPN set shows one cat and one ape.
 """
 
+import io
 import json
 import pickle
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
@@ -169,3 +171,56 @@ def cdpn_files() -> Files:
                     files[f"{stem}-box_fasterrcnn.txt"] = box.encode()
     files["models/models_info.txt"] = "\n".join(lines).encode()
     return files
+
+
+@cache
+def odd_files() -> Files:
+    """The BOP set as others write it: turned JPEGs, TIFF, BMP and 16 bits, palettes, keys with zeros, OBJ.
+
+    The test scene has no table of visible shares.
+    """
+    files = dict(bop_files(everything=True))
+    for name in [name for name in files if "/rgb/" in name]:
+        scene, number = name.rpartition("/rgb/")[0], int(Path(name).stem)
+        content = cv2.imdecode(np.frombuffer(files.pop(name), np.uint8), cv2.IMREAD_COLOR)
+        suffix, encoded = _odd_picture(content, number + 2 * scene.startswith("test"))
+        files[f"{scene}/rgb/{number:06d}{suffix}"] = encoded
+    for name in [name for name in files if "/mask_visib/000001" in name]:
+        mask = Image.open(io.BytesIO(files[name])).point(lambda value: value > 0).convert("P")
+        mask.putpalette([0, 0, 0, 10, 200, 10])
+        files[name] = _encoded(mask, "PNG")
+    for name in [name for name in files if "/mask_visib/000000" in name]:
+        mask = cv2.imdecode(np.frombuffer(files[name], np.uint8), cv2.IMREAD_UNCHANGED)
+        files[name] = png((mask > 0) * np.uint16(7))
+    for scene in BOP_SCENES:
+        table = json.loads(files[f"{scene}/scene_gt.json"])
+        files[f"{scene}/scene_gt.json"] = json.dumps({f"{int(i):06d}": e for i, e in table.items()}).encode()
+    del files["test/000002/scene_gt_info.json"]
+    mesh = lump(7, BOP_OBJECTS[7])
+    del files["models/obj_000007.ply"]
+    lines = ["mtllib paint.mtl", "usemtl red"]
+    lines += [f"v {x:.17g} {y:.17g} {z:.17g}" for x, y, z in mesh.vertices * 1000]
+    lines += [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in mesh.faces]
+    files["models/obj_000007.obj"] = "\n".join(lines).encode()
+    files["models/paint.mtl"] = b"newmtl red\nKd 0.8 0.2 0.1\n"
+    return files
+
+
+def _odd_picture(bgr: np.ndarray, kind: int) -> tuple[str, bytes]:
+    """The ending and the content of a picture of one of four kinds."""
+    rgb = Image.fromarray(np.ascontiguousarray(bgr[..., ::-1]))
+    if kind == 0:
+        exif = Image.Exif()
+        exif[274] = 6
+        return ".JPG", _encoded(rgb, "JPEG", exif=exif.tobytes()) + b"trailer"
+    if kind == 1:
+        return ".tif", _encoded(rgb, "TIFF")
+    if kind == 2:
+        return ".bmp", _encoded(rgb, "BMP")
+    return ".png", png(bgr.astype(np.uint16) * 16)
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()

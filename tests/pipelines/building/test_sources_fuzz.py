@@ -1,4 +1,4 @@
-"""500 damaged data folders: each is refused in one line, or read correctly, with all left out counted."""
+"""510 damaged data folders: each is refused in one line, or read correctly, with all left out counted."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from pipelines.readers.frames import Frame, frame_record
 from pipelines.readers.geometry_check import check_geometry
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.renderer import Renderer
-from tests.pipelines.folders import CDPN_OBJECTS, Files, bop_files, cdpn_files, write_files
+from tests.pipelines.folders import CDPN_OBJECTS, Files, bop_files, cdpn_files, odd_files, write_files
 
 BOP_NAMES = ("obj_000001", "obj_000007")
 GIVEN_MAP_PX = 4.0  # a map that comes with the data is trusted within some pixels
@@ -214,7 +214,7 @@ KINDS = ["delete", "truncate", "flip", "swap", "extra", "values", "values", "val
 NUMBER = st.integers(0, 1 << 20)
 MUTATIONS = st.lists(st.tuples(st.sampled_from(KINDS), NUMBER, NUMBER, NUMBER), min_size=1, max_size=2)
 FUZZ = settings(
-    max_examples=int(os.environ.get("FUZZ", "250")),
+    max_examples=int(os.environ.get("FUZZ", "170")),
     derandomize=True,
     deadline=None,
     database=None,
@@ -232,6 +232,13 @@ def everything() -> Files:
 @given(MUTATIONS)
 def test_damaged_bop_folders(mutations: list[Mutation]) -> None:
     check(everything, BOP_NAMES, mutations)
+
+
+@pytest.mark.slow
+@FUZZ
+@given(MUTATIONS)
+def test_damaged_bop_folders_of_odd_files(mutations: list[Mutation]) -> None:
+    check(odd_files, BOP_NAMES, mutations)
 
 
 @pytest.mark.slow

@@ -166,6 +166,8 @@ def test_missing_texture_is_named(painted: Path, name: str) -> None:
         ("a.ply", b"\x00\xff\x13nonsense", "a.ply"),
         ("a.obj", b"v 0 0 0\n", "a.obj"),
         ("a.obj", b"v 0 0 0\nv 1 nan 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
+        ("a.obj", b"v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n", "vertices that are not three numbers"),
+        ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "a.obj"),
         ("a.obj", b"mtllib gone.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "gone.mtl"),
     ],
 )
