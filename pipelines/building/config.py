@@ -47,7 +47,7 @@ class BuildConfig:
     views: Annotated[Literal["sphere", "hemisphere"] | None, shown_as("{sphere,hemisphere}")] = None
     """Where renderings are taken from: all round and any way up, or above the object's x-y plane and nearly
     upright. Default: elevations and tilts of the given frames, else sphere. LineMOD's objects have views,
-    distances and camera of LineMOD unless these flags say otherwise."""
+    distances and camera of LineMOD, unless their frames have another camera or these flags say otherwise."""
     mesh_unit: Literal["mm", "m"] = "mm"
     """Of meshes without a data set; BOP has millimetres."""
     mesh_resolution: int = 96

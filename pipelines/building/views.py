@@ -14,9 +14,10 @@ from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.camera_file import read_camera
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.pictures import picture_size
-from pipelines.rendering.camera_views import ViewRange, viewpoint_of
+from pipelines.rendering.camera_views import LINEMOD_K, ViewRange, viewpoint_of
 from pipelines.rendering.views import LINEMOD_CAMERA, LINEMOD_VIEWS, Camera, GivenViews, RangedViews, Views
 
+_SAME_CAMERA_PX = 10.0  # in focal length and principal point
 _FRAMES = 500  # that views are taken from, spread evenly
 _SHARE = (0.15, 0.5)  # of the picture's shorter side that an object of unknown distance takes up
 _RANGES = {
@@ -47,9 +48,9 @@ def plan_views(config: BuildConfig, info: ObjectInfo, source: Source, real: Real
         UserError: when the camera's file, or a picture, cannot be read.
     """
     own = None if config.camera is None else read_camera(config.camera)
-    if LINEMOD.get(info.name) == info:
-        return _like_linemod(config, own)
     frames = _reference(real)
+    if LINEMOD.get(info.name) == info and all(map(_is_of_linemod, frames)):
+        return _like_linemod(config, own)
     fallback = own or source.camera() or LINEMOD_CAMERA
     stated = {
         "camera": "given" if frames and not own else _stated(fallback),
@@ -73,6 +74,11 @@ def plan_views(config: BuildConfig, info: ObjectInfo, source: Source, real: Real
     distances = [each.distance_m for each in given.viewpoints]
     distance = config.distance or (min(distances), max(distances))
     return PlannedViews(views=_ranged(given.cameras[0], _RANGES[config.views], distance), stated=stated)
+
+
+def _is_of_linemod(frame: Frame) -> bool:
+    """Whether a frame has LineMOD's camera, and not one of whoever took pictures of its objects."""
+    return bool(np.abs(frame.K - LINEMOD_K).max() < _SAME_CAMERA_PX)
 
 
 def _like_linemod(config: BuildConfig, own: Camera | None) -> PlannedViews:

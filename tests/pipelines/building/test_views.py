@@ -148,6 +148,21 @@ def test_linemod_keeps_its_views_unless_a_flag_says_otherwise(tmp_path: Path) ->
     assert nearer.dataset_id != plan.dataset_id
 
 
+@pytest.mark.parametrize(("change", "given"), [(0.0, False), (9.0, False), (40.0, True)])
+def test_an_object_of_linemod_before_another_camera_has_that_camera(
+    change: float, given: bool, bop_dir: Path, tmp_path: Path
+) -> None:
+    file = bop_dir / "test" / "000006" / "scene_camera.json"
+    table = json.loads(file.read_text())
+    for entry in table.values():
+        entry["cam_K"] = (LINEMOD_K + np.diag([change, change, 0.0])).ravel().tolist()
+    file.write_text(json.dumps(table))
+    config = BuildConfig(objects=("cat",), source=bop_dir, train=1, background_count=1)
+    plan = plan_dataset(config, tmp_path)
+    assert (plan.views["cat"] != LINEMOD_VIEWS) == given
+    assert ("views" in plan.stated) == given
+
+
 @pytest.mark.parametrize("distance", [(0.5, 0.4), (0.0, 1.0), (-1.0, 1.0), (0.1, np.inf)])
 def test_distances_that_are_none_are_refused(distance: tuple[float, float], tmp_path: Path) -> None:
     config = BuildConfig(objects=("cat",), distance=distance)
