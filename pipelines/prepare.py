@@ -201,8 +201,12 @@ def _describe(dataset: "ArrowDataset") -> None:
 
     from epropnp.data.schema import SPLITS
 
-    config = ", ".join(f"{name} {value}" for name, value in dataset.manifest["config"].items() if value)
+    stated = dict(dataset.manifest["config"])
+    views = stated.pop("views", {})
+    config = ", ".join(f"{name} {value}" for name, value in stated.items() if value)
     print(f"dataset {dataset.dataset_id}: {config}")
+    for name, view in views.items():
+        print(f"  {name} is rendered with {_views_in_words(view)}")
     for split in SPLITS:
         records = dataset.split(split)
         ids, rendered = (np.asarray(records.column(name)) for name in ("object_id", "synthetic"))
@@ -215,6 +219,22 @@ def _describe(dataset: "ArrowDataset") -> None:
                 + (", symmetric" if model.symmetric else "")
             )
     _print_checks(dataset.manifest)
+
+
+def _views_in_words(view: dict[str, Any]) -> str:
+    """What is stated of an object's views; what is not stated is LineMOD's."""
+    words = []
+    if isinstance(camera := view.get("camera"), list):
+        fx, _, cx, _, fy, cy = camera[:6]
+        width, height = camera[-2:]
+        words.append(f"camera {width} x {height}, fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}")
+    elif camera is not None:
+        words.append(f"camera {camera}")
+    if isinstance(distance := view.get("distance"), list):
+        words.append(f"distance {distance[0]:g} to {distance[1]:g} m")
+    elif distance is not None:
+        words.append(f"distance {distance}")
+    return ", ".join([*words, *(f"views {name}" for name in [view.get("views")] if name)])
 
 
 def _print_checks(manifest: dict[str, Any]) -> None:

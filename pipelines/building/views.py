@@ -54,7 +54,7 @@ def plan_views(config: BuildConfig, info: ObjectInfo, source: Source, real: Real
     fallback = own or source.camera() or LINEMOD_CAMERA
     stated = {
         "camera": "given" if frames and not own else _stated(fallback),
-        "distance": config.distance or ("given" if frames else _SHARE),
+        "distance": config.distance or ("given" if frames else "by size"),
         "views": config.views or ("given" if frames else "sphere"),
     }
     if not frames:

@@ -15,6 +15,7 @@ from epropnp.data.schema import Record
 from epropnp.errors import UserError
 from pipelines.building.build import BuildConfig, build
 from pipelines.building.plan import plan_dataset
+from pipelines.prepare import main
 from pipelines.rendering.camera_views import LINEMOD_K
 from pipelines.rendering.views import LINEMOD_VIEWS
 from tests.pipelines.polyhedra import NAME, SIZE, K, Truth, edit_scenes, write_set
@@ -61,6 +62,12 @@ def test_renderings_are_as_large_and_as_far_away_as_the_photographs(beside: Path
 def test_the_manifest_says_where_views_are_from(beside: Path) -> None:
     stated = read_manifest(beside)["config"]["views"]
     assert stated == {NAME: {"camera": "given", "distance": "given", "views": "given"}}
+
+
+def test_inspect_says_so(beside: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(beside), "--output", str(tmp_path / "sheet.png")]) == 0
+    line = f"  {NAME} is rendered with camera given, distance given, views given"
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_elevations_are_those_of_the_photographs(tmp_path: Path) -> None:
@@ -114,7 +121,7 @@ def test_a_mesh_in_metres_is_read_so_when_it_is_said(tmp_path: Path) -> None:
     assert next(iter(ArrowDataset(path).objects.values())).diameter_m == pytest.approx(0.13)
 
 
-def test_flags_say_otherwise(part: Path, tmp_path: Path) -> None:
+def test_flags_say_otherwise(part: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     camera = {"fx": 900.0, "fy": 900.0, "cx": 400.0, "cy": 300.0, "width": 800, "height": 600}
     file = tmp_path / "camera.json"
     file.write_text(json.dumps(camera))
@@ -127,7 +134,11 @@ def test_flags_say_otherwise(part: Path, tmp_path: Path) -> None:
         distance=(0.1, 0.12),
         views="hemisphere",
     )
-    records = rendered(build(config, tmp_path / "data", workers=1, progress=False))
+    path = build(config, tmp_path / "data", workers=1, progress=False)
+    records = rendered(path)
+    assert main(["inspect", str(path), "--output", str(tmp_path / "sheet.png")]) == 0
+    said = "camera 800 x 600, fx 900, fy 900, cx 400, cy 300, distance 0.1 to 0.12 m, views hemisphere"
+    assert f"  {NAME} is rendered with {said}" in capsys.readouterr().out.splitlines()
     for record in records:
         assert (record.K[0, 0], record.K[1, 2], *record.image_size) == (900, 300, 800, 600)
     assert distances(records).min() > 0.095
