@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import timm
 import torch
-from timm.models import register_model
+from timm.models import get_arch_pretrained_cfgs, register_model
 from timm.models.efficientnet import EfficientNetFeatures
 from timm.models.hrnet import HighResolutionNetFeatures
 from timm.models.mobilenetv3 import MobileNetV3Features
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epropnp.errors import UserError, nearest
+from epropnp.models.names import architecture, plain_name, tag_of
 from epropnp.models.pretrained import create_pretrained, one_line
 
 # What timm raises for a model without feature maps, or one that cannot take the size.
@@ -65,14 +66,32 @@ def _all_names() -> tuple[str, ...]:
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
-    """Names of the timm models that match a wildcard, such as `conv*`."""
-    return fnmatch.filter(_all_names(), pattern)
+    """Names of the timm models that match a wildcard, such as `conv*`; with tags for one that has a dot."""
+    if "." in pattern:
+        return fnmatch.filter(timm.list_pretrained(), plain_name(pattern))
+    return fnmatch.filter(_all_names(), plain_name(pattern))
 
 
 def check_backbone(name: str) -> None:
-    """Raise a UserError that names the nearest backbone if `name` is not one."""
-    if name not in _all_names():
-        raise UserError(f"unknown backbone '{name}'{nearest(name, _all_names())}")
+    """Raise a UserError that names the nearest backbone, or tag of its weights, if `name` is none."""
+    base, tag = architecture(name), tag_of(name)
+    if base not in _all_names():
+        raise UserError(f"unknown backbone '{name}'{nearest(base, _all_names())}")
+    tags = weight_tags(base)
+    if tag and tag not in tags:
+        known = ", ".join(tags) or "none"
+        raise UserError(f"backbone '{base}' has no weights '{tag}'{nearest(tag, tags)}; it has {known}")
+
+
+def weight_tags(name: str) -> list[str]:
+    """Tags of the weights that timm has for an architecture, its default first."""
+    return [tag for each in get_arch_pretrained_cfgs(architecture(name)) if (tag := tag_of(each))]
+
+
+def weights_tag(name: str) -> str:
+    """The tag of the weights that a name stands for: its own, else timm's default; empty without any."""
+    config = timm.get_pretrained_cfg(name)
+    return tag_of(name) or (config.tag or "" if config is not None else "")
 
 
 @functools.cache

