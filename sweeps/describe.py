@@ -13,10 +13,12 @@ from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import Cell, Column, Table, millions, shared_texts, to_rich, yes_no
+from epropnp.evaluation.table import Cell, Column, Table, millions, shared_texts, to_rich
 from epropnp.models.backbones import Backbone, feature_levels, list_backbones
 from epropnp.models.heads import fitting_heads
+from epropnp.models.names import architecture
 from epropnp.models.network import CorrespondenceNet
+from epropnp.models.pretraining import pretraining_of
 from epropnp.plain import flatten
 from epropnp.training.config import LossConfig, OptimConfig, TrialConfig
 
@@ -36,7 +38,8 @@ COLUMNS = (  # titles are the fields of a description
     Column("parameters", kind="number", text=millions),
     Column("GFLOPs", kind="number", text="{:.2f}".format),
     Column("resolution"),
-    Column("pretrained", text=yes_no),
+    Column("weights"),
+    Column("pretraining"),
     Column("schedule"),
     Column("loss"),
 )
@@ -54,13 +57,14 @@ class Description:
 
     Attributes:
         recipe: name.
-        architecture: timm name.
+        architecture: timm name, without tag.
         head: name, and the width of its layers if it has any.
         channels: widths of the feature maps that the head reads, `width@stride`.
         parameters: of backbone, head and readouts.
         gflops: 1e9 floating-point operations per crop, forward.
         resolution: sides of the crop and of the output maps, px.
-        pretrained: whether training starts from ImageNet weights.
+        weights: tag of those that training starts from, or their file.
+        pretraining: data of those, such as `in1k`.
         schedule, loss: in words.
     """
 
@@ -71,7 +75,8 @@ class Description:
     parameters: int
     gflops: float
     resolution: str
-    pretrained: bool
+    weights: str
+    pretraining: str
     schedule: str
     loss: str
 
@@ -117,16 +122,18 @@ def _describe(config: TrialConfig) -> Description:
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             net(torch.empty(1, 3, model.input_px, model.input_px))
+    start = pretraining_of(config.model)
     own_layers = any(True for _ in net.head.parameters())
     return Description(
         recipe=config.recipe,
-        architecture=model.backbone,
+        architecture=architecture(model.backbone),
         head=f"{model.head} x {model.head_width}" if own_layers else model.head,
         channels=_channels([(level.channels, level.stride) for level in net.backbone.levels]),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         gflops=counter.get_total_flops() / 1e9,
         resolution=f"{model.input_px} -> {model.map_px}",
-        pretrained=config.model.pretrained,
+        weights=start.tag,
+        pretraining=start.data,
         schedule=_schedule(config.optim),
         loss=_loss(config.loss),
     )

@@ -30,7 +30,8 @@ def test_table_1_of_the_report(rows: list[Description]) -> None:
     assert [row.parameters for row in rows] == [27_189_319, 34_012_289, 34_313_063, 28_535_783]
     assert [row.gflops for row in rows] == pytest.approx([23.92, 29.12, 26.07, 20.38], abs=0.01)
     assert {row.resolution for row in rows} == {"256 -> 64"}
-    assert {row.pretrained for row in rows} == {True}
+    assert [row.weights for row in rows] == ["tv_in1k", "ms_in1k", "fb_in1k", "ms_in1k"]
+    assert {row.pretraining for row in rows} == {"in1k"}
     assert {row.schedule for row in rows} == {
         "160 epochs of 32, rmsprop, step from 0.0001, /10 after 50, 100, 150"
     }

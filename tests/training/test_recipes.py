@@ -28,7 +28,11 @@ def test_published_variants(name: str) -> None:
     found = config(name)
     assert (found.model.weight_norm, found.loss.weights) == OFFICIAL[name]
     assert found.recipe == name
-    assert (found.model.backbone, found.model.pretrained, found.model.input_px) == ("resnet34", True, 256)
+    assert (found.model.backbone, found.model.pretrained, found.model.input_px) == (
+        "resnet34.tv_in1k",
+        True,
+        256,
+    )
     optim = found.optim
     assert (optim.optimiser, optim.lr, optim.epochs, optim.batch_size) == ("rmsprop", 1e-4, 160, 32)
     assert (optim.schedule, optim.milestone_epochs, optim.weight_decay) == ("step", (50, 100, 150), 0.0)
@@ -77,10 +81,10 @@ def test_the_reports_comparison() -> None:
     paper = RECIPES["paper"]
     heads = {name: study_head(name) for name in paper.backbones}
     assert heads == {
-        "resnet34": "deconv",
-        "swin_tiny_patch4_window7_224": "deconv",
-        "convnext_tiny": "deconv",
-        "hrnet_w32": "direct",
+        "resnet34.tv_in1k": "deconv",
+        "swin_tiny_patch4_window7_224.ms_in1k": "deconv",
+        "convnext_tiny.fb_in1k": "deconv",
+        "hrnet_w32.ms_in1k": "direct",
     }
     assert " ".join(sorted(paper.objects)) == (
         "ape benchvise camera can cat driller duck eggbox glue holepuncher iron lamp phone"
@@ -98,7 +102,7 @@ def test_published_variants_share_network_pose_layer_and_augmentation(name: str)
     assert extras == (0, 0, 0, 0, 0)
     assert (optim.clip_norm, optim.precision, optim.accumulate, optim.ema) == (None, "float32", 1, None)
     assert (found.loss.symmetric, found.data.real_repeats, found.data.overfit) == (False, 1, None)
-    assert RECIPES[name].backbones == ("resnet34",)
+    assert RECIPES[name].backbones == ("resnet34.tv_in1k",)
     assert found.pnp == PnPConfig()
 
 
