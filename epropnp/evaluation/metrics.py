@@ -52,11 +52,10 @@ def rotation_error_deg(R_pred: Array, R_true: Array) -> Array:
     return np.asarray(np.degrees(2 * np.arcsin(chord.clip(0, 1))))
 
 
-def half_turn_error_deg(R_pred: Array, R_true: Array) -> Array:
-    """As `rotation_error_deg`, but above 90 degrees measured again after half a turn about the object's z."""
-    direct = rotation_error_deg(R_pred, R_true)
-    turned = rotation_error_deg(R_pred @ np.diag([-1.0, -1.0, 1.0]), R_true)
-    return np.where(direct > 90, turned, direct)
+def turned_nearer(T_pred: Array, T_true: Array) -> Array:
+    """Predicted poses (n, 4, 4), those off by more than 90 degrees after half a turn about the object's z."""
+    far = rotation_error_deg(T_pred[:, :3, :3], T_true[:, :3, :3]) > 90
+    return np.where(far[:, None, None], T_pred @ np.diag([-1.0, -1.0, 1.0, 1.0]), T_pred)
 
 
 def translation_error_m(T_pred: Array, T_true: Array) -> Array:
@@ -130,15 +129,16 @@ def mean_recall(errors: Array, thresholds: Array) -> Array:
     return np.asarray(100 * np.mean(errors[:, None] < thresholds, axis=1))
 
 
-def simpson_area(errors: Array, limit: float, steps: int = 1000) -> Array:
-    """Each error's share (n,) in the area under accuracy against threshold, up to and over a limit, percent.
+def simpson_area(errors: Array, limit: float, nodes: int = 1000) -> Array:
+    """Each error's share (n,) in the area under accuracy against threshold, up to a limit, over it, percent.
 
-    The mean of the shares is the area by Simpson's rule on 1000 steps: the report's "ADD(-S) Mean" where the
-    errors are fractions of the diameter and the limit is 0.1.
+    The mean of the shares is the area by Simpson's rule on thresholds 0, limit / 1000, ... up to the limit,
+    which is left out: the report's "ADD(-S) Mean" where the errors are fractions of the diameter and the
+    limit is 0.1. It divides by the whole limit all the same, so that 99.87 is the most.
     """
-    thresholds = np.linspace(0, limit, steps + 1)
-    nodes = simpson(np.eye(steps + 1), x=thresholds, axis=1)  # weight of each threshold
-    above = np.append(np.cumsum(nodes[::-1])[::-1], 0.0)  # of it and all higher ones
+    thresholds = limit * np.arange(nodes) / nodes
+    weights = simpson(np.eye(nodes), x=thresholds, axis=1)
+    above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)  # of each threshold and all higher ones
     return np.asarray(100 * above[np.searchsorted(thresholds, errors, side="right")] / limit)
 
 

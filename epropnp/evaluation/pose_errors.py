@@ -22,9 +22,9 @@ class PoseErrors:
         object_id: which object.
         diameter_m: of that object.
         add_m: ADD, or ADI for symmetric objects.
-        angle_deg: rotation; the eggbox is measured again after half a turn.
+        angle_deg: rotation; the eggbox, where it is above 90 degrees, is measured again after half a turn.
         shift_m: translation.
-        projection_px: mean over model points.
+        projection_px: mean over model points; the eggbox likewise.
         mssd_m: maximum symmetry-aware surface distance.
         mspd_px: maximum symmetry-aware projection distance, in pixels of an image 640 px wide.
     """
@@ -63,13 +63,13 @@ def _errors_of(predictions: Predictions, model: ObjectModel, chosen: Array) -> d
     points, symmetries = model.points.astype(np.float64), model.symmetries
     distance = metrics.adi_error if model.symmetric else metrics.add_error
     # The study re-measures the eggbox after half a turn, and not the glue.
-    rotation = metrics.half_turn_error_deg if model.name == "eggbox" else metrics.rotation_error_deg
+    T_near = metrics.turned_nearer(T_pred, T_true) if model.name == "eggbox" else T_pred
     return {
         "diameter_m": model.diameter_m,
         "add_m": distance(T_pred, T_true, points),
-        "angle_deg": rotation(T_pred[:, :3, :3], T_true[:, :3, :3]),
+        "angle_deg": metrics.rotation_error_deg(T_near[:, :3, :3], T_true[:, :3, :3]),
         "shift_m": metrics.translation_error_m(T_pred, T_true),
-        "projection_px": metrics.projection_error_px(T_pred, T_true, points, K),
+        "projection_px": metrics.projection_error_px(T_near, T_true, points, K),
         "mssd_m": metrics.mssd_error(T_pred, T_true, points, symmetries),
         "mspd_px": metrics.mspd_error(T_pred, T_true, points, K, symmetries) * BOP_WIDTH_PX / width_px,
     }
