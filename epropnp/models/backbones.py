@@ -2,8 +2,12 @@
 
 A backbone yields the feature maps of the strides asked for and holds nothing behind them, so that every
 parameter is trained. HRNet's streams are taken raw (`feature_location=''`), as in the study. Models that
-emit NHWC (Swin) are turned to NCHW here, once. A transformer of patch 14 sees the crop scaled by 14/16:
-its features then lie on the crop's stride-16 grid, and heads know powers of two only.
+emit NHWC are turned to NCHW here, once. Transformers end in the LayerNorm of their classifier, as the study's
+Swin does: without it a head would see the residual stream as it is. A transformer of patch 14 sees the crop
+scaled by 14/16: its features then lie on the crop's stride-16 grid, and heads know powers of two only.
+
+Swin pads windows that do not tile a map: the study's code first and then shifts, timm's the other way round,
+so that at 256 px windows of 7 see other neighbours at two borders. Windows of 8 need no padding.
 """
 
 import fnmatch
@@ -15,6 +19,7 @@ from typing import Any, NamedTuple
 import timm
 import torch
 from timm.models import get_arch_pretrained_cfgs, register_model
+from timm.models._features import FeatureGetterNet
 from timm.models.efficientnet import EfficientNetFeatures
 from timm.models.hrnet import HighResolutionNetFeatures
 from timm.models.mobilenetv3 import MobileNetV3Features
@@ -27,6 +32,13 @@ from epropnp.models.pretrained import create_pretrained, one_line
 
 # What timm raises for a model without feature maps, or one that cannot take the size.
 BROKEN = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
+
+
+class NormedFeatures(FeatureGetterNet):
+    """Feature maps of a transformer, the deepest behind its final norm."""
+
+    def __init__(self, model: nn.Module, **kwargs: Any) -> None:
+        super().__init__(model, norm=True, **kwargs)
 
 
 @register_model
@@ -201,8 +213,20 @@ def _arguments(name: str, input_px: int) -> dict[str, Any]:
     if name.startswith("hrnet"):
         return {"features_only": True, "feature_location": ""}
     cfg = timm.get_pretrained_cfg(name)
-    size = {"img_size": input_px} if cfg is None or cfg.fixed_input_size else {}
-    return {"features_only": True} | size
+    arguments: dict[str, Any] = {"features_only": True}
+    if cfg is None or cfg.fixed_input_size:
+        arguments["img_size"] = input_px
+    if _ends_in_norm(architecture(name)):
+        arguments["feature_cls"] = NormedFeatures
+    return arguments
+
+
+@functools.cache
+def _ends_in_norm(name: str) -> bool:
+    """Whether a model is a transformer whose features its classifier sees behind one LayerNorm."""
+    with torch.device("meta"):
+        net = timm.create_model(name)
+    return isinstance(getattr(net, "norm", None), nn.LayerNorm) and hasattr(net, "forward_intermediates")
 
 
 def _grid_stride(patch: int) -> int:

@@ -5,7 +5,13 @@ import timm
 import torch
 
 from epropnp.errors import UserError
-from epropnp.models.backbones import Backbone, check_backbone, feature_levels, list_backbones
+from epropnp.models.backbones import (
+    Backbone,
+    NormedFeatures,
+    check_backbone,
+    feature_levels,
+    list_backbones,
+)
 
 
 def parameters(net: torch.nn.Module) -> int:
@@ -17,7 +23,7 @@ def parameters(net: torch.nn.Module) -> int:
     ("name", "stride", "channels", "count"),
     [
         ("resnet34", 32, 512, 21_284_672),
-        ("swin_tiny_patch4_window7_224", 32, 768, 27_517_818),
+        ("swin_tiny_patch4_window7_224", 32, 768, 27_519_354),
         ("convnext_tiny", 32, 768, 27_818_592),
         ("hrnet_w32", 4, 32, 28_535_552),
     ],
@@ -44,18 +50,57 @@ def test_of_hrnet_only_fusion_layers_that_no_stream_asked_for_needs_are_cut() ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strides", [(4,), (32,), (4, 8, 16, 32)])
-@pytest.mark.parametrize("name", ["hrnet_w18_small", "mobilenetv3_small_050", "swin_nano_patch4_window8"])
+@pytest.mark.parametrize("name", ["hrnet_w18_small", "mobilenetv3_small_050"])
 def test_what_is_left_computes_what_timm_computes(name: str, strides: tuple[int, ...]) -> None:
     net = Backbone(name, strides=strides, input_px=64).eval()
-    extra = {"feature_location": ""} if "hrnet" in name else {"img_size": 64} if "swin" in name else {}
+    extra = {"feature_location": ""} if "hrnet" in name else {}
     whole = timm.create_model(name, features_only=True, **extra).eval()
     missing, _ = net.net.load_state_dict(whole.state_dict(), strict=False)
     assert not missing
     image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     given = dict(zip(whole.feature_info.reduction(), whole((image - net.mean) / net.std), strict=True))
     for stride, feature in zip(strides, net(image), strict=True):
-        expected = given[stride].permute(0, 3, 1, 2) if "swin" in name else given[stride]
-        torch.testing.assert_close(feature, expected, rtol=0, atol=0)
+        torch.testing.assert_close(feature, given[stride], rtol=0, atol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strides", [(4,), (32,), (4, 8, 16, 32)])
+def test_a_transformer_ends_in_the_norm_of_its_classifier(strides: tuple[int, ...]) -> None:
+    net = Backbone("swin_nano_patch4_window8", strides=strides, input_px=64).eval()
+    whole = timm.create_model("swin_nano_patch4_window8", img_size=64).eval()
+    with torch.no_grad():
+        whole.norm.weight.uniform_(0.5, 2.0)
+        whole.norm.bias.uniform_(-1.0, 1.0)
+    missing, _ = net.net.model.load_state_dict(whole.state_dict(), strict=False)
+    assert not missing
+    assert hasattr(net.net.model.norm, "weight") == (32 in strides)
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    x, given = whole.patch_embed((image - net.mean) / net.std), []
+    for layer in whole.layers:
+        x = layer(x)
+        given.append(x)
+    given[-1] = torch.nn.functional.layer_norm(x, (256,), whole.norm.weight, whole.norm.bias)
+    for stride, feature in zip(strides, net(image), strict=True):
+        expected = given[[4, 8, 16, 32].index(stride)].permute(0, 3, 1, 2)
+        torch.testing.assert_close(feature, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "normed"),
+    [
+        ("swin_tiny_patch4_window7_224", True),
+        ("vit_tiny_patch16_224", True),
+        ("convnext_tiny", False),  # as in the study
+        ("resnet34", False),
+        ("hrnet_w32", False),
+        ("starnet_s1", False),  # a batch norm is no transformer's
+    ],
+)
+def test_which_families_end_in_a_norm(name: str, normed: bool) -> None:
+    with torch.device("meta"):
+        stride = feature_levels(name, 64)[-1].stride
+        net = Backbone(name, strides=[stride], input_px=64 if stride < 32 else 128)
+    assert isinstance(net.net, NormedFeatures) == normed
 
 
 def test_levels_are_the_deepest_of_each_stride() -> None:
