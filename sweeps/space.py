@@ -152,7 +152,7 @@ def _config(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str]) 
     config = override(recipe.base, [*common, *others])
     model = config.model
     head = checked_head(study_head(model.backbone) if head == STUDY else head)
-    return dataclasses.replace(config, model=dataclasses.replace(model, head=head))
+    return dataclasses.replace(config, model=recipe.network(dataclasses.replace(model, head=head)))
 
 
 def _double(settings: Mapping[str, str], kept: Mapping[str, str]) -> str:

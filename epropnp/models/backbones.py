@@ -18,42 +18,24 @@ from typing import Any, NamedTuple
 
 import timm
 import torch
-from timm.models import get_arch_pretrained_cfgs, register_model
-from timm.models._features import FeatureGetterNet
-from timm.models.efficientnet import EfficientNetFeatures
-from timm.models.hrnet import HighResolutionNetFeatures
-from timm.models.mobilenetv3 import MobileNetV3Features
+from timm.models import get_arch_pretrained_cfgs
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epropnp.errors import UserError, nearest
+from epropnp.models.families import (
+    NO_DEPTH,
+    NormedFeatures,
+    checked_window,
+    cut_unused,
+    ends_in_norm,
+    set_drop_path,
+)
 from epropnp.models.names import architecture, plain_name, tag_of
 from epropnp.models.pretrained import create_pretrained, one_line
 
 # What timm raises for a model without feature maps, or one that cannot take the size.
 BROKEN = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
-
-
-class NormedFeatures(FeatureGetterNet):
-    """Feature maps of a transformer, the deepest behind its final norm."""
-
-    def __init__(self, model: nn.Module, **kwargs: Any) -> None:
-        super().__init__(model, norm=True, **kwargs)
-
-
-@register_model
-def swin_nano_patch4_window8(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """A 2.3 M-parameter Swin for small inputs: patch 4, dim 32, depths 2-2-2-2, heads 1-2-4-8, window 8."""
-    if pretrained:
-        raise UserError("swin_nano_patch4_window8 has no pretrained weights; train it from scratch")
-    nano: dict[str, Any] = {
-        "embed_dim": 32,
-        "depths": (2, 2, 2, 2),
-        "num_heads": (1, 2, 4, 8),
-        "window_size": 8,
-        "drop_path_rate": 0.0,
-    }
-    return timm.create_model("swin_tiny_patch4_window7_224", **{**nano, **kwargs})
 
 
 class FeatureLevel(NamedTuple):
@@ -130,6 +112,8 @@ class Backbone(nn.Module):
         input_px: side of the square crop; given to models that need to know it (Swin).
         pretrained: load ImageNet weights, or stop.
         weights_file: where they are, if not in a package or on timm's hub.
+        drop_path: stochastic depth of the last block, growing from 0 at the first; None: timm's.
+        swin_window: side of the windows of a Swin, in cells; None: that of its name.
 
     Attributes:
         levels: the feature maps that `forward` returns.
@@ -138,7 +122,7 @@ class Backbone(nn.Module):
 
     Raises:
         UserError: unknown name, no feature map of a stride, a crop that is not a whole number of cells, a
-            model that cannot take its size, or weights that cannot be had.
+            model that cannot take its size, stochastic depth or window, or weights that cannot be had.
     """
 
     mean: Tensor
@@ -152,16 +136,23 @@ class Backbone(nn.Module):
         input_px: int,
         pretrained: bool = False,
         weights_file: str | None = None,
+        drop_path: float | None = None,
+        swin_window: int | None = None,
     ) -> None:
         super().__init__()
         self.levels = _choose(name, strides, input_px)
         self.net_px = _network_px(name, self.levels, input_px)
-        _check_grid(name, self.levels, self.net_px)
-        kwargs = _arguments(name, self.net_px) | {"out_indices": tuple(level.place for level in self.levels)}
+        extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+        if swin_window is not None:
+            extra["window_size"] = checked_window(name, swin_window)
+        _check_grid(name, self.levels, self.net_px, tuple(extra.items()))
+        places = {"out_indices": tuple(level.place for level in self.levels)}
+        kwargs = _arguments(name, self.net_px) | places | extra
         self.net: nn.Module = (
             create_pretrained(name, weights_file, **kwargs) if pretrained else _create(name, kwargs)
         )
-        _cut_unused(self.net)
+        set_drop_path(self.net, name, drop_path)
+        cut_unused(self.net)
         self._nhwc = _gives_nhwc(self.net)
         cfg = timm.get_pretrained_cfg(name)
         mean, std = (cfg.mean, cfg.std) if cfg else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -180,15 +171,20 @@ def _create(name: str, kwargs: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, **kwargs)
     except BROKEN as error:
+        if "drop_path_rate" in str(error):
+            raise UserError(NO_DEPTH.format(name)) from error
         raise UserError(
             f"backbone '{name}' gives no feature maps ({one_line(error)}); choose another"
         ) from error
 
 
 @functools.cache
-def _check_grid(name: str, levels: tuple[FeatureLevel, ...], net_px: int) -> None:
+def _check_grid(
+    name: str, levels: tuple[FeatureLevel, ...], net_px: int, extra: tuple[tuple[str, Any], ...]
+) -> None:
     """Run the model without memory: its features must tile the image."""
-    arguments = _arguments(name, net_px) | {"out_indices": tuple(level.place for level in levels)}
+    places = {"out_indices": tuple(level.place for level in levels)}
+    arguments = _arguments(name, net_px) | places | dict(extra)
     with torch.device("meta"), torch.no_grad():
         net = _create(name, arguments).eval()
         try:
@@ -216,17 +212,9 @@ def _arguments(name: str, input_px: int) -> dict[str, Any]:
     arguments: dict[str, Any] = {"features_only": True}
     if cfg is None or cfg.fixed_input_size:
         arguments["img_size"] = input_px
-    if _ends_in_norm(architecture(name)):
+    if ends_in_norm(architecture(name)):
         arguments["feature_cls"] = NormedFeatures
     return arguments
-
-
-@functools.cache
-def _ends_in_norm(name: str) -> bool:
-    """Whether a model is a transformer whose features its classifier sees behind one LayerNorm."""
-    with torch.device("meta"):
-        net = timm.create_model(name)
-    return isinstance(getattr(net, "norm", None), nn.LayerNorm) and hasattr(net, "forward_intermediates")
 
 
 def _grid_stride(patch: int) -> int:
@@ -259,15 +247,3 @@ def _network_px(name: str, levels: Sequence[FeatureLevel], input_px: int) -> int
         patches = ", ".join(str(level.patch) for level in levels)
         raise UserError(f"backbone '{name}': strides {patches} do not fit one grid; choose another")
     return cells * deepest.patch
-
-
-def _cut_unused(net: nn.Module) -> None:
-    """Take out what timm keeps although no feature map asked for depends on it."""
-    if isinstance(net, HighResolutionNetFeatures):
-        info: Any = net.feature_info
-        used = {place - 1 for place in info.out_indices}  # place 0 is the stem
-        rows = net.stage4[-1].fuse_layers  # one per stream; without parameters it gives what it is given
-        for row in set(range(len(rows))) - used:
-            rows[row] = nn.ModuleList([nn.Identity()])
-    elif isinstance(net, EfficientNetFeatures | MobileNetV3Features):
-        net.blocks = net.blocks[: max(net._stage_out_idx)]

@@ -35,6 +35,10 @@ class ModelConfig:
     """Largest stride that a head reads; 32, 16, 8 give `deconv` 3, 2, 1 stages."""
     head_width: Annotated[int, Range(least=1)] = 256
     """Channels of the head's layers."""
+    drop_path: Annotated[float | None, Range(least=0, below=1)] = None
+    """Stochastic depth of the backbone's last block, growing from 0 at the first; `none`: timm's."""
+    swin_window: Literal[7, 8] | None = None
+    """Side of Swin's windows in cells; `none`: the one of its name."""
     weight_norm: WeightNorm = "v1b"
     """Normalisation and initialisation of the weight maps."""
     cell_anchor: Share = 0.5

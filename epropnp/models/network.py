@@ -53,6 +53,8 @@ class CorrespondenceNet(nn.Module):
             input_px=config.input_px,
             pretrained=config.pretrained and config.released is None,  # which holds the backbone, too
             weights_file=config.weights_file,
+            drop_path=config.drop_path,
+            swin_window=config.swin_window,
         )
         channels = [level.channels for level in self.backbone.levels]
         self.head = HEADS[config.head](channels, strides, config.head_width)

@@ -45,6 +45,7 @@ class Recipe:
         objects: trained on by default, one network for all.
         loss_weights: weights of the Monte Carlo loss compared by default.
         train, validation, test: rendered samples per object.
+        study_networks: whether networks have the study's stochastic depth, where it is not set.
     """
 
     name: str
@@ -55,12 +56,19 @@ class Recipe:
     train: int
     validation: int
     test: int
+    study_networks: bool = False
 
     @property
     def first(self) -> TrialConfig:
         """The config of the first cell of its comparison."""
         backbone = self.backbones[0]
         return self.trial(backbone, study_head(backbone), self.loss_weights[0], self.base.seed)
+
+    def network(self, model: ModelConfig) -> ModelConfig:
+        """A network as the recipe has it, with what depends on its backbone."""
+        if not self.study_networks or model.drop_path is not None:
+            return model
+        return dataclasses.replace(model, drop_path=study_drop_path(model.backbone))
 
     def trial(
         self,
@@ -79,11 +87,16 @@ class Recipe:
             model = dataclasses.replace(model, pretrained=pretrained)
         return dataclasses.replace(
             base,
-            model=model,
+            model=self.network(model),
             loss=dataclasses.replace(base.loss, mc=loss_weight),
             optim=dataclasses.replace(base.optim, epochs=epochs or base.optim.epochs),
             seed=seed,
         )
+
+
+def study_drop_path(backbone: str) -> float:
+    """The stochastic depth that the study gave to a backbone's family."""
+    return 0.1 if backbone.startswith(("swin", "convnext")) else 0.0
 
 
 def study_head(backbone: str) -> str:
@@ -116,6 +129,7 @@ def paper() -> Recipe:
         train=1000,
         validation=100,
         test=1000,
+        study_networks=True,
     )
 
 
@@ -172,7 +186,7 @@ def best() -> Recipe:
             ),
         ),
     )
-    return _variant(paper(), "best", base=base, loss_weights=(0.2,))
+    return _variant(paper(), "best", base=base, loss_weights=(0.2,), study_networks=False)
 
 
 def quick() -> Recipe:
@@ -217,6 +231,7 @@ def small(recipe: Recipe) -> Recipe:
         train=2000,
         validation=100,
         test=300,
+        study_networks=False,
     )
 
 

@@ -125,7 +125,10 @@ def test_each_axis_of_a_sweep_reaches_its_setting_and_nothing_else(
     trial = recipe.trial("convnext_tiny", "fpn", 0.07, 13, pretrained=pretrained)
     base = recipe.base
     weights = base.model.pretrained if pretrained is None else pretrained
-    model = dataclasses.replace(base.model, backbone="convnext_tiny", head="fpn", pretrained=weights)
+    depth = {"paper": 0.1, "quick": None}[name]  # the study's for this family
+    model = dataclasses.replace(
+        base.model, backbone="convnext_tiny", head="fpn", pretrained=weights, drop_path=depth
+    )
     loss = dataclasses.replace(base.loss, mc=0.07)
     assert trial == dataclasses.replace(base, model=model, loss=loss, seed=13)
     longer = recipe.trial("convnext_tiny", "fpn", 0.07, 13, epochs=320, pretrained=pretrained)
