@@ -17,7 +17,7 @@ from pipelines.readers.pictures import picture_size
 from pipelines.rendering.camera_views import LINEMOD_K, ViewRange, viewpoint_of
 from pipelines.rendering.views import LINEMOD_CAMERA, LINEMOD_VIEWS, Camera, GivenViews, RangedViews, Views
 
-_SAME_CAMERA_PX = 10.0  # in focal length and principal point
+_SAME_CAMERA_PX = 20.0  # in focal length and principal point, median
 _FRAMES = 500  # that views are taken from, spread evenly
 _SHARE = (0.15, 0.5)  # of the picture's shorter side that an object of unknown distance takes up
 _RANGES = {
@@ -49,7 +49,7 @@ def plan_views(config: BuildConfig, info: ObjectInfo, source: Source, real: Real
     """
     own = None if config.camera is None else read_camera(config.camera)
     frames = _reference(real)
-    if LINEMOD.get(info.name) == info and all(map(_is_of_linemod, frames)):
+    if LINEMOD.get(info.name) == info and _are_of_linemod(frames):
         return _like_linemod(config, own)
     fallback = own or source.camera() or LINEMOD_CAMERA
     stated = {
@@ -76,9 +76,10 @@ def plan_views(config: BuildConfig, info: ObjectInfo, source: Source, real: Real
     return PlannedViews(views=_ranged(given.cameras[0], _RANGES[config.views], distance), stated=stated)
 
 
-def _is_of_linemod(frame: Frame) -> bool:
-    """Whether a frame has LineMOD's camera, and not one of whoever took pictures of its objects."""
-    return bool(np.abs(frame.K - LINEMOD_K).max() < _SAME_CAMERA_PX)
+def _are_of_linemod(frames: Sequence[Frame]) -> bool:
+    """Whether frames, if any, have LineMOD's camera, and not one of whoever took pictures of its objects."""
+    K = np.median([frame.K for frame in frames], axis=0) if frames else LINEMOD_K
+    return bool(np.abs(K - LINEMOD_K).max() < _SAME_CAMERA_PX)
 
 
 def _like_linemod(config: BuildConfig, own: Camera | None) -> PlannedViews:

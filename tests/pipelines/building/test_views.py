@@ -159,7 +159,7 @@ def test_linemod_keeps_its_views_unless_a_flag_says_otherwise(tmp_path: Path) ->
     assert nearer.dataset_id != plan.dataset_id
 
 
-@pytest.mark.parametrize(("change", "given"), [(0.0, False), (9.0, False), (40.0, True)])
+@pytest.mark.parametrize(("change", "given"), [(0.0, False), (19.0, False), (40.0, True)])
 def test_an_object_of_linemod_before_another_camera_has_that_camera(
     change: float, given: bool, bop_dir: Path, tmp_path: Path
 ) -> None:
