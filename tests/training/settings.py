@@ -264,6 +264,8 @@ ELSEWHERE = {
     "evaluation.batch_size": "changes numbers by rounding at most",
     "evaluation.temperature": "shows at the end of a training alone",
     "pnp.dof": "a trial has 6 degrees of freedom; another value is refused (test_config.py)",
+    "model.drop_path": "needs a backbone that has it (tests/models/test_families.py)",
+    "model.swin_window": "needs a Swin (tests/models/test_families.py)",
     "model.pretrained": "needs a file of weights",
     "model.weights_file": "needs a file of weights",
     "model.released": "needs a released checkpoint",
