@@ -77,10 +77,17 @@ class OptimConfig:
     """Parts that a batch is computed in, one after the other; they share one update."""
     ema: Annotated[float | None, Range(least=0, below=1)] = None
     """Decay of the averaged weights that are evaluated; `none`: the weights themselves are."""
-    skip_limit: Annotated[int, Range(least=0)] = 0
-    """Updates that may be left out because a loss or gradient was not finite."""
+    skip_limit: Annotated[float, Range(least=0)] = 0.0
+    """Updates that may be left out because a loss or gradient was not finite: below 1 a share of all updates,
+    if not 0 at least one of them; from 1 on their number."""
     compile: bool = False
     """Whether the network runs through torch.compile."""
+
+    def skips(self, updates: int) -> int:
+        """How many of so many updates may be left out."""
+        if self.skip_limit >= 1:
+            return int(self.skip_limit)
+        return max(round(self.skip_limit * updates), 1 if self.skip_limit else 0)
 
     @property
     def milestone_epochs(self) -> tuple[int, ...]:

@@ -95,7 +95,8 @@ class Trainer:
         self.objective = Objective(config, self.data.dataset.objects, norm_factor).to(self.device)
         self._loss = graphed(self.objective, self.device)
         self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
-        self.guard = Guard([self.net, self.objective], config.optim.skip_limit)
+        skips = config.optim.skips(config.optim.epochs * self.data.steps)
+        self.guard = Guard([self.net, self.objective], skips)
         self._since = time.monotonic()
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net

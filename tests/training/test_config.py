@@ -5,7 +5,7 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.plain import flatten, from_dict, to_dict
 from epropnp.pnp import PnPConfig
-from epropnp.training.config import TrialConfig
+from epropnp.training.config import OptimConfig, TrialConfig
 from epropnp.training.identity import trial_hash
 from epropnp.training.optim import learning_rate
 from epropnp.training.recipes import RECIPES
@@ -75,3 +75,13 @@ def test_a_trial_needs_all_degrees_of_freedom() -> None:
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         from_dict(TrialConfig, settings)
+
+
+@pytest.mark.parametrize(
+    ("limit", "updates", "skips"),
+    [(0, 75_000, 0), (0.001, 75_000, 75), (0.001, 40, 1), (0.5, 9, 4), (1, 75_000, 1), (10, 5, 10)],
+)
+def test_a_share_of_all_updates_may_be_left_out_or_a_number_of_them(
+    limit: float, updates: int, skips: int
+) -> None:
+    assert OptimConfig(skip_limit=limit).skips(updates) == skips

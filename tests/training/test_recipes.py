@@ -167,7 +167,7 @@ def test_best_and_quick_train_with_one_cycle_of_adamw() -> None:
         precision="bf16",
     )
     assert quick.optim == dataclasses.replace(one_cycle, epochs=8, batch_size=16)
-    assert best.optim == dataclasses.replace(one_cycle, lr=1.5e-3, ema=0.998, skip_limit=10)
+    assert best.optim == dataclasses.replace(one_cycle, lr=1.5e-3, ema=0.998, skip_limit=0.001)
     assert best.loss.symmetric
     assert (best.loss.weights["deriv_t"], best.loss.weights["deriv_r"]) == (1.0, 1.0)
     assert RECIPES["best"].loss_weights == (0.2,)
