@@ -22,6 +22,7 @@ def cells(printed: str) -> dict[str, list[str]]:
     [
         ("seed", ["seed"]),
         ("optim.l*", ["optim.lr"]),
+        ("evaluation.detector", ["evaluation.detector.scale", "evaluation.detector.shift"]),
         ("*batch_size", ["optim.batch_size", "evaluation.batch_size"]),
         ("evaluation.detector.*", ["evaluation.detector.scale", "evaluation.detector.shift"]),
         ("*", [setting.key for setting in settings_of(TrialConfig)]),
