@@ -31,7 +31,7 @@ def note(out: Path, name: str, time_s: float) -> None:
 def begin(folder: Path, planned: list[Planned]) -> None:
     """Make the folders of trials."""
     for trial in planned:
-        open_sweep(folder).prepare(trial, DATASET)
+        open_sweep(folder).prepare(trial)
 
 
 def test_sweeps_are_found_by_name_the_newest_last(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_trials_have_readable_names_of_a_safe_alphabet_and_folders_that_say_what
         f"tiny-test_convnext-deconv-mc0.02-seed0-{digits[2]}",
         f"tiny-test_convnext-deconv-mc0.02-seed3-{digits[3]}",
     ]
-    folder = sweep.prepare(planned[1], DATASET)
+    folder = sweep.prepare(planned[1])
     assert folder == tmp_path / "mine" / "trials" / planned[1].name
     assert json.loads((folder / "trial.json").read_text()) == {
         "hash": trial_hash(cells[1].config, DATASET),

@@ -55,9 +55,9 @@ def noted(sweep: Path) -> Path:
     return sweep
 
 
-def place(tmp_path: Path) -> str:
-    """Where a dataset will lie that is not built yet."""
-    return str(tmp_path / "data" / DATASET)
+def place(tmp_path: Path) -> dict[tuple[str, ...], str]:
+    """Where the dataset of all trials will lie, which is not built yet."""
+    return {(): str(tmp_path / "data" / DATASET)}
 
 
 def test_epochs_that_are_left_follow_from_the_folders(
@@ -146,7 +146,7 @@ def test_the_dataset_is_that_of_its_folder_whatever_the_folder_is_called(
     sweep = noted(tmp_path / "runs" / "mine")
     dataset_id = json.loads((tiny_dataset / "manifest.json").read_text())["dataset_id"]
     begun(sweep, cells[0].config, "waiting", [0, 10], dataset_id)
-    assert forecast(cells, sweep, str(tmp_path / "renamed"))[0].epochs == 9
+    assert forecast(cells, sweep, {(): str(tmp_path / "renamed")})[0].epochs == 9
     with pytest.raises(UserError, match=f"started with dataset {dataset_id}, and now it is {DATASET}"):
         forecast(cells, sweep, place(tmp_path))
 

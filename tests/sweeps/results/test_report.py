@@ -47,8 +47,8 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     rows.insert(1, dataclasses.replace(made_row(seed=5), result=None, status="failed", reason="diverged"))
     planned = []
     for row in rows:
-        planned.append(Planned(name=row.name, config=row.config))
-        folder = sweep.prepare(planned[-1], row.dataset_id)
+        planned.append(Planned(name=row.name, config=row.config, dataset_id=row.dataset_id))
+        folder = sweep.prepare(planned[-1])
         if row.result is None:
             note_failure(folder, "diverged")
         else:
@@ -59,7 +59,7 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
 
 def _report(scene: Scene) -> Report:
     dataset: Any = SimpleNamespace(objects=graded.objects(), dataset_id=scene.rows[0].dataset_id)
-    return report(scene.sweep, scene.planned, dataset)
+    return report(scene.sweep, scene.planned, {dataset.dataset_id: dataset})
 
 
 def _finished(scene: Scene) -> dict[str, Row]:

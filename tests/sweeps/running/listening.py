@@ -57,7 +57,7 @@ def run(
     run_trials(
         search,
         prepare,
-        "s3://bucket/lm",
+        lambda trial: "s3://bucket/lm",
         stop_file=tmp_path / "stop",
         storage=tmp_path / "ray",
         share=SHARE,
