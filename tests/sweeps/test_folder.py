@@ -130,6 +130,34 @@ def test_a_trial_on_another_dataset_is_refused(tiny: Recipe, tmp_path: Path) -> 
         sweep.planned(cells_of(tiny, seeds=[5]), "ba9876543210")
 
 
+def test_trials_on_several_datasets_are_told_by_them_and_by_their_settings(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    few, many, same = (("build.train=5",), ("build.train=50",), ("build.accept_geometry=yes",))
+    sweep = open_sweep(tmp_path / "mine")
+    (plain,) = cells_of(tiny, backbones=["test_resnet"])
+    cells = [dataclasses.replace(plain, build=build) for build in ((), few, many, same)]
+    ids = {(): DATASET, few: "111111111111", many: "222222222222", same: DATASET}
+    planned = sweep.planned(cells, ids)
+    assert [(trial.build, trial.dataset_id) for trial in planned] == list(ids.items())[
+        :3
+    ]  # the last is a double
+    assert [trial.name[-6:] for trial in planned] == [
+        trial_hash(plain.config, ids[trial.build])[:6] for trial in planned
+    ]
+    begin(sweep.folder, planned)
+    notes = [json.loads((sweep.trial_folder(t.name) / "trial.json").read_text()) for t in planned]
+    assert [note.pop("build", None) for note in notes] == [None, ["build.train=5"], ["build.train=50"]]
+    assert [note["dataset_id"] for note in notes] == [DATASET, "111111111111", "222222222222"]
+    assert {trial.name: trial.build for trial in sweep.trials()} == {t.name: t.build for t in planned}
+    assert [t.name for t in sweep.planned(cells[2:], {many: ids[many], same: DATASET, few: ids[few]})] == [
+        planned[2].name,
+        planned[0].name,
+    ]
+    with pytest.raises(UserError, match=f"started with dataset 1{{12}}, and now it is {DATASET} or 2{{12}};"):
+        sweep.planned(cells, {(): DATASET, many: ids[many], few: DATASET, same: DATASET})
+
+
 def test_another_content_of_a_file_that_a_setting_names_is_another_trial(
     tiny: Recipe, tmp_path: Path
 ) -> None:

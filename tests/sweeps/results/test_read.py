@@ -85,6 +85,22 @@ def test_a_trial_is_of_its_case_whatever_its_folder_says_of_what_no_number_depen
     assert (row.name, row.case) == (trials[4].name, "small")
 
 
+def test_rows_have_the_data_of_their_trials(trials: list[Planned], tmp_path: Path) -> None:
+    """Of those that are planned as planned: folders of a time when nothing varied do not say it."""
+    told = dataclasses.replace(trials[0], dataset_id="111111111111", build=("build.train=5",))
+    silent, unknown, waiting = trials[1:4]
+    for trial in (told, silent, unknown):
+        begin(tmp_path, trial)
+    planned = [dataclasses.replace(silent, build=("build.train=8",)), waiting]
+    rows = read_rows(open_sweep(tmp_path / "mine"), planned)
+    assert {row.name: (row.build, row.dataset_id) for row in rows} == {
+        told.name: (("build.train=5",), "111111111111"),
+        silent.name: (("build.train=8",), DATASET),
+        unknown.name: ((), DATASET),
+        waiting.name: ((), DATASET),
+    }
+
+
 def test_a_sweep_of_which_nothing_was_begun_has_a_row_for_each_trial(
     trials: list[Planned], tmp_path: Path
 ) -> None:

@@ -106,6 +106,38 @@ def test_each_score_has_its_own_best_setting_and_paired_differences(scene: Scene
         assert f"- {title}: best is {best} with " in markdown
 
 
+def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene) -> None:
+    """One of them says that its objects are twice as large, so that errors count half."""
+    larger = {
+        i: dataclasses.replace(each, diameter_m=2 * each.diameter_m) for i, each in graded.objects().items()
+    }
+    last = scene.planned[-1]
+    shutil.rmtree(scene.sweep.trial_folder(last.name))
+    own = dataclasses.replace(last, dataset_id="other", build=("build.train=5",))
+    folder = scene.sweep.prepare(own)
+    (folder / "result.json").write_text(scene.rows[-1].result.to_json())
+    graded.write("test_vit", folder)
+    datasets: Any = {
+        scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects()),
+        "other": SimpleNamespace(objects=larger),
+    }
+    done = report(scene.sweep, [*scene.planned[:-1], own], datasets)
+    scores = {row.config.model.backbone: row.scores["add_0.10d"].value for row in done.rows if row.scores}
+    usual = graded.percent("test_resnet", "add_0.10d")
+    counted = [
+        shift < 0.2 * graded.DIAMETER_M[i]
+        for shift, i in zip(graded.SHIFT_M["test_vit"], graded.OBJECT_ID.tolist(), strict=True)
+    ]
+    means = [
+        sum(c for c, i in zip(counted, graded.OBJECT_ID.tolist(), strict=True) if i == object_id)
+        / graded.OBJECT_ID.tolist().count(object_id)
+        for object_id in graded.DIAMETER_M
+    ]
+    assert scores["test_resnet"] == pytest.approx(usual)
+    assert scores["test_vit"] == pytest.approx(100 * sum(means) / 2)
+    assert scores["test_vit"] != pytest.approx(graded.percent("test_vit", "add_0.10d"))
+
+
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
     names = ("table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png")
     assert _report(scene).files == [scene.sweep.folder / name for name in names]
