@@ -95,9 +95,7 @@ def run(called: Called) -> int:
     from sweeps.datasets import build_config, check_not_built, completed, is_built, named
     from sweeps.space import fetch_weights, plan
 
-    given = is_built(called.config.data)
-    require("a sweep", "sweeps", *(() if given else ("data",)))
-
+    require("a sweep", "sweeps", *(() if is_built(called.config.data) else ("data",)))
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)

@@ -14,8 +14,7 @@ from epropnp.training.identity import INCIDENTAL
 from epropnp.training.overrides import key_and_text
 from epropnp.training.record import Status
 from epropnp.training.result import Metrics, TrialResult
-from sweeps.build_settings import SETTINGS as SETTINGS_OF_DATA
-from sweeps.build_settings import Build
+from sweeps.build_settings import KNOWN, Build
 
 NAME = "backbone"  # always shown
 WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
@@ -109,7 +108,7 @@ def _varying(rows: Sequence[Row]) -> list[str]:
         groups.setdefault((row.config.recipe, row.case), []).append(_settings(row))
     return [
         key
-        for key in (*flatten(TrialConfig()), *(setting.key for setting in SETTINGS_OF_DATA))
+        for key in (setting.key for setting in KNOWN)
         if key not in COVERED
         and any(len({str(values.get(key)) for values in group}) > 1 for group in groups.values())
     ]

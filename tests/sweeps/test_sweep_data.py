@@ -14,11 +14,12 @@ from mlflow import MlflowClient
 from epropnp.errors import UserError
 from epropnp.plain import flatten
 from epropnp.training.recipes import Recipe
+from epropnp.training.record import Record
 from sweeps.datasets import built
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
 from sweeps.space import Axis, Cell
-from sweeps.sweep import Outcome, run
+from sweeps.sweep import Outcome, _unchecked, run
 from sweeps.tracking.tracker import EXPERIMENT
 from tests.sweeps.cells import cells_of
 
@@ -122,6 +123,16 @@ def _check_params(folder: Path, wanted: dict[str, Cell]) -> None:
             "build.background_count": "4",
             "build.train": count,
         }
+
+
+def test_first_updates_are_tried_once_on_each_dataset(tiny: Recipe, tmp_path: Path) -> None:
+    asked = cells(tiny, Axis.of("build.train", [8, 16]), Axis.of("seed", [0, 1]))
+    sweep = open_sweep(tmp_path / "sizes")
+    planned = sweep.planned(asked, {cell.build: cell.build[-1] for cell in asked})
+    assert _unchecked(planned, {}) == planned[::2]
+    Record(status="waiting").write(sweep.prepare(planned[1]))
+    begun = {trial.name: trial for trial in sweep.trials()}
+    assert _unchecked(planned, begun) == [planned[2]]
 
 
 def test_settings_that_change_the_test_are_named_before_anything_is_trained(
