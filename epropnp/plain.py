@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from epropnp.errors import UserError, nearest
@@ -84,7 +85,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     return hint(value)
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
 
 
 def _convert_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

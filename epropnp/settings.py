@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 from epropnp.errors import UserError
+from epropnp.plain import without_none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,10 @@ class Setting:
     @property
     def choices(self) -> tuple[Any, ...]:
         """All values that it may have, where they are few."""
-        if self.hint is bool:
+        hint = without_none(self.hint)
+        if hint is bool:
             return ("yes", "no")
-        return typing.get_args(self.hint) if typing.get_origin(self.hint) is typing.Literal else ()
+        return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
 
     @property
     def limits(self) -> str:

@@ -8,6 +8,7 @@ from epropnp.errors import UserError
 from epropnp.training.identity import INCIDENTAL
 from epropnp.training.overrides import key_and_text, typed
 from epropnp.training.recipes import Recipe, small
+from sweeps.build_settings import is_fixed
 from sweeps.flags import SHORT, SweepConfig, flag_of
 from sweeps.space import CASE, OWN, RECIPE, Axis, Choice, Space, by_key, choice
 
@@ -106,10 +107,10 @@ def _check_unchanged(first: SweepConfig, later: SweepConfig) -> None:
     for key, text in now.items():
         if key not in INCIDENTAL and before.get(key) != text:
             had = f"{key}={before[key]}" if key in before else f"{key} as its recipe has it"
-            raise UserError(
-                f"the trials of this sweep have {had}: `--vary {key} {text}` adds trials with {text}, "
-                "beside those that are there"
-            )
+            advice = f"`--vary {key} {text}` adds trials with {text}, beside those that are there"
+            if is_fixed(key):
+                advice = "it decides what is tested, so that another value needs another sweep"
+            raise UserError(f"the trials of this sweep have {had}: {advice}")
 
 
 def _check_cases(cases: Sequence[Choice]) -> None:

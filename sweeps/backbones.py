@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
-from epropnp.training.overrides import override
 from epropnp.training.recipes import RECIPES, Recipe, small
 from sweeps.axes import doubles, merged, space_of
+from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from sweeps.space import Cell
 
 PROG = "python sweeps/backbones.py"
-STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
 CTRL_C = 130  # exit code, as shells have it
 
 
@@ -93,27 +92,45 @@ class Called:
 
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
-    require("a sweep", "sweeps", *(() if _is_built(called.config.data) else ("data",)))
+    from sweeps.datasets import build_config, check_not_built, completed, is_built, named
     from sweeps.space import fetch_weights, plan
 
+    require("a sweep", "sweeps", *(() if is_built(called.config.data) else ("data",)))
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
-    objects = _objects(config, recipe)
     found = plan(space)
+    check_not_built(config, found.cells)
+    base = build_config(config, recipe)
+    found = completed(found, base)
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
     folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
     if config.dry_run:
-        return dry_run(config, folder, found.cells, _place(config, recipe, objects, build_it=False))
+        return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(objects)}")
+    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+    places = _data(config, recipe, found.cells, console)
+    return _run(called, config, folder, found.cells, places, console)
+
+
+def _data(
+    config: SweepConfig, recipe: Recipe, cells: Sequence["Cell"], console: "Console"
+) -> dict[Build, str]:
+    """The places of all datasets, which are built where they are not there; says what is doubtful in them."""
+    from sweeps.datasets import built, warnings_of
+
+    places = {}
     started_s = time.perf_counter()
-    place = _place(config, recipe, objects)
-    data_s = time.perf_counter() - started_s
-    console.print(f"dataset: {place}  ({data_s:.1f} s)")
-    return _run(called, config, folder, found.cells, place, console)
+    for build, place in built(config, recipe, cells):
+        told = ", ".join((*build, f"{time.perf_counter() - started_s:.1f} s"))
+        console.print(f"dataset: {place}  ({told})")
+        for line in warnings_of(place):
+            console.print(line, style="yellow", highlight=False, markup=False)
+        places[build] = place
+        started_s = time.perf_counter()
+    return places
 
 
 def _run(
@@ -121,7 +138,7 @@ def _run(
     config: SweepConfig,
     folder: Path,
     cells: Sequence["Cell"],
-    place: str,
+    places: Mapping[Build, str],
     console: "Console",
 ) -> int:
     from sweeps import sweep
@@ -132,7 +149,7 @@ def _run(
     try:
         outcome = sweep.run(
             cells,
-            place,
+            places,
             folder,
             command=called.words,
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
@@ -154,7 +171,7 @@ def _run(
     return outcome.code
 
 
-def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], place: str) -> int:
+def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
     import torch
 
@@ -165,7 +182,7 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], place: s
     threads = max(cell.config.threads for cell in cells)
     gpus = torch.cuda.device_count()
     share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
-    table = forecast_table(forecast(cells, folder, place), share.at_once, f"sweep {folder.name}")
+    table = forecast_table(forecast(cells, folder, places), share.at_once, f"sweep {folder.name}")
     console = console_or_file()
     console.print(to_rich(table, console.width))
     return 0
@@ -200,14 +217,15 @@ def list_settings(called: Called, pattern: str) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
     from epropnp.evaluation.table import to_rich
     from epropnp.training.listing import settings_table
+    from sweeps.datasets import with_data
 
     config = called.config
     recipes = [RECIPES[name] for name in dict.fromkeys(config.recipe or ())]
-    configs = {each.name: (small(each) if config.small else each).first for each in recipes}
-    configs = configs or {"default": TrialConfig()}
-    shown = {title: override(base, config.settings) for title, base in configs.items()}
+    recipes = [small(each) if config.small else each for each in recipes]
+    shown = {each.name: with_data(each.first, config, each) for each in recipes}
     console = console_or_file()
-    console.print(to_rich(settings_table(shown, pattern), console.width))
+    table = settings_table(shown or {"default": with_data(TrialConfig(), config)}, pattern, LISTED)
+    console.print(to_rich(table, console.width))
     return 0
 
 
@@ -237,13 +255,6 @@ def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
     return folder
 
 
-def _objects(config: SweepConfig, recipe: Recipe) -> list[str]:
-    from pipelines.objects import resolve_objects
-
-    wanted = config.objects or recipe.objects
-    return list(wanted) if config.data else [info.name for info in resolve_objects(wanted)]
-
-
 def _recipe_of_this_machine(console: "Console") -> str:
     import torch
 
@@ -257,40 +268,6 @@ def _recipe_of_this_machine(console: "Console") -> str:
     )
     console.rule(style="yellow")
     return "quick"
-
-
-def _place(config: SweepConfig, recipe: Recipe, objects: Sequence[str], build_it: bool = True) -> str:
-    """Folder or URI of the dataset, which is built if it is not there and may be; else where it would be."""
-    from epropnp.data.reader import ArrowDataset
-    from epropnp.data.remote import is_uri
-
-    if config.data is not None and _is_built(config.data):
-        place = config.data if is_uri(config.data) else str(Path(config.data).resolve())
-        if config.objects is not None:
-            held = {model.name for model in ArrowDataset(place).objects.values()}
-            if held != set(objects):
-                raise UserError(f"--data: {place} holds {', '.join(sorted(held))}; leave --objects out")
-        return place
-    from pipelines.building.build import BuildConfig, build, dataset_path
-
-    build_config = BuildConfig(
-        objects=tuple(objects),
-        source=None if config.data is None else Path(config.data),
-        backgrounds=config.backgrounds,
-        train=STUDY_RENDERINGS if config.data else recipe.train,
-        validation=recipe.validation,
-        test=recipe.test,
-    )
-    found = build if build_it else dataset_path
-    return str(Path(found(build_config, config.datasets)).resolve())
-
-
-def _is_built(data: str | None) -> bool:
-    """Whether `--data` is a dataset, and no folder to build one from."""
-    from epropnp.data.remote import is_uri
-    from epropnp.data.schema import MANIFEST
-
-    return data is not None and (is_uri(data) or (Path(data) / MANIFEST).is_file())
 
 
 if __name__ == "__main__":

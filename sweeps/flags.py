@@ -10,9 +10,10 @@ import tyro
 
 from epropnp.command_line import Pattern, YesNo, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.training.overrides import check_once, key_and_text, read_settings
+from epropnp.training.overrides import check_once, key_and_text
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
+from sweeps.build_settings import check_common
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -49,6 +50,9 @@ Examples:
       any setting of the recipe: four trials of each backbone, and one setting for all of them
   python sweeps/backbones.py --case plain --case v2 model.weight_norm=v2 loss.mc=0.2
       settings that belong together, under a name
+  python sweeps/backbones.py --objects cat ape --vary build.train 100 1000 \\
+      --case clean build.occluders=none --case hidden build.occluders=ape,can
+      numbers of training images, with and without what hides the objects: four datasets, one test
   python sweeps/backbones.py --data data/lm --objects cat --backgrounds photographs
       the real LineMOD cat (BOP folder), rendered training images on photographs
   python sweeps/backbones.py --recipe paper --ray-address auto --out /shared/runs \\
@@ -77,9 +81,11 @@ class SweepConfig:
     small: bool = False
     """The method of the recipe at the size of `quick`: small networks and images, one object, few epochs."""
     set: Settings = ()
-    """Change settings of every trial, by the dotted names that MLflow shows: `optim.lr=1e-3`."""
+    """Change settings of every trial, by the dotted names that MLflow shows: `optim.lr=1e-3`,
+    `build.train=500`."""
     vary: Vary = ()
-    """Compare values of any setting: `--vary optim.lr 1e-3 3e-3`; several times for several settings."""
+    """Compare values of any setting: `--vary optim.lr 1e-3 3e-3`; several times for several settings. Each
+    value of a setting of the data, such as `--vary build.train 100 1000`, is a dataset of its own."""
     case: Cases = ()
     """Compare settings that belong together, under a name: `--case lc loss.mc=0 loss.deriv_t=1`; several
     times."""
@@ -128,8 +134,8 @@ class SweepConfig:
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None
     """Only print the timm models whose names match a wildcard, such as `'conv*'`."""
     list_settings: Pattern = None
-    """Only print a trial's settings, or those that match a wildcard, such as `'optim.*'`: what the recipes
-    say (else the defaults), ranges and help."""
+    """Only print a trial's settings, those of a group, such as `build`, or those that match a wildcard, such
+    as `'optim.l*'`: what the recipes say (else the defaults), ranges and help."""
 
     @property
     def settings(self) -> list[str]:
@@ -153,7 +159,7 @@ def check_flags(config: SweepConfig) -> None:
         if name not in RECIPES:
             listed = ", ".join(RECIPES)
             raise UserError(f"--recipe: unknown recipe '{name}'{nearest(name, RECIPES)}; recipes: {listed}")
-    read_settings(config.settings)
+    check_common(config.settings)
     _check_set(config)
     if config.objects is not None and (config.data is None or not any(config.objects)):
         resolve_objects([name for name in config.objects if name.strip()])  # else the folder has its own
@@ -194,4 +200,6 @@ def _check_set(config: SweepConfig) -> None:
         key, _ = key_and_text(setting)
         if key in SHORT.values():
             raise UserError(f"--set: {key} tells the trials of a sweep apart; use {flag_of(key)}")
+        if key == "build.backgrounds" and config.backgrounds is not None:
+            raise UserError(f"--set: {key} is what --backgrounds gives: give it once")
     check_once("--set", config.settings)

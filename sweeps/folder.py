@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import STOP_FILE
 from epropnp.training.identity import trial_hash
 from epropnp.training.record import CONFIG_FILE, config_note, write_config
+from sweeps.build_settings import Build
 from sweeps.search.search import Planned
 from sweeps.space import Cell
 from sweeps.trial import Note, Trial, read, read_note
@@ -57,30 +58,40 @@ class Sweep:
         """All that were begun, as their folders tell. UserError where one is damaged."""
         return (read(folder) for folder in self._folders())
 
-    def planned(self, cells: Iterable[Cell], dataset_id: str) -> list[Planned]:
-        """The cells as trials of this sweep: one that was begun before keeps its name.
+    def planned(self, cells: Sequence[Cell], dataset_id: str | Mapping[Build, str]) -> list[Planned]:
+        """The cells as trials of this sweep, each once: one that was begun before keeps its name.
+
+        Args:
+            cells: what to train.
+            dataset_id: on what; where cells differ in the settings of their data, by these.
 
         Raises:
             UserError: a trial was begun on another dataset, or its note is damaged.
         """
+        ids = {cell.build: dataset_id for cell in cells} if isinstance(dataset_id, str) else dataset_id
         notes = {folder.name: read_note(folder) for folder in self._folders()}
         for name, note in notes.items():
-            if note.dataset_id != dataset_id:
+            if note.dataset_id not in ids.values():
+                now = " or ".join(dict.fromkeys(ids.values()))
                 raise UserError(
                     f"{self.trial_folder(name)}: this trial was started with dataset {note.dataset_id}, and "
-                    f"now it is {dataset_id}; give the same flags to resume it, or start a new sweep with "
+                    f"now it is {now}; give the same flags to resume it, or start a new sweep with "
                     "another --name"
                 )
-        return [
-            Planned(name=_named(notes, cell.config, dataset_id), config=cell.config, case=cell.case)
-            for cell in cells
-        ]
+        found: dict[str, Planned] = {}
+        for cell in cells:
+            own = ids[cell.build]
+            name = _named(notes, cell.config, own)
+            trial = Planned(name=name, config=cell.config, dataset_id=own, case=cell.case, build=cell.build)
+            found.setdefault(name, trial)  # other settings may have made the same data
+        return list(found.values())
 
-    def prepare(self, trial: Planned, dataset_id: str) -> Path:
+    def prepare(self, trial: Planned) -> Path:
         """Make a trial's folder, which says what is trained in it. UserError where it cannot be written."""
         folder = self.trial_folder(trial.name)
         if not (folder / CONFIG_FILE).is_file():
-            write_config(folder, config_note(trial.config, dataset_id))
+            built = {"build": list(trial.build)} if trial.build else {}
+            write_config(folder, config_note(trial.config, trial.dataset_id) | built)
         return folder
 
     def write(self) -> None:

@@ -6,7 +6,7 @@ folder; several trials at once are taken to share the machine as they did then.
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from epropnp.data.schema import MANIFEST
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Column, Layout, Table
 from epropnp.training.config import TrialConfig
+from sweeps.build_settings import Build
 from sweeps.describe import describe
 from sweeps.folder import SWEEP_FILE, open_sweep
 from sweeps.results.read import labels_of
@@ -49,19 +50,19 @@ class Forecast:
     disk_bytes: int
 
 
-def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
+def forecast(cells: Sequence[Cell], folder: Path, places: Mapping[Build, str]) -> list[Forecast]:
     """Look ahead; nothing is built or trained.
 
     Args:
         cells: of the sweep.
         folder: of the sweep, which may not be there yet.
-        place: folder or URI of the dataset, which may not be built yet.
+        places: by settings of the data, folder or URI of each dataset, which may not be built yet.
     """
-    dataset_id = _dataset_id(place)
+    ids = {build: _dataset_id(place) for build, place in places.items()}
     sweep = open_sweep(folder)
     known = {trial.name: trial for trial in sweep.trials()}
-    planned = sweep.planned(cells, dataset_id)
-    recorded = _recorded(folder.parent, dataset_id)
+    planned = sweep.planned(cells, ids)
+    recorded = _recorded(folder.parent)
     settings = list(dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells))
     sizes = {setting: row.parameters for setting, row in zip(settings, describe(settings), strict=True)}
     names = labels_of(planned)
@@ -71,7 +72,8 @@ def forecast(cells: Sequence[Cell], folder: Path, place: str) -> list[Forecast]:
         history = before.history if before else ()
         final = before is not None and before.status in FINAL
         left = 0 if final else config.optim.epochs - max(0, len(history) - 1)
-        speeds = [_seconds_per_epoch(each) for each in recorded if _alike(each.config, config)]
+        alike = [each for each in recorded if each.dataset_id == trial.dataset_id]
+        speeds = [_seconds_per_epoch(each) for each in alike if _alike(each.config, config)]
         needed = 0 if final or history else _disk(sizes[dataclasses.replace(config, seed=0)], config)
         found.append(
             Forecast(
@@ -132,15 +134,15 @@ def _dataset_id(place: str) -> str:
     return str(read_manifest(Path(place))["dataset_id"]) if built else Path(place).name
 
 
-def _recorded(out: Path, dataset_id: str) -> list[Trial]:
-    """Trials on the dataset, of any sweep of a working folder, that have done an epoch; damaged are not."""
+def _recorded(out: Path) -> list[Trial]:
+    """Trials of any sweep of a working folder that have done an epoch; damaged are not."""
     found = []
     for file in out.glob(f"*/{SWEEP_FILE}"):
         try:
             trials = list(open_sweep(file.parent).trials())
         except UserError:
             continue
-        found += [each for each in trials if each.dataset_id == dataset_id and len(each.history) > 1]
+        found += [each for each in trials if len(each.history) > 1]
     return found
 
 

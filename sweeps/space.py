@@ -1,7 +1,7 @@
 """What a sweep compares: axes, each a list of named overrides, and the cells that they make of its recipes.
 
-A cell is the config of one trial. Every name and every pair of backbone and head is checked here, before
-anything is built or started.
+A cell is the config of one trial with the settings of its data. Every name and every pair of backbone and
+head is checked here, before anything is built or started.
 """
 
 import dataclasses
@@ -12,8 +12,9 @@ from itertools import product
 from epropnp.errors import UserError, nearest
 from epropnp.models.config import HEAD_NAMES, checked_head
 from epropnp.training.config import TrialConfig
-from epropnp.training.overrides import key_and_text, override, read_settings, typed
+from epropnp.training.overrides import key_and_text, override, typed
 from epropnp.training.recipes import Recipe, study_head
+from sweeps.build_settings import Build, check_common, check_varied, taken_apart
 
 STUDY = "study"  # in the place of a head: the one that the study gave the backbone
 HEAD_CHOICES = (STUDY, *HEAD_NAMES)
@@ -68,10 +69,17 @@ class Space:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One trial to be: its config, seed included, and the case that it is of, if there are cases."""
+    """One trial to be.
+
+    Attributes:
+        config: seed included.
+        case: that it is of, if there are cases.
+        build: settings of its data.
+    """
 
     config: TrialConfig
     case: str | None = None
+    build: Build = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +98,18 @@ def plan(space: Space) -> Plan:
             pair of backbone and head that does not, a setting that is given in two ways.
     """
     _check_axes(space)
-    cells: dict[TrialConfig, Cell] = {}
-    told: dict[TrialConfig, dict[str, str]] = {}
+    cells: dict[tuple[TrialConfig, Build], Cell] = {}
+    told: dict[tuple[TrialConfig, Build], dict[str, str]] = {}
     merged: list[str] = []
     for recipe in space.recipes:
         for settings, case in _combinations(recipe, space.axes):
-            config = _config(recipe, space.settings, settings)
-            if config not in cells:
-                cells[config], told[config] = Cell(config=config, case=case), settings
-            elif settings != told[config]:
-                merged.append(_double(settings, told[config]))
-    _check_networks(list(cells))
+            cell = _cell(recipe, space.settings, settings, case)
+            trained = cell.config, cell.build
+            if trained not in cells:
+                cells[trained], told[trained] = cell, settings
+            elif settings != told[trained]:
+                merged.append(_double(settings, told[trained]))
+    _check_networks([config for config, _ in cells])
     return Plan(cells=tuple(cells.values()), merged=merged)
 
 
@@ -146,13 +155,15 @@ def _choices(recipe: Recipe, name: str, choices: Sequence[Choice]) -> list[Choic
     return list(dict.fromkeys(expanded))
 
 
-def _config(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str]) -> TrialConfig:
+def _cell(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str], case: str | None) -> Cell:
     head = settings[HEAD]
     others = [f"{key}={text}" for key, text in settings.items() if key != HEAD]
-    config = override(recipe.base, [*common, *others])
+    own, build = taken_apart([*common, *others])
+    config = override(recipe.base, own)
     model = config.model
     head = checked_head(study_head(model.backbone) if head == STUDY else head)
-    return dataclasses.replace(config, model=recipe.network(dataclasses.replace(model, head=head)))
+    model = recipe.network(dataclasses.replace(model, head=head))
+    return Cell(config=dataclasses.replace(config, model=model), case=case, build=build)
 
 
 def _double(settings: Mapping[str, str], kept: Mapping[str, str]) -> str:
@@ -163,9 +174,9 @@ def _double(settings: Mapping[str, str], kept: Mapping[str, str]) -> str:
 
 
 def _check_axes(space: Space) -> None:
-    """UserError where a setting is not known, or varied and fixed at the same time."""
+    """UserError where a setting is not known, not to be varied, or varied and fixed at the same time."""
     common = by_key(space.settings)
-    read_settings(space.settings)
+    check_common(space.settings)
     varied = {axis.name for axis in space.axes if axis.name != CASE}
     for axis in space.axes:
         for each in axis.choices:
@@ -181,7 +192,7 @@ def _check_axes(space: Space) -> None:
                 listed = ", ".join(HEAD_CHOICES)
                 raise UserError(f"unknown head '{head}'{nearest(head, HEAD_CHOICES)}; heads: {listed}")
             try:
-                read_settings([f"{key}={text}" for key, text in found.items()])
+                check_varied([f"{key}={text}" for key, text in found.items()])
             except UserError as error:
                 raise UserError(f"{where}: {error}") from None
 

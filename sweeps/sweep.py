@@ -1,4 +1,4 @@
-"""A sweep as a function: cells and a dataset in; trained trials, tables and MLflow's record out.
+"""A sweep as a function: cells and datasets in; trained trials, tables and MLflow's record out.
 
     space = Space(recipes=[quick()], axes=[Axis.of("optim.lr", [1e-3, 3e-3]), Axis.of("seed", [0, 1])])
     outcome = run(plan(space).cells, "data/0123456789ab", Path("runs/rates"))
@@ -17,12 +17,13 @@ from typing import Any
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
-from epropnp.data.remote import is_uri
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
+from sweeps.build_settings import Build
 from sweeps.folder import Sweep, open_sweep
+from sweeps.places import by_build, check_one_test
 from sweeps.results.pictures import draw_missing
 from sweeps.results.read import labels_of
 from sweeps.results.report import Report, report
@@ -31,7 +32,7 @@ from sweeps.running.progress import SweepProgress
 from sweeps.running.signals import INTERRUPTED, TerminatedError, handled
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
-from sweeps.space import Cell
+from sweeps.space import Cell, by_key
 from sweeps.tracking.listener import Tracking
 from sweeps.tracking.tracker import PARENT, Tracker, tracker_of
 from sweeps.trial import Trial, read
@@ -65,7 +66,7 @@ class Outcome:
 
 def run(
     cells: Sequence[Cell],
-    dataset: Path | str,
+    dataset: Path | str | Mapping[Build, Path | str],
     folder: Path,
     *,
     command: Sequence[str] = (),
@@ -80,7 +81,8 @@ def run(
 
     Args:
         cells: what to train.
-        dataset: folder or URI of a built one; every byte of it is checked.
+        dataset: folder or URI of a built one, or of several by settings of the data, `Cell.build`; every byte
+            is checked.
         folder: of the sweep, by whose name it is called.
         command: words of the command line, for a later one that goes on.
         tracking_uri: of MLflow; None: a database beside the folder.
@@ -91,23 +93,26 @@ def run(
         console: for progress; None: silent.
 
     Raises:
-        UserError: an unusable dataset, a folder that is of trials on another one or cannot be written, a
-            cluster that is not there.
+        UserError: an unusable dataset, several with other tests, a folder that is of trials on another one or
+            cannot be written, a cluster that is not there.
     """
     set_environment(address)
-    data = ArrowDataset.verified(dataset)
+    places = by_build(dataset, cells)
+    data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+    check_one_test(data)
+    ids = {build: each.dataset_id for build, each in data.items()}
     sweep = open_sweep(folder.resolve()).with_command(command)
-    trials = sweep.planned(cells, data.dataset_id)
+    trials = sweep.planned(cells, ids)
     sweep.write()
     sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
     tracker = tracker_of(sweep, tracking_uri)
     tracker.connect()
-    tracker.start(PARENT, {"dataset_id": data.dataset_id, **(params or {})})
-    place = str(dataset) if is_uri(dataset) else str(Path(dataset).resolve())
+    tracker.start(PARENT, {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})})
+    by_id = {each.dataset_id: each for each in data.values()}
     try:
-        job = _Job(sweep, trials, place, data, tracker, console or Console(quiet=True))
+        job = _Job(sweep, trials, places, by_id, tracker, console or Console(quiet=True))
         interrupted = job.train(at_once, address, check)
-        found = report(sweep, trials, data)
+        found = report(sweep, trials, by_id)
     except BaseException:
         tracker.finish(PARENT, "KILLED")
         raise
@@ -126,14 +131,14 @@ class _Job:
         self,
         sweep: Sweep,
         trials: Sequence[Planned],
-        place: str,
-        dataset: ArrowDataset,
+        places: Mapping[Build, str],
+        datasets: Mapping[str, ArrowDataset],
         tracker: Tracker,
         console: Console,
     ) -> None:
-        self.sweep, self.trials, self.place, self.dataset = sweep, trials, place, dataset
+        self.sweep, self.trials, self.places, self.datasets = sweep, trials, places, datasets
         self.console = console
-        params = {trial.name: flatten(trial.config) for trial in trials}
+        params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
 
     def train(self, at_once: int | None, address: str | None, check: bool | None) -> str | None:
@@ -191,8 +196,8 @@ class _Job:
         with progress:
             run_trials(
                 search,
-                self._prepare,
-                self.place,
+                self.sweep.prepare,
+                lambda trial: self.places[trial.build],
                 stop_file=self.sweep.stop_file,
                 storage=self.sweep.folder / "ray",
                 share=share,
@@ -201,14 +206,11 @@ class _Job:
                 updates=updates,
             )
 
-    def _prepare(self, trial: Planned) -> Path:
-        return self.sweep.prepare(trial, self.dataset.dataset_id)
-
     def _record_again(self, trial: Trial) -> None:
         """What a killed driver may not have told MLflow of a trial that had ended."""
         if trial.status in FINAL:
             if trial.status == "finished":
-                draw_missing(self.sweep.trial_folder(trial.name), self.dataset)
+                draw_missing(self.sweep.trial_folder(trial.name), self.datasets[trial.dataset_id])
             self.tracking.ended(trial)
 
     def _interrupt(self, signal: str) -> None:
@@ -224,9 +226,13 @@ def _status(trial: Trial | None) -> Status:
 
 def _unchecked(pending: Sequence[Planned], known: Mapping[str, Trial]) -> list[Planned]:
     """One trial of each setting of which none has got anywhere yet."""
-    begun = {trial.config for trial in known.values() if trial.status != "failed"}
-    settings = {dataclasses.replace(config, seed=0) for config in begun}
-    found: dict[TrialConfig, Planned] = {}
+    begun = {_setting(trial) for trial in known.values() if trial.status != "failed"}
+    found: dict[tuple[TrialConfig, str], Planned] = {}
     for trial in pending:
-        found.setdefault(dataclasses.replace(trial.config, seed=0), trial)
-    return [trial for setting, trial in found.items() if setting not in settings]
+        found.setdefault(_setting(trial), trial)
+    return [trial for setting, trial in found.items() if setting not in begun]
+
+
+def _setting(trial: Planned | Trial) -> tuple[TrialConfig, str]:
+    """All but the seed: config and dataset."""
+    return dataclasses.replace(trial.config, seed=0), trial.dataset_id

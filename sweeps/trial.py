@@ -15,6 +15,7 @@ from epropnp.training.halt import STOP_FILE, stop_reason
 from epropnp.training.identity import identity, trial_hash
 from epropnp.training.record import CONFIG_FILE, Record, Status, interrupted
 from epropnp.training.result import Metrics, TrialResult
+from sweeps.build_settings import Build
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
@@ -35,6 +36,7 @@ class Trial:
         result: of a finished trial.
         record: all of `status.json`, or None.
         missing: what an older version has not written, in one line, or None.
+        build: settings of its data.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Trial:
     result: TrialResult | None
     record: Record | None
     missing: str | None
+    build: Build = ()
 
 
 def read(folder: Path) -> Trial:
@@ -70,6 +73,7 @@ def read(folder: Path) -> Trial:
         if record
         else f"{folder.name}: no status.json, as in older versions; its status is "
         "inferred, and history, times, host and versions are unknown",
+        build=note.build,
     )
 
 
@@ -113,11 +117,19 @@ def one_line(error: BaseException | str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What `trial.json` says: settings as they were stored, dataset and, but for older versions, the hash."""
+    """What `trial.json` says.
+
+    Attributes:
+        stored: settings as they were stored.
+        dataset_id: what is trained on.
+        hash: but for older versions.
+        build: settings of the data.
+    """
 
     stored: dict[str, Any]
     dataset_id: str
     hash: str | None
+    build: Build
 
     def config(self, wanted: TrialConfig | None = None) -> TrialConfig:
         """The settings; where an older version stored them, in the terms of a config that may be the same."""
@@ -137,7 +149,8 @@ def read_note(folder: Path) -> Note:
         values = json.loads(file.read_text())
         # The version before had no `settings`, and counted all of the config in its hash.
         digits = values["hash"] if "settings" in values else None
-        note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits)
+        build = tuple(map(str, values.get("build", ())))
+        note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits, build=build)
         note.config()
     except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error

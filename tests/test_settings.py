@@ -35,6 +35,14 @@ class Outer:
     size = 3
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optional:
+    """Settings that may be absent, of which there are few values."""
+
+    choice: Literal["one", "two"] | None = None
+    switch: bool | None = None
+
+
 SETTINGS = {setting.key: setting for setting in settings_of(Outer)}
 
 
@@ -65,6 +73,7 @@ def test_limits_are_the_range_or_the_choices_in_words() -> None:
         "choice": "one, two",
         "pairs": "above -1",
     }
+    assert [each.limits for each in settings_of(Optional)] == ["one, two, or none", "yes, no, or none"]
 
 
 @pytest.mark.parametrize(

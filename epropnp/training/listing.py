@@ -1,8 +1,9 @@
-"""What can be set: key, value, range and help of the settings whose keys match a wildcard."""
+"""What can be set: key, value, range and help of the settings of a group, or whose keys match a wildcard."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 from epropnp.errors import UserError, nearest
 from epropnp.evaluation.table import Column, Table
@@ -11,24 +12,35 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import suggestion, typed
 
 
-def settings_table(configs: Mapping[str, TrialConfig], pattern: str) -> Table:
+def settings_table(
+    configs: Mapping[str, Any], pattern: str, settings: Sequence[Setting] | None = None
+) -> Table:
     """The settings that match, with the value that each config gives them under its title.
+
+    Args:
+        configs: by title.
+        pattern: a wildcard such as `optim.l*`, or a group such as `optim`.
+        settings: that the configs have; None: those of a trial.
 
     Raises:
         UserError: none matches; names the nearest.
     """
     rows = []
-    for setting in matching(pattern):
+    for setting in matching(pattern, settings):
         values = [typed(attrgetter(setting.key)(config)) for config in configs.values()]
         rows.append([setting.key, *values, setting.limits, setting.help])
     columns = [Column("setting", one_line=0), *map(Column, (*configs, "range", "help"))]
     return Table(columns=columns, rows=rows)
 
 
-def matching(pattern: str) -> list[Setting]:
-    """The settings whose keys match a wildcard; UserError, naming the nearest, if there are none."""
-    settings = settings_of(TrialConfig)
-    found = [setting for setting in settings if fnmatch.fnmatchcase(setting.key, pattern)]
+def matching(pattern: str, settings: Sequence[Setting] | None = None) -> list[Setting]:
+    """The settings that `settings_table` shows; UserError, naming the nearest, if there are none."""
+    settings = settings or settings_of(TrialConfig)
+    found = [
+        setting
+        for setting in settings
+        if fnmatch.fnmatchcase(setting.key, pattern) or setting.key.startswith(f"{pattern}.")
+    ]
     if found:
         return found
     keys = [setting.key for setting in settings]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from epropnp.errors import UserError, nearest
 from epropnp.plain import convert, from_dict, to_dict, without_none
-from epropnp.settings import settings_of
+from epropnp.settings import Setting, settings_of
 from epropnp.training.config import TrialConfig
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
@@ -17,7 +17,7 @@ def override(config: TrialConfig, settings: Sequence[str]) -> TrialConfig:
     """Apply settings in their order; what a value may look like follows from the setting's type.
 
     Numbers and texts are written as they are, switches as `yes` or `no`, lists with commas (`10,20`), pairs
-    with a colon (`name:0.1`), the absence of a value as `none`.
+    with a colon (`name:0.1`), the absence of a value as `none`, which of lists is the empty one.
 
     Args:
         config: what to start from; it stays as it is.
@@ -37,22 +37,27 @@ def override(config: TrialConfig, settings: Sequence[str]) -> TrialConfig:
     return from_dict(TrialConfig, values)
 
 
-def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+def read_settings(settings: Iterable[str], known: Iterable[Setting] | None = None) -> dict[str, Any]:
     """The values of `KEY=VALUE` settings; each fits its setting, whatever they are to be applied to.
+
+    Args:
+        settings: as of `override`.
+        known: what there is to set; None: what a trial's config has.
 
     Raises:
         UserError: as `override`.
     """
-    known = {setting.key: setting for setting in settings_of(TrialConfig)}
+    by_key = {setting.key: setting for setting in known or settings_of(TrialConfig)}
     values: dict[str, Any] = {}
     for given in settings:
         key, equals, text = (part.strip() for part in given.partition("="))
         if not equals:
             raise UserError(f"'{given}' is not KEY=VALUE, such as optim.lr=1e-3")
-        if key not in known:
-            raise UserError(f"unknown setting '{key}'{suggestion(key, known)}")
-        values[key] = convert(known[key].hint, _plain(known[key].hint, text), f"config.{key}")
-        known[key].check(values[key])
+        if key not in by_key:
+            raise UserError(f"unknown setting '{key}'{suggestion(key, by_key)}")
+        hint = by_key[key].hint
+        values[key] = convert(hint, _plain(hint, text), f"config.{key}")
+        by_key[key].check(values[key])
     return values
 
 
@@ -96,9 +101,9 @@ def _plain(hint: Any, text: str) -> Any:
     """The value that a text stands for, or the text itself, which `from_dict` then refuses."""
     bare, arguments = without_none(hint), typing.get_args(hint)
     if bare is not hint:
-        return None if text.lower() == "none" else _plain(bare, text)
+        return _plain(bare, text) if _is_list(bare) or text.lower() != "none" else None
     if typing.get_origin(hint) is tuple:
-        return _plain_list(arguments, text)
+        return [] if _is_list(hint) and text.lower() == "none" else _plain_list(arguments, text, ",")
     if typing.get_origin(hint) is Literal:
         return next((option for option in arguments if str(option) == text), text)
     if hint is bool:
@@ -107,14 +112,22 @@ def _plain(hint: Any, text: str) -> Any:
         value = hint(text)
     except ValueError:
         return text
-    return value if hint is str or math.isfinite(value) else text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _plain_list(hints: tuple[Any, ...], text: str) -> list[Any]:
-    several = hints[-1] is Ellipsis
-    parts = [part.strip() for part in text.split("," if several else ":")] if text else []
-    if several:
+def _is_list(hint: Any) -> bool:
+    return typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is Ellipsis
+
+
+def _plain_list(hints: tuple[Any, ...], text: str, separator: str) -> list[Any]:
+    parts = [part.strip() for part in text.split(separator)] if text else []
+    if hints[-1] is Ellipsis:
         hints = hints[:1] * len(parts)
     if len(hints) != len(parts):
         return parts
-    return [_plain(hint, part) for hint, part in zip(hints, parts, strict=True)]
+    return [
+        _plain_list(typing.get_args(hint), part, ":")
+        if typing.get_origin(hint) is tuple
+        else _plain(hint, part)
+        for hint, part in zip(hints, parts, strict=True)
+    ]

@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 import tyro
 
 from epropnp.command_line import shown_as
+from epropnp.settings import Range
+from pipelines.standins import MIN_RESOLUTION
 
 Folder = Annotated[Path | None, shown_as("FOLDER")]
 File = Annotated[Path | None, shown_as("FILE")]
+Count = Annotated[int, Range(least=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +33,13 @@ class BuildConfig:
     backgrounds: Folder = None
     """A folder of photographs, such as Pascal VOC's, for training images; procedural pictures without one, as
     behind renderings for validation and test always."""
-    train: int = 1000
+    train: Count = 1000
     """Renderings per object for training."""
-    validation: int = 100
+    validation: Count = 100
     """Renderings per object for validation, where no real frames validate."""
-    test: int = 200
+    test: Count = 200
     """Renderings per object for the test, where no real frames test."""
-    seed: int = 0
+    seed: Count = 0
     """Of views, looks, backgrounds, and of the real frames that are set aside for validation."""
     camera: File = None
     """The renderings' camera: JSON with fx, fy, cx, cy (as BOP's camera.json) or K, and width and height.
@@ -50,9 +53,9 @@ class BuildConfig:
     distances and camera of LineMOD, unless their frames have another camera or these flags say otherwise."""
     mesh_unit: Literal["mm", "m"] = "mm"
     """Of meshes without a data set; BOP has millimetres."""
-    mesh_resolution: int = 96
+    mesh_resolution: Annotated[int, Range(least=MIN_RESOLUTION)] = 96
     """Grid cells along a stand-in's longest side."""
-    background_count: int = 256
+    background_count: Annotated[int, Range(least=1)] = 256
     """Background pictures kept in the dataset."""
     occluders: Annotated[tuple[str, ...] | None, shown_as("NAME ...")] = None
     """Objects that may hide a part of a rendered training image's. Default: the dataset's other objects;

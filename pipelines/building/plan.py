@@ -12,6 +12,7 @@ from typing import Any
 from epropnp.data import crop
 from epropnp.data.schema import SCHEMA_VERSION, SPLITS
 from epropnp.errors import UserError
+from epropnp.settings import settings_of
 from pipelines import rendering
 from pipelines.building.config import BuildConfig
 from pipelines.building.sources import Source, StandinSource, digest, files_digest, open_source
@@ -20,7 +21,6 @@ from pipelines.objects import ObjectInfo, resolve_objects
 from pipelines.readers.frames import RealFrames
 from pipelines.rendering.backgrounds import choose_photographs
 from pipelines.rendering.views import Views
-from pipelines.standins.build import MIN_RESOLUTION
 
 WORK_FOLDER = ".build"  # below the folder of datasets: what is not finished
 
@@ -168,11 +168,10 @@ def _resolve(names: Sequence[str], table: Mapping[str, ObjectInfo]) -> tuple[Obj
 
 
 def _check_numbers(config: BuildConfig) -> None:
-    bounds = {"train": 0, "validation": 0, "test": 0, "seed": 0}
-    bounds |= {"mesh_resolution": MIN_RESOLUTION, "background_count": 1}
-    for name, low in bounds.items():
-        if getattr(config, name) < low:
-            raise UserError(f"{name} is {getattr(config, name)}, it must be at least {low}")
+    for setting in settings_of(BuildConfig):
+        value = getattr(config, setting.key)
+        if setting.range is not None and value not in setting.range:
+            raise UserError(f"{setting.key} is {value}, it must be {setting.range}")
     if config.source is None and not any((config.train, config.validation, config.test)):
         raise UserError("nothing to build: train, validation and test are all 0")
 

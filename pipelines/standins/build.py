@@ -19,11 +19,11 @@ from skimage.measure import marching_cubes
 from epropnp.errors import UserError
 from pipelines.objects import STUDY_OBJECTS, ObjectInfo, resolve_objects
 from pipelines.rendering.mesh import Mesh, vertex_normals
+from pipelines.standins import MIN_RESOLUTION
 from pipelines.standins.materials import Part, weathered
 from pipelines.standins.sdf import Shape
 from pipelines.standins.shapes import SHAPES
 
-MIN_RESOLUTION = 24
 _PADDING = 2  # grid cells of empty space around the object
 _FAR = 9.0  # distance written where no piece was sampled
 _CRUMB = 2e-3  # components below this fraction of the largest one's volume are dropped

@@ -11,8 +11,10 @@ from epropnp.evaluation.table import Cell, Column, cell_text, yes_no
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
+from epropnp.training.overrides import key_and_text
 from epropnp.training.record import Status
 from epropnp.training.result import Metrics, TrialResult
+from sweeps.build_settings import KNOWN, Build
 
 NAME = "backbone"  # always shown
 WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
@@ -27,6 +29,7 @@ class Row:
     Attributes:
         name, config, dataset_id, status, reason, history, result: of the trial.
         case: that it is of, where a sweep compares cases.
+        build: settings of its data.
         scores: on the test split, of a finished one.
     """
 
@@ -38,6 +41,7 @@ class Row:
     history: Sequence[Metrics] = ()
     result: TrialResult | None = None
     case: str | None = None
+    build: Build = ()
     scores: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
@@ -101,22 +105,26 @@ def _varying(rows: Sequence[Row]) -> list[str]:
     """Dotted settings that differ between rows of one recipe and case."""
     groups: dict[tuple[str, str | None], list[Mapping[str, Cell]]] = {}
     for row in rows:
-        groups.setdefault((row.config.recipe, row.case), []).append(_flat(row.config))
+        groups.setdefault((row.config.recipe, row.case), []).append(_settings(row))
     return [
         key
-        for key in flatten(TrialConfig())
+        for key in (setting.key for setting in KNOWN)
         if key not in COVERED
         and any(len({str(values.get(key)) for values in group}) > 1 for group in groups.values())
     ]
 
 
 def _column(key: str) -> TrialColumn:
-    return TrialColumn(key, lambda row: _flat(row.config)[key], folds=True)
+    return TrialColumn(key, lambda row: _settings(row).get(key), folds=True)
+
+
+def _settings(row: Row) -> Mapping[str, Cell]:
+    return _flat(row.config, row.build)
 
 
 @functools.lru_cache(maxsize=1024)  # asked for by every column, of the same trials again and again
-def _flat(config: TrialConfig) -> Mapping[str, Cell]:
-    return flatten(config)
+def _flat(config: TrialConfig, build: Build) -> Mapping[str, Cell]:
+    return flatten(config) | dict(map(key_and_text, build))
 
 
 def _distinct(column: TrialColumn, rows: Sequence[Row]) -> TrialColumn:

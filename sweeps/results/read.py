@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sweeps.build_settings import Build
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row, labels
 from sweeps.search.search import Planned
@@ -10,27 +11,26 @@ from sweeps.trial import Trial
 RANKS = {"finished": 0, "stopped": 1}  # others stand below these
 
 
-def read_rows(sweep: Sweep, planned: Sequence[Planned], dataset_id: str) -> list[Row]:
+def read_rows(sweep: Sweep, planned: Sequence[Planned]) -> list[Row]:
     """One row per trial: what is finished, then what was stopped, then what failed or waits.
 
     Args:
         sweep: whose folders are read.
         planned: its trials in their order; others that it has, of an earlier plan, come after them.
-        dataset_id: that they are trained on.
 
     Raises:
         UserError: a folder is damaged.
     """
     known = {trial.name: trial for trial in sweep.trials()}
     rows = [
-        _row(known.pop(trial.name), trial.case) if trial.name in known else _not_begun(trial, dataset_id)
+        _row(known.pop(trial.name), trial.case, trial.build) if trial.name in known else _not_begun(trial)
         for trial in planned
     ]
-    rows += [_row(trial, None) for trial in known.values()]
+    rows += [_row(trial, None, trial.build) for trial in known.values()]
     return sorted(rows, key=lambda row: RANKS.get(row.status, len(RANKS)))
 
 
-def _row(trial: Trial, case: str | None) -> Row:
+def _row(trial: Trial, case: str | None, build: Build) -> Row:
     return Row(
         name=trial.name,
         config=trial.config,
@@ -40,13 +40,21 @@ def _row(trial: Trial, case: str | None) -> Row:
         history=trial.history,
         result=trial.result,
         case=case,
+        build=build,
     )
 
 
-def _not_begun(trial: Planned, dataset_id: str) -> Row:
-    return Row(name=trial.name, config=trial.config, dataset_id=dataset_id, status="waiting", case=trial.case)
+def _not_begun(trial: Planned) -> Row:
+    return Row(
+        name=trial.name,
+        config=trial.config,
+        dataset_id=trial.dataset_id,
+        status="waiting",
+        case=trial.case,
+        build=trial.build,
+    )
 
 
 def labels_of(planned: Sequence[Planned]) -> dict[str, str]:
     """By name, what tells each of these trials from the others."""
-    return labels([_not_begun(trial, dataset_id="") for trial in planned])
+    return labels([_not_begun(trial) for trial in planned])

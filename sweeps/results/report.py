@@ -1,7 +1,7 @@
 """What a sweep leaves behind: the answer, the table, the curves."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +46,20 @@ class Report:
     files: Sequence[Path]
 
 
-def report(sweep: Sweep, planned: Sequence[Planned], dataset: ArrowDataset) -> Report:
+def report(sweep: Sweep, planned: Sequence[Planned], datasets: Mapping[str, ArrowDataset]) -> Report:
     """Score the trials and write the files of a sweep.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
         planned: its trials in their order; others of its folder, of an earlier plan, come after them.
-        dataset: that the trials were tested on.
+        datasets: by id, those that the trials were trained and tested on.
 
     Raises:
         UserError: a trial's predictions cannot be read, or are of other images than the rest.
     """
-    rows = read_rows(sweep, planned, dataset.dataset_id)
+    rows = read_rows(sweep, planned)
     finished = [row for row in rows if row.result is not None]
-    images = {row.name: _images(sweep.trial_folder(row.name), dataset) for row in finished}
+    images = {row.name: _images(sweep.trial_folder(row.name), datasets[row.dataset_id]) for row in finished}
     rows = [_scored(row, images[row.name]) if row.name in images else row for row in rows]
     summary = summarise(rows, images) if images else None
     title = f"Sweep {sweep.name}"

@@ -179,9 +179,9 @@ def _cells(row: Compared) -> list[Cell]:
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows that differ in the seed only, under a label of what tells them from the others."""
-    groups: dict[TrialConfig, list[Row]] = {}
+    groups: dict[tuple[TrialConfig, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault(dataclasses.replace(row.config, seed=0), []).append(row)
+        groups.setdefault((dataclasses.replace(row.config, seed=0), row.dataset_id), []).append(row)
     names = labels([group[0] for group in groups.values()])
     return {names[group[0].name]: group for group in groups.values()}
 

@@ -21,7 +21,7 @@ from sweeps.trial import one_line, read
 def run_trials(
     search: Search,
     prepare: Callable[[Planned], Path],
-    dataset: str,
+    dataset: Callable[[Planned], str],
     *,
     stop_file: Path,
     storage: Path,
@@ -37,7 +37,7 @@ def run_trials(
     Args:
         search: says which; it is told of each that ended.
         prepare: makes the folder of a trial.
-        dataset: its folder or URI.
+        dataset: folder or URI of a trial's.
         stop_file: while it is there, running trials are interrupted and no other one starts.
         storage: folder for Ray Tune's own records.
         share: how many run at once, and what each may use.
@@ -48,7 +48,7 @@ def run_trials(
 
     def spec(planned: Planned) -> dict[str, Any]:
         folder = prepare(planned)
-        return trial_spec(planned.name, planned.config, dataset, folder, stop_file, updates)
+        return trial_spec(planned.name, planned.config, dataset(planned), folder, stop_file, updates)
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the table
     tuner = tune.Tuner(

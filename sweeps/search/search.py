@@ -4,16 +4,27 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from epropnp.training.config import TrialConfig
+from sweeps.build_settings import Build
 from sweeps.trial import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A trial to be: the name of its folder, its config, and the case that it is of, if there are cases."""
+    """A trial to be.
+
+    Attributes:
+        name: of its folder.
+        config: of its training.
+        dataset_id: what it is trained on.
+        case: that it is of, if there are cases.
+        build: settings of its data.
+    """
 
     name: str
     config: TrialConfig
+    dataset_id: str
     case: str | None = None
+    build: Build = ()
 
 
 class Search(Protocol):

@@ -58,6 +58,12 @@ def trials_of(
     """The same with a name each, on no dataset in particular."""
     cells = cells_of(recipes, *more, settings=settings, **axes)
     return tuple(
-        Planned(name=f"trial-{trial_hash(cell.config, '')}", config=cell.config, case=cell.case)
+        Planned(
+            name=f"trial-{trial_hash(cell.config, '')}",
+            config=cell.config,
+            dataset_id="",
+            case=cell.case,
+            build=cell.build,
+        )
         for cell in cells
     )

@@ -80,6 +80,33 @@ def test_rates_cases_and_seeds_multiply(recipes: Mapping[str, Recipe]) -> None:
     ]
 
 
+def test_settings_of_data_are_axes_like_any_other(recipes: Mapping[str, Recipe]) -> None:
+    line = (
+        "--set build.test=9 build.distance=0.5,1 --vary build.train 5 50 --seeds 0 1 "
+        "--case clean build.occluders=none --case crowd build.occluders=cat,ape"
+    )
+    found = cells(recipes, line)
+    common = "build.distance=0.5,1.0"
+    assert [(cell.case, cell.config.seed, cell.build) for cell in found] == [
+        (case, seed, (common, f"build.occluders={names}", "build.test=9", f"build.train={count}"))
+        for count in (5, 50)
+        for case, names in (("clean", "none"), ("crowd", "cat,ape"))
+        for seed in (0, 1)
+    ]
+    plain = cells(recipes, "--seeds 0 1")
+    assert [cell.config for cell in found] == [cell.config for cell in plain] * 4
+    assert {cell.build for cell in plain} == {()}
+
+
+def test_a_later_command_varies_data_that_were_the_same_for_all(recipes: Mapping[str, Recipe]) -> None:
+    (first,) = cells(recipes, "--set build.train=5")
+    assert first.build == ("build.train=5",)
+    wider = cells(recipes, "--set build.train=5", "--vary build.train 50")
+    assert [cell.build for cell in wider] == [("build.train=5",), ("build.train=50",)]
+    assert wider[0] == first
+    assert [cell.build for cell in cells(recipes, "", "--vary build.train 50")] == [(), ("build.train=50",)]
+
+
 def test_later_commands_add_values_also_where_old_ones_are_repeated(recipes: Mapping[str, Recipe]) -> None:
     first = "--vary optim.lr 1e-3 3e-3 --seeds 0 1"
     before = cells(recipes, first)
@@ -138,6 +165,8 @@ def test_recipes_keep_their_order_come_once_and_small_ones_are_small() -> None:
         ("", "--epochs 3", "have optim.epochs as its recipe has it: `--vary optim.epochs 3`"),
         ("--set optim.lr=1e-3", "--set optim.lr=3e-3", "have optim.lr=1e-3: `--vary optim.lr 3e-3`"),
         ("", "--pretrained", "`--vary model.pretrained yes`"),
+        ("", "--set build.train=9", "have build.train as its recipe has it: `--vary build.train 9` adds"),
+        ("--set build.test=9", "--set build.test=8", "have build.test=9: it decides what is tested"),
         ("", "--small", "--small: the sweep was started without it"),
         ("--case a loss.mc=1", "--case a loss.mc=2", "--case a stands for loss.mc=1, and not for loss.mc=2"),
         ("--case a", "--case a loss.mc=2", "--case a stands for no setting, and not for loss.mc=2"),

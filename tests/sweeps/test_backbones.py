@@ -45,6 +45,20 @@ SCRIPT = Path(backbones.__file__)
         (["--recipe", "quick", "--vary", "optim.lrr", "1"], ["optim.lrr", "did you mean 'optim.lr'"]),
         (["--recipe", "quick", "--vary", "optim.lr", "fast"], ["optim.lr", "fast"]),
         (["--recipe", "quick", "--case", "a", "optim.lr=-1"], ["case 'a'", "optim.lr"]),
+        (["--set", "build.trian=9"], ["unknown setting 'build.trian'; did you mean 'build.train'?"]),
+        (["--set", "build.train=-1"], ["build.train: -1 is not at least 0"]),
+        (["--set", "build.objects=cat"], ["build.objects has a flag of its own: use --objects"]),
+        (["--recipe", "quick", "--vary", "build.ocluders", "cat"], ["did you mean 'build.occluders'?"]),
+        (["--recipe", "quick", "--vary", "build.train", "few"], ["build.train: 'few' is not a whole number"]),
+        (
+            ["--recipe", "quick", "--vary", "build.test", "9", "99"],
+            ["build.test decides what is tested", "--set"],
+        ),
+        (
+            ["--recipe", "quick", "--case", "a", "build.objects=cat"],
+            ["case 'a': build.objects decides", "--objects"],
+        ),
+        (["--backgrounds", ".", "--set", "build.backgrounds=x"], ["what --backgrounds gives: give it once"]),
     ],
 )
 def test_bad_input_gives_one_line(

@@ -1,6 +1,5 @@
 """The main job hands everything to its place: data, cells, flags; what is heavy is made up."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,18 +18,15 @@ from sweeps.running.signals import TerminatedError
 World = SimpleNamespace
 
 
-def flags(words: list[str]) -> SweepConfig:
-    return backbones.parse(SweepConfig, "", words, "x")
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> World:
     """All that the main job calls; `raises` is raised by the sweep, `code` is how it ends."""
     world = World(ran=[], built=[], fetched=[], raises=None, code=0, recorded=True, interrupted=None)
+    world.manifest = {}
 
-    def build(config: Any, root: Path) -> Path:
-        world.built.append((config, root))
-        return tmp_path / "made"
+    def build(plan: Any, workers: int | None, progress: bool) -> Path:
+        world.built.append((plan.config, plan.root))
+        return tmp_path / f"made{plan.config.train}"
 
     def run(cells: Any, dataset: str, folder: Path, **others: Any) -> Any:
         world.ran.append(SimpleNamespace(cells=cells, dataset=dataset, folder=folder, **others))
@@ -43,6 +39,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
 
     class Dataset(SimpleNamespace):
         objects: dict[int, Any] = {1: SimpleNamespace(name="ape"), 6: SimpleNamespace(name="cat")}  # noqa: RUF012
+        manifest = world.manifest
 
         def __init__(self, place: str) -> None:
             super().__init__(place=place)
@@ -50,7 +47,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
     patches: dict[str, Callable[..., Any] | Any] = {
         "sweeps.backbones.RECIPES": dict(RECIPES) | {"quick": tiny},
         "epropnp.data.reader.ArrowDataset": Dataset,
-        "pipelines.building.build.build": build,
+        "pipelines.building.build.build_planned": build,
         "sweeps.sweep.run": run,
         "sweeps.space.fetch_weights": world.fetched.append,
         "sweeps.results.report.show": lambda *given: None,
@@ -72,7 +69,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
         (name, seed) for name in ("test_resnet", "test_convnext") for seed in (0, 4)
     ]
     assert {cell.config.optim.epochs for cell in ran.cells} == {9}
-    assert (ran.dataset, ran.folder) == (str(tmp_path / "made"), world.out / "mine")
+    assert (ran.dataset, ran.folder) == ({(): str(tmp_path / "made8")}, world.out / "mine")
     assert (ran.at_once, ran.address, ran.check, ran.tracking_uri) == (3, "h:1", False, None)
     assert ran.command == words
     assert ran.params["flag.seeds"] == (0, 4)
@@ -158,26 +155,6 @@ def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     assert backbones._new_folder(again, recipes) == tmp_path / "mine"
 
 
-def test_a_dataset_is_built_as_the_recipe_says_and_from_what_the_flags_name(
-    world: World, tiny: Recipe, tmp_path: Path
-) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "lm").mkdir()
-    counts = dataclasses.replace(tiny, train=8, validation=5, test=3)
-    assert backbones._place(flags(world.words), counts, ["ape"]) == str(tmp_path / "made")
-    (built, root), *_ = world.built
-    assert root == tmp_path / "sets"
-    assert (built.objects, built.source, built.backgrounds) == (("ape",), None, None)
-    assert (built.train, built.validation, built.test) == (8, 5, 3)
-
-    words = [*world.words, "--data", str(tmp_path / "lm"), "--backgrounds", str(tmp_path / "photos")]
-    backbones._place(flags(words), counts, ["cat", "can"])
-    built, _ = world.built[1]
-    assert (built.objects, built.source) == (("cat", "can"), tmp_path / "lm")
-    assert built.backgrounds == tmp_path / "photos"
-    assert (built.train, built.validation, built.test) == (1000, 5, 3)  # renderings beside real images
-
-
 @pytest.mark.parametrize(("more", "objects"), [([], ("ape",)), (["--objects", "can", "cat"], ("can", "cat"))])
 def test_objects_are_those_of_the_flags_else_of_the_recipe(
     world: World, more: list[str], objects: tuple[str, ...]
@@ -191,13 +168,65 @@ def test_a_built_dataset_is_taken_as_it_is(world: World, tmp_path: Path) -> None
     (tmp_path / "lm" / "manifest.json").touch()
     words = [*world.words, "--data", str(tmp_path / "lm")]
     assert backbones.main(words) == 0
-    assert world.ran[0].dataset == str(tmp_path / "lm")
+    assert world.ran[0].dataset == {(): str(tmp_path / "lm")}
     assert world.built == []
-    config = flags([*words, "--objects", "cat", "can"])
-    with pytest.raises(UserError, match="holds ape, cat; leave --objects out"):
-        backbones._place(config, RECIPES["quick"], ["cat", "can"])
-    remote = dataclasses.replace(config, data="s3://bucket/lm", objects=("cat", "ape"))
-    assert backbones._place(remote, RECIPES["quick"], ["cat", "ape"]) == "s3://bucket/lm"
+
+
+def test_each_setting_of_the_data_is_a_dataset_that_is_built_before_the_sweep(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny recipe has 8 renderings."""
+    words = ["--vary", "build.train", "8", "16", "--set", "build.background_count=3"]
+    assert backbones.main([*world.words, *words]) == 0
+    builds = [("build.background_count=3", f"build.train={count}") for count in (8, 16)]
+    assert [(c.config.model.backbone, c.build, c.config.seed) for c in world.ran[0].cells] == [
+        (name, build, seed)
+        for name in ("test_resnet", "test_convnext")
+        for build in builds
+        for seed in (0, 4)
+    ]
+    assert world.ran[0].dataset == {builds[0]: str(tmp_path / "made8"), builds[1]: str(tmp_path / "made16")}
+    assert [(config.train, config.background_count) for config, _ in world.built] == [(8, 3), (16, 3)]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  (")[0] for line in lines if line.startswith("dataset: ")] == [
+        f"dataset: {tmp_path / 'made8'}",
+        f"dataset: {tmp_path / 'made16'}",
+    ]
+    assert any("  (build.background_count=3, build.train=16, " in line for line in lines)
+
+
+def test_a_later_command_varies_data_and_what_was_trained_stays(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--out", str(world.out), "--resume"]
+    backbones.main(world.words)
+    assert backbones.main([*more, "--vary", "build.train", "16", "8"]) == 0
+    first, second = world.ran
+    assert [cell.build for cell in first.cells] == [()] * 4
+    assert [(cell.build, cell.config.seed) for cell in second.cells] == [
+        ((f"build.train={count}",), seed) for count in (8, 16) for seed in (0, 4)
+    ] * 2
+    before = [cell.config for cell in second.cells if cell.build == ("build.train=8",)]
+    assert before == [cell.config for cell in first.cells]
+    assert capsys.readouterr().out.count("merged: build.train=8 is what trials have without") == 1
+    assert backbones.main([*more, "--set", "build.test=9"]) == 2
+    assert "it decides what is tested, so that another value needs another sweep" in capsys.readouterr().err
+
+
+def test_doubtful_data_are_said_once_for_each_dataset(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.manifest.update(
+        geometry={"ape": ["WARNING: masks do not fit", "median IoU 0.99"], "cat": ["fine"]},
+        symmetries={"can": "WARNING: they are no group", "glue": "2 turns"},
+    )
+    assert backbones.main([*world.words, "--vary", "build.train", "8", "16"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "WARNING" in line or "dataset" in line]
+    warned = ["ape: WARNING: masks do not fit", "can: WARNING: they are no group"]
+    assert lines[1:3] == lines[4:6] == warned
+    assert len(lines) == 6
+    assert lines[0].startswith("dataset: ")
+    assert lines[3].startswith("dataset: ")
 
 
 def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
@@ -209,6 +238,36 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(
     assert "test_convnext seed 4 waiting 2 ?" in printed
     assert world.ran == world.built == world.fetched == []
     assert not world.out.exists()
+
+
+def test_a_dry_run_knows_the_trials_of_each_dataset(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--backbones", "test_resnet", "--vary", "build.train", "8", "16", "--dry-run"]
+    assert backbones.main([*world.words, *words]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "4 trials, 0 of them done; 8 epochs left" in printed
+    assert "build.train 16 seed 4 waiting 2 ?" in printed
+    assert world.ran == world.built == []
+
+
+def test_settings_cannot_change_a_dataset_that_is_built_already(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / "manifest.json").touch()
+    for data in (str(tmp_path / "lm"), "s3://bucket/lm"):
+        for words in (
+            ["--set", "build.train=9"],
+            ["--vary", "build.train", "9"],
+            ["--case", "a", "build.train=9"],
+        ):
+            assert backbones.main([*world.words, "--data", data, *words]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith(
+                f"error: --data: {data} is built already, and build.train=9 cannot change it"
+            )
+    assert world.ran == world.fetched == []
 
 
 def test_records_go_to_the_server_of_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def note(out: Path, name: str, time_s: float) -> None:
 def begin(folder: Path, planned: list[Planned]) -> None:
     """Make the folders of trials."""
     for trial in planned:
-        open_sweep(folder).prepare(trial, DATASET)
+        open_sweep(folder).prepare(trial)
 
 
 def test_sweeps_are_found_by_name_the_newest_last(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_trials_have_readable_names_of_a_safe_alphabet_and_folders_that_say_what
         f"tiny-test_convnext-deconv-mc0.02-seed0-{digits[2]}",
         f"tiny-test_convnext-deconv-mc0.02-seed3-{digits[3]}",
     ]
-    folder = sweep.prepare(planned[1], DATASET)
+    folder = sweep.prepare(planned[1])
     assert folder == tmp_path / "mine" / "trials" / planned[1].name
     assert json.loads((folder / "trial.json").read_text()) == {
         "hash": trial_hash(cells[1].config, DATASET),
@@ -128,6 +128,34 @@ def test_a_trial_on_another_dataset_is_refused(tiny: Recipe, tmp_path: Path) -> 
     begin(sweep.folder, sweep.planned(cells_of(tiny), DATASET))
     with pytest.raises(UserError, match=f"started with dataset {DATASET}, and now it is ba9876543210"):
         sweep.planned(cells_of(tiny, seeds=[5]), "ba9876543210")
+
+
+def test_trials_on_several_datasets_are_told_by_them_and_by_their_settings(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    few, many, same = (("build.train=5",), ("build.train=50",), ("build.accept_geometry=yes",))
+    sweep = open_sweep(tmp_path / "mine")
+    (plain,) = cells_of(tiny, backbones=["test_resnet"])
+    cells = [dataclasses.replace(plain, build=build) for build in ((), few, many, same)]
+    ids = {(): DATASET, few: "111111111111", many: "222222222222", same: DATASET}
+    planned = sweep.planned(cells, ids)
+    assert [(trial.build, trial.dataset_id) for trial in planned] == list(ids.items())[
+        :3
+    ]  # the last is a double
+    assert [trial.name[-6:] for trial in planned] == [
+        trial_hash(plain.config, ids[trial.build])[:6] for trial in planned
+    ]
+    begin(sweep.folder, planned)
+    notes = [json.loads((sweep.trial_folder(t.name) / "trial.json").read_text()) for t in planned]
+    assert [note.pop("build", None) for note in notes] == [None, ["build.train=5"], ["build.train=50"]]
+    assert [note["dataset_id"] for note in notes] == [DATASET, "111111111111", "222222222222"]
+    assert {trial.name: trial.build for trial in sweep.trials()} == {t.name: t.build for t in planned}
+    assert [t.name for t in sweep.planned(cells[2:], {many: ids[many], same: DATASET, few: ids[few]})] == [
+        planned[2].name,
+        planned[0].name,
+    ]
+    with pytest.raises(UserError, match=f"started with dataset 1{{12}}, and now it is {DATASET} or 2{{12}};"):
+        sweep.planned(cells, {(): DATASET, many: ids[many], few: DATASET, same: DATASET})
 
 
 def test_another_content_of_a_file_that_a_setting_names_is_another_trial(

@@ -55,9 +55,9 @@ def noted(sweep: Path) -> Path:
     return sweep
 
 
-def place(tmp_path: Path) -> str:
-    """Where a dataset will lie that is not built yet."""
-    return str(tmp_path / "data" / DATASET)
+def place(tmp_path: Path) -> dict[tuple[str, ...], str]:
+    """Where the dataset of all trials will lie, which is not built yet."""
+    return {(): str(tmp_path / "data" / DATASET)}
 
 
 def test_epochs_that_are_left_follow_from_the_folders(
@@ -139,6 +139,20 @@ def test_the_speed_is_the_usual_one_of_the_same_network_on_the_same_dataset(
     assert row.seconds is None
 
 
+def test_the_speed_of_a_trial_is_that_on_its_own_dataset(cells: list[Cell], tmp_path: Path) -> None:
+    few, many = ("build.train=5",), ("build.train=50",)
+    for dataset_id, seconds in (("111111111111", 7), ("222222222222", 70)):
+        before = noted(tmp_path / "runs" / f"before{seconds}")
+        begun(before, cells[0].config, "waiting", [0, seconds], dataset_id)
+    places = {few: str(tmp_path / "data" / "111111111111"), many: str(tmp_path / "data" / "222222222222")}
+    asked = [dataclasses.replace(cells[0], build=build) for build in (few, many)]
+    rows = forecast(asked, tmp_path / "runs" / "mine", places)
+    assert [(row.label, row.epochs, row.seconds) for row in rows] == [
+        ("build.train 5", 10, 70.0),
+        ("build.train 50", 10, 700.0),
+    ]
+
+
 def test_the_dataset_is_that_of_its_folder_whatever_the_folder_is_called(
     cells: list[Cell], tiny_dataset: Path, tmp_path: Path
 ) -> None:
@@ -146,7 +160,7 @@ def test_the_dataset_is_that_of_its_folder_whatever_the_folder_is_called(
     sweep = noted(tmp_path / "runs" / "mine")
     dataset_id = json.loads((tiny_dataset / "manifest.json").read_text())["dataset_id"]
     begun(sweep, cells[0].config, "waiting", [0, 10], dataset_id)
-    assert forecast(cells, sweep, str(tmp_path / "renamed"))[0].epochs == 9
+    assert forecast(cells, sweep, {(): str(tmp_path / "renamed")})[0].epochs == 9
     with pytest.raises(UserError, match=f"started with dataset {dataset_id}, and now it is {DATASET}"):
         forecast(cells, sweep, place(tmp_path))
 

@@ -42,8 +42,8 @@ def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
     sweep, data = open_sweep(folder), ArrowDataset(dataset)
     planned = sweep.planned(cells, data.dataset_id)
     for trial in planned:
-        Trainer(trial.config, dataset, sweep.prepare(trial, data.dataset_id), "cpu").fit()
-    report(sweep, planned, data)
+        Trainer(trial.config, dataset, sweep.prepare(trial), "cpu").fit()
+    report(sweep, planned, {data.dataset_id: data})
 
 
 def runs(folder: Path) -> dict[str, Run]:

@@ -20,7 +20,8 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.plain import flatten, from_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, Recipe
-from pipelines.building.build import BuildConfig, build
+from pipelines.building.build import BuildConfig, build_planned
+from pipelines.building.plan import Plan
 from sweeps import backbones
 from sweeps.running.cluster import Share, share_of_cluster
 from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
@@ -35,10 +36,15 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr("sweeps.backbones.RECIPES", dict(RECIPES) | {"quick": tiny})
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
-    monkeypatch.setattr("pipelines.building.build.BuildConfig", coarse)
-    monkeypatch.setattr("pipelines.building.build.build", functools.partial(build, workers=1))
+    monkeypatch.setattr("sweeps.datasets.BuildConfig", coarse)
+    monkeypatch.setattr("pipelines.building.build.build_planned", _build_here)
     monkeypatch.setattr("sweeps.sweep.share_of_cluster", _share_on_loopback)
     return tiny
+
+
+def _build_here(plan: Plan, workers: int | None, progress: bool) -> Path:
+    assert workers is None
+    return build_planned(plan, 1, progress)
 
 
 def _share_on_loopback(trials: int, wanted: int | None, threads: int) -> Share:

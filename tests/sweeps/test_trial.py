@@ -51,6 +51,7 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
         json.dumps({"hash": "a", "dataset_id": "b"}),
         json.dumps({"hash": "a", "dataset_id": "b", "config": []}),
         json.dumps({"hash": "a", "dataset_id": "b", "config": {"colour": 1}}),
+        json.dumps({"hash": "a", "dataset_id": "b", "config": {}, "settings": {}, "build": 5}),
     ],
 )
 def test_a_damaged_note_of_a_trial_is_named(text: str, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_trial_with_milestones_in_epochs_is_read_and_gone_on_with(tmp_path: Pa
     sweep = open_sweep(tmp_path)
     (planned,) = sweep.planned([Cell(config=config)], "ab")
     assert planned.name == folder.name
-    assert sweep.prepare(planned, "ab") == folder
+    assert sweep.prepare(planned) == folder
     assert json.loads((folder / "trial.json").read_text()) == note
     longer = RECIPES["paper"].trial("resnet34", "deconv", 0.02, 0, epochs=80)
     assert not read_note(folder).is_of(longer, "ab")

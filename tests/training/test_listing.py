@@ -22,6 +22,7 @@ def cells(printed: str) -> dict[str, list[str]]:
     [
         ("seed", ["seed"]),
         ("optim.l*", ["optim.lr"]),
+        ("evaluation.detector", ["evaluation.detector.scale", "evaluation.detector.shift"]),
         ("*batch_size", ["optim.batch_size", "evaluation.batch_size"]),
         ("evaluation.detector.*", ["evaluation.detector.scale", "evaluation.detector.shift"]),
         ("*", [setting.key for setting in settings_of(TrialConfig)]),
@@ -76,6 +77,28 @@ def test_a_sweep_lists_its_recipes_or_the_defaults(capsys: pytest.CaptureFixture
         "setting": ["default", "range", "help"],
         "optim.lr": ["0.0001", "at least 0", "Peak learning rate."],
     }
+
+
+def test_a_sweep_lists_settings_of_its_data(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--recipe",
+        "quick",
+        "--objects",
+        "cat",
+        "ape",
+        "--set",
+        "build.train=7",
+        "--list-settings",
+        "build",
+    ]
+    assert backbones.main(words) == 0
+    rows = cells(capsys.readouterr().out)
+    assert rows["build.train"] == ["7", "at least 0", "Renderings per object for training."]
+    assert rows["build.occluders"][0] == "cat,ape"
+    assert rows["build.test"][0] == "300"
+    assert rows["build.views"][:2] == ["none", "sphere, hemisphere, or none"]
+    assert not {"build.objects", "build.source", "optim.lr"} & rows.keys()
+    assert train.main(["--list-settings", "build"]) == 2  # a training has one dataset
 
 
 @pytest.mark.parametrize("main", [train.main, backbones.main])

@@ -1,7 +1,9 @@
 """Settings as texts: typed by the config, and refused with the setting's name."""
 
+import dataclasses
 from operator import attrgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -26,6 +28,8 @@ from epropnp.training.recipes import RECIPES
         ("loss.symmetric=no", False),
         ("optim.milestones=0.25,0.5", (0.25, 0.5)),
         ("optim.milestones=", ()),
+        ("optim.milestones=none", ()),
+        ("loss.own=None", ()),
         ("optim.clip_norm=none", None),
         ("optim.clip_norm=5", 5.0),
         ("loss.own=sharp:0.1, flat:2", (("sharp", 0.1), ("flat", 2.0))),
@@ -65,6 +69,56 @@ def test_settings_are_read_without_the_config_that_they_are_for() -> None:
     assert read_settings(["optim.accumulate=3", "seed=1", "seed=2"]) == {"optim.accumulate": 3, "seed": 2}
     with pytest.raises(UserError, match="does not divide the batch of 32"):
         override(TrialConfig(), ["optim.accumulate=3"])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Other:
+    """Settings of kinds that a trial has none of."""
+
+    file: Path | None = None
+    pair: tuple[float, float] | None = None
+    names: tuple[str, ...] | None = ("a",)
+    choice: Literal["one", "two"] | None = None
+
+
+OTHER = settings_of(Other, "other.")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("file=a/b.json", Path("a/b.json")),
+        ("file=none", None),
+        ("pair=0.25, 2", (0.25, 2.0)),
+        ("pair=none", None),
+        ("names=b, c", ("b", "c")),
+        ("names=none", ()),
+        ("names=", ()),
+        ("choice=two", "two"),
+        ("choice=none", None),
+    ],
+)
+def test_settings_of_another_config_are_read_alike(text: str, value: Any) -> None:
+    key = text.partition("=")[0]
+    assert read_settings([f"other.{text}"], OTHER) == {f"other.{key}": value}
+    assert read_settings([f"other.{key}={typed(value)}"], OTHER) == {f"other.{key}": value}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("other.nams=a", "unknown setting 'other.nams'; did you mean 'other.names'?"),
+        ("other.pair=1", "config.other.pair: ['1'] does not have 2 values"),
+        ("other.pair=1,x", "config.other.pair[1]: 'x' is not a number"),
+        ("other.pair=1,inf", "config.other.pair[1]: 'inf' is not a number"),
+        ("other.choice=three", "config.other.choice: 'three' is not one of one, two"),
+        ("optim.lr=1", "unknown setting 'optim.lr'; settings begin with other."),
+    ],
+)
+def test_what_another_config_does_not_have_is_refused(setting: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_settings([setting], OTHER)
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,22 @@ def test_what_follows_from_recipe_or_case_is_told_by_them(row: Callable[..., Row
     ]
 
 
+def test_settings_of_the_data_have_columns_where_they_vary(row: Callable[..., Row]) -> None:
+    def on(*build: str, case: str | None = None) -> Row:
+        own = dataclasses.replace(row(case=case), build=build, dataset_id=" ".join(build))
+        return dataclasses.replace(own, name=" ".join(build))
+
+    far = "build.distance=1.0,2.0"
+    rows = [on(far, "build.train=5"), on(far, "build.train=50"), on(far)]
+    assert [column.title for column in setting_columns(rows)] == [*USUAL, "build.train"]
+    assert cells(rows, "build.train") == [("5",), ("50",), ("-",)]
+    assert labels(rows[:2]) == ["build.train 5", "build.train 50"]
+    assert list(module.labels(rows).values()) == ["build.train 5", "build.train 50", "build.train -"]
+    both = [on("build.occluders=none", case="clean"), on("build.occluders=cat,ape", case="crowd")]
+    assert [column.title for column in setting_columns(both)] == [*USUAL, "case"]
+    assert labels(both) == ["clean", "crowd"]
+
+
 def test_values_that_would_read_alike_are_written_in_full(row: Callable[..., Row]) -> None:
     rows = [row("loss.mc=0.02"), row("loss.mc=0.0200000001")]
     assert cells(rows, "loss weight") == [("0.02",), ("0.0200000001",)]

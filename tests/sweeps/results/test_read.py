@@ -31,7 +31,7 @@ def trials(tiny: Recipe, tmp_path: Path) -> list[Planned]:
 
 
 def begin(tmp_path: Path, trial: Planned) -> Path:
-    return open_sweep(tmp_path / "mine").prepare(trial, DATASET)
+    return open_sweep(tmp_path / "mine").prepare(trial)
 
 
 def test_what_is_finished_comes_first_then_what_was_stopped_then_the_others(
@@ -44,7 +44,7 @@ def test_what_is_finished_comes_first_then_what_was_stopped_then_the_others(
         (folder / "result.json").write_text(dataclasses.replace(result, epochs=7 + number).to_json())
     Record(status="stopped", history=HISTORY).write(stopped)
     (stopped / "stop").write_text("too slow")
-    rows = read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials)
     assert [(row.name, row.status, row.reason) for row in rows] == [
         (trials[2].name, "finished", None),
         (trials[4].name, "finished", None),
@@ -68,7 +68,7 @@ def test_trials_of_an_earlier_plan_come_after_those_of_this_one_that_fared_alike
     for trial in (trials[0], trials[5]):
         (begin(tmp_path, trial) / "result.json").write_text(result.to_json())
     begin(tmp_path, trials[1])
-    rows = read_rows(open_sweep(tmp_path / "mine"), trials[3:], DATASET)
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials[3:])
     assert [row.name for row in rows] == [trials[i].name for i in (5, 0, 3, 4, 1)]
     assert [row.status for row in rows] == ["finished"] * 2 + ["waiting"] * 3
     assert [row.case for row in rows] == ["small", None, "small", "small", None]
@@ -81,14 +81,30 @@ def test_a_trial_is_of_its_case_whatever_its_folder_says_of_what_no_number_depen
     begin(tmp_path, trials[4])
     data = dataclasses.replace(trials[4].config.data, workers=3)
     now = dataclasses.replace(trials[4], config=dataclasses.replace(trials[4].config, data=data))
-    (row,) = read_rows(open_sweep(tmp_path / "mine"), [now], DATASET)
+    (row,) = read_rows(open_sweep(tmp_path / "mine"), [now])
     assert (row.name, row.case) == (trials[4].name, "small")
+
+
+def test_rows_have_the_data_of_their_trials(trials: list[Planned], tmp_path: Path) -> None:
+    """Of those that are planned as planned: folders of a time when nothing varied do not say it."""
+    told = dataclasses.replace(trials[0], dataset_id="111111111111", build=("build.train=5",))
+    silent, unknown, waiting = trials[1:4]
+    for trial in (told, silent, unknown):
+        begin(tmp_path, trial)
+    planned = [dataclasses.replace(silent, build=("build.train=8",)), waiting]
+    rows = read_rows(open_sweep(tmp_path / "mine"), planned)
+    assert {row.name: (row.build, row.dataset_id) for row in rows} == {
+        told.name: (("build.train=5",), "111111111111"),
+        silent.name: (("build.train=8",), DATASET),
+        unknown.name: ((), DATASET),
+        waiting.name: ((), DATASET),
+    }
 
 
 def test_a_sweep_of_which_nothing_was_begun_has_a_row_for_each_trial(
     trials: list[Planned], tmp_path: Path
 ) -> None:
-    rows = read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)
+    rows = read_rows(open_sweep(tmp_path / "mine"), trials)
     assert [row.name for row in rows] == [trial.name for trial in trials]
     assert {(row.status, row.reason, row.result) for row in rows} == {("waiting", None, None)}
 
@@ -96,4 +112,4 @@ def test_a_sweep_of_which_nothing_was_begun_has_a_row_for_each_trial(
 def test_a_damaged_folder_is_named(trials: list[Planned], tmp_path: Path) -> None:
     (begin(tmp_path, trials[0]) / "status.json").write_text("{")
     with pytest.raises(UserError, match=f"{trials[0].name}/status.json is damaged"):
-        read_rows(open_sweep(tmp_path / "mine"), trials, DATASET)
+        read_rows(open_sweep(tmp_path / "mine"), trials)

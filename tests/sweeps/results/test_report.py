@@ -47,8 +47,8 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     rows.insert(1, dataclasses.replace(made_row(seed=5), result=None, status="failed", reason="diverged"))
     planned = []
     for row in rows:
-        planned.append(Planned(name=row.name, config=row.config))
-        folder = sweep.prepare(planned[-1], row.dataset_id)
+        planned.append(Planned(name=row.name, config=row.config, dataset_id=row.dataset_id))
+        folder = sweep.prepare(planned[-1])
         if row.result is None:
             note_failure(folder, "diverged")
         else:
@@ -59,7 +59,7 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
 
 def _report(scene: Scene) -> Report:
     dataset: Any = SimpleNamespace(objects=graded.objects(), dataset_id=scene.rows[0].dataset_id)
-    return report(scene.sweep, scene.planned, dataset)
+    return report(scene.sweep, scene.planned, {dataset.dataset_id: dataset})
 
 
 def _finished(scene: Scene) -> dict[str, Row]:
@@ -104,6 +104,38 @@ def test_each_score_has_its_own_best_setting_and_paired_differences(scene: Scene
     markdown = (scene.sweep.folder / "summary.md").read_text()
     for title, best in graded.BEST.items():
         assert f"- {title}: best is {best} with " in markdown
+
+
+def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene) -> None:
+    """One of them says that its objects are twice as large, so that errors count half."""
+    larger = {
+        i: dataclasses.replace(each, diameter_m=2 * each.diameter_m) for i, each in graded.objects().items()
+    }
+    last = scene.planned[-1]
+    shutil.rmtree(scene.sweep.trial_folder(last.name))
+    own = dataclasses.replace(last, dataset_id="other", build=("build.train=5",))
+    folder = scene.sweep.prepare(own)
+    (folder / "result.json").write_text(scene.rows[-1].result.to_json())
+    graded.write("test_vit", folder)
+    datasets: Any = {
+        scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects()),
+        "other": SimpleNamespace(objects=larger),
+    }
+    done = report(scene.sweep, [*scene.planned[:-1], own], datasets)
+    scores = {row.config.model.backbone: row.scores["add_0.10d"].value for row in done.rows if row.scores}
+    usual = graded.percent("test_resnet", "add_0.10d")
+    counted = [
+        shift < 0.2 * graded.DIAMETER_M[i]
+        for shift, i in zip(graded.SHIFT_M["test_vit"], graded.OBJECT_ID.tolist(), strict=True)
+    ]
+    means = [
+        sum(c for c, i in zip(counted, graded.OBJECT_ID.tolist(), strict=True) if i == object_id)
+        / graded.OBJECT_ID.tolist().count(object_id)
+        for object_id in graded.DIAMETER_M
+    ]
+    assert scores["test_resnet"] == pytest.approx(usual)
+    assert scores["test_vit"] == pytest.approx(100 * sum(means) / 2)
+    assert scores["test_vit"] != pytest.approx(graded.percent("test_vit", "add_0.10d"))
 
 
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:

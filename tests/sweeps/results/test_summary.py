@@ -50,6 +50,18 @@ def made(make: Make, rates: dict[str, float], seeds: int) -> tuple[list[Row], di
 RATES = {"test_resnet": 0.7, "test_convnext": 0.4, "test_vit": 0.7}
 
 
+def test_trials_on_different_data_are_no_seeds_of_one_setting(made_row: Make) -> None:
+    rows, scores = made(made_row, {"test_resnet": 0.7}, seeds=2)
+    rows = [
+        dataclasses.replace(row, name=row.name + count, dataset_id=count, build=(f"build.train={count}",))
+        for row in rows
+        for count in ("5", "50")
+    ]
+    summary = summarise(rows, {row.name: next(iter(scores.values())) for row in rows})
+    seeds = {label: [row.config.seed for row in group] for label, group in summary.settings.items()}
+    assert seeds == {"build.train 5": [0, 1], "build.train 50": [0, 1]}
+
+
 def test_seeds_become_one_row_and_the_verdict_follows_the_difference(made_row: Make) -> None:
     rows, scores = made(made_row, RATES, seeds=3)
     summary = summarise(rows, scores)

@@ -52,12 +52,13 @@ def run(
     prepare: Callable[[Planned], Path],
     tmp_path: Path,
     listeners: Sequence[Any] = (),
+    dataset: Callable[[Planned], str] = lambda trial: "s3://bucket/lm",
     **more: Any,
 ) -> None:
     run_trials(
         search,
         prepare,
-        "s3://bucket/lm",
+        dataset,
         stop_file=tmp_path / "stop",
         storage=tmp_path / "ray",
         share=SHARE,

@@ -69,6 +69,18 @@ def test_each_trial_is_asked_for_in_turn_and_run_in_its_own_folder(
     assert searcher.suggest("any id") == Searcher.FINISHED
 
 
+def test_each_trial_is_run_on_its_own_dataset(
+    given: dict[str, Any],
+    trials: tuple[Planned, ...],
+    prepare: Callable[[Planned], Path],
+    tmp_path: Path,
+) -> None:
+    run(Grid(trials), prepare, tmp_path, dataset=lambda trial: f"on {trial.name}")
+    searcher = given["tune_config"].search_alg
+    for trial in trials:
+        assert searcher.suggest("any id")["trial"]["dataset"] == f"on {trial.name}"
+
+
 def test_a_search_that_waits_for_others_to_end_is_asked_again(
     given: dict[str, Any],
     trials: tuple[Planned, ...],
