@@ -26,6 +26,6 @@ class EvaluationConfig:
     """What corrects the posteriors' width and tails."""
     batch_size: Annotated[int, Range(least=1)] = 50
     """Images evaluated at once."""
-    test_boxes: Literal["true", "detected"] = "true"
-    """What the crops of the test split are cut around."""
+    test_boxes: Literal["true", "detected", "auto"] = "true"
+    """What the crops of the test split are cut around; `auto`: detected boxes where every image has one."""
     detector: DetectorNoise = field(default_factory=DetectorNoise)  # of all evaluation boxes

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -57,6 +58,14 @@ class TrialData:
         """Which images the trial is tested on; None in the sanity check, which tests on training images."""
         return self.dataset.test_id if self.config.data.overfit is None else None
 
+    @property
+    def test_boxes(self) -> Literal["true", "detected"]:
+        """What the crops of the test split are cut around."""
+        wanted = self.config.evaluation.test_boxes
+        if wanted != "auto":
+            return wanted
+        return "true" if self.dataset.split("test").nulls("detected_box") else "detected"
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Batch, ...]]:
         """The parts of each update's batch, on the device, from update `start` of an epoch on."""
         self.sampler.epoch, self.sampler.start = epoch, start * self.config.optim.batch_size
@@ -81,7 +90,7 @@ class TrialData:
             map_px=model.map_px,
             config=data.augment if augmented else None,
             seed=self.config.seed,
-            boxes=evaluation.test_boxes if split == "test" else "true",
+            boxes=self.test_boxes if split == "test" else "true",
             noise=evaluation.detector if data.overfit is None else None,
             first=data.overfit,
         )

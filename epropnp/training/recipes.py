@@ -118,7 +118,7 @@ def paper() -> Recipe:
             model=ModelConfig(pretrained=True),
             loss=LossConfig(coord_mean="all"),
             optim=OptimConfig(skip_limit=SKIPS),
-            evaluation=EvaluationConfig(initial="epnp", iterations=3),
+            evaluation=EvaluationConfig(initial="epnp", iterations=3, test_boxes="auto"),
         ),
         backbones=(
             "resnet34.tv_in1k",

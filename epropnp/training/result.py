@@ -81,6 +81,7 @@ class TrialResult:
     )  # found on validation, by what they correct
     train_loss: list[float] = field(default_factory=list)  # mean of epochs 1, 2, ...
     val_add: list[float] = field(default_factory=list)  # ADD(-S) 0.10d after epochs 0, 1, ...
+    test_boxes: str | None = None  # true or detected; older results do not say
 
     def to_json(self) -> str:
         """Readable JSON."""

@@ -254,6 +254,7 @@ class Trainer:
             config_hash=trial_hash(self.config, self.data.dataset.dataset_id),
             dataset_id=self.data.dataset.dataset_id,
             test_images=len(predictions.sample_id),
+            test_boxes=self.data.test_boxes,
             val_before=validation_scores(history[0]),
             val_after=validation_scores(history[self.state.best_epoch]),
             test=test,

@@ -162,5 +162,6 @@ COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
     _number("val 0.10d after", _after, text="{:.2f}".format),
     *(_score(title, key) for title, key in SCORES.items()),
     TrialColumn("test images", _result("test_images"), folds=True),
+    TrialColumn("test boxes", _result("test_boxes"), folds=True),
     TrialColumn("dataset", lambda row: row.dataset_id, folds=True),
 )

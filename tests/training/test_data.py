@@ -205,6 +205,19 @@ def test_only_the_test_split_is_cut_around_detected_boxes(
     assert [data.evaluation(split).noise for split in boxes] == [noise, noise]
 
 
+@pytest.mark.parametrize(("missing", "boxes"), [(0, "detected"), (1, "true"), (64, "true")])
+def test_detected_boxes_are_taken_where_every_test_image_has_one(
+    missing: int, boxes: str, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Split, "nulls", lambda split, _: missing if split.name == "test" else 9)
+    start = config()
+    evaluation = dataclasses.replace(start.evaluation, test_boxes="auto")
+    data = TrialData(dataclasses.replace(start, evaluation=evaluation), tiny_dataset, CPU)
+    assert data.test_boxes == boxes
+    assert data.evaluation("test").boxes == boxes
+    assert data.evaluation("validation").boxes == "true"
+
+
 def test_errors_of_evaluation_boxes_are_of_the_image_and_not_of_the_trial(tiny_dataset: Path) -> None:
     """All networks and seeds are compared on the same boxes."""
     sides: list[list[float]] = []

@@ -58,6 +58,7 @@ def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
         "10deg10cm": "90.00 [85.0, 95.0]",
         "deg cm mean 1..10": "55.50 [50.5, 60.5]",
         "test images": "501",
+        "test boxes": "-",
         "dataset": DATASET,
     }
 

@@ -28,7 +28,7 @@ KEYS = {  # title -> key of `image_scores`, by what the legend says
 }
 TITLES = [
     *("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "parameters", "seconds", "epochs"),
-    *("val 0.10d before", "val 0.10d after", *KEYS, "test images", "dataset"),
+    *("val 0.10d before", "val 0.10d after", *KEYS, "test images", "test boxes", "dataset"),
 ]
 
 
@@ -44,6 +44,7 @@ def rows(made_row: Make) -> list[Row]:
         loss = dataclasses.replace(row.config.loss, mc=weights[k])
         scores = {key: Estimate(e.value, e.value - 3 - k, e.value + 5) for key, e in row.scores.items()}
         result = dataclasses.replace(row.result, test_images=500 + k, weights_sha256=f"{k}" * 64)
+        result = dataclasses.replace(result, test_boxes=("true", "detected", "detected")[k])
         config = dataclasses.replace(row.config, model=model, loss=loss)
         changed.append(
             dataclasses.replace(row, config=config, dataset_id=datasets[k], result=result, scores=scores)
@@ -72,6 +73,7 @@ def expected(row: Row) -> dict[str, object]:
         **{f"{title} low": row.scores[key].low for title, key in KEYS.items()},
         **{f"{title} high": row.scores[key].high for title, key in KEYS.items()},
         "test images": result.test_images,
+        "test boxes": result.test_boxes,
         "dataset": row.dataset_id,
         "weights sha256": result.weights_sha256[:12] if result.weights_sha256 else "",
         "trial": row.name,
@@ -101,8 +103,8 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
     titles = [*TITLES, "status"]  # one of them failed
     assert [cell.strip() for cell in head] == titles
     right = [cell.strip().endswith(":") for cell in rule]
-    texts = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "dataset")
-    assert right == [title not in (*texts, "status") for title in titles]
+    texts = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "test boxes")
+    assert right == [title not in (*texts, "dataset", "status") for title in titles]
     cells = [dict(zip(titles, (cell.strip() for cell in line), strict=True)) for line in body]
     third = expected(rows[2])
     assert cells[2]["loss weight"] == "1e-07"
@@ -115,7 +117,7 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
         low, high = third[f"{title} low"], third[f"{title} high"]
         assert cells[2][title] == f"{third[title]:.2f} [{low:.1f}, {high:.1f}]"
     assert [line["backbone"] for line in cells] == ["test_resnet", "test_convnext", "test_vit"]
-    lacking = (*KEYS, "parameters", "seconds", "epochs", "test images", "val 0.10d after")
+    lacking = (*KEYS, "parameters", "seconds", "epochs", "test images", "test boxes", "val 0.10d after")
     assert {cells[1][title] for title in lacking} == {"-"}
     assert [line["status"] for line in cells] == ["finished", "failed", "finished"]
 
@@ -126,7 +128,7 @@ def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) ->
     titles = [str(column.header).replace("\n", " ") for column in table.columns]
     telling = ["ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10"]
     cost = ["parameters", "seconds"] if width == 150 else []
-    assert titles == [*TITLES[:6], *cost, *telling, "test images", "dataset", "status"]
+    assert titles == [*TITLES[:6], *cost, *telling, "test images", "test boxes", "dataset", "status"]
     for k, row in ((0, rows[0]), (2, rows[2])):
         cells = {
             title: str(list(column.cells)[k]) for title, column in zip(titles, table.columns, strict=True)
