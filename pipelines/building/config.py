@@ -30,6 +30,9 @@ class BuildConfig:
     real_frames: Annotated[tuple[str, ...], shown_as("NAME ...")] = ()
     """The source's folders of photographs, such as train_primesense: of several sensors', those to use.
     Default: test*, val*, of train* only train_real, and what split lists name; all others are renderings."""
+    detections: File = None
+    """A detector's boxes in the test pictures of a folder in the BOP layout: BOP's JSON (CDPN's layout has
+    files of its own). `evaluation.test_boxes=auto` tests on them where every picture has one."""
     backgrounds: Folder = None
     """A folder of photographs, such as Pascal VOC's, for training images; procedural pictures without one, as
     behind renderings for validation and test always."""

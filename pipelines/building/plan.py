@@ -15,7 +15,8 @@ from epropnp.errors import UserError
 from epropnp.settings import settings_of
 from pipelines import rendering
 from pipelines.building.config import BuildConfig
-from pipelines.building.sources import Source, StandinSource, digest, files_digest, open_source
+from pipelines.building.digests import digest, files_digest
+from pipelines.building.sources import Source, StandinSource, open_source
 from pipelines.building.views import check_views, plan_views
 from pipelines.objects import ObjectInfo, resolve_objects
 from pipelines.readers.frames import RealFrames
@@ -155,11 +156,14 @@ def _source(config: BuildConfig, root: Path) -> Source:
             config.splits,
             config.real_frames,
             config.mesh_unit,
+            config.detections,
         )
     if config.splits is not None:
         raise UserError("splits are lists of a source's pictures: give the source, too")
     if config.real_frames:
         raise UserError("real_frames are folders of a source: give the source, too")
+    if config.detections is not None:
+        raise UserError("detections are of a source's test pictures: give the source, too")
     return StandinSource(config.mesh_resolution, root.absolute() / WORK_FOLDER / "standins")
 
 

@@ -1,7 +1,5 @@
 """Where a dataset's objects and real frames come from: procedural stand-ins, or a folder of data."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from epropnp.files import whole_file
 from pipelines import readers, standins
+from pipelines.building.digests import digest, files_digest
 from pipelines.building.whole_pictures import split_whole
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
@@ -81,12 +80,14 @@ def open_source(
     lists: Path | None = None,
     real_frames: Sequence[str] = (),
     mesh_unit: str = "mm",
+    detections: Path | None = None,
 ) -> "FolderSource":
     """The source for a folder of data, whatever its layout.
 
     The seed decides which training frames validate; of renderings that the folder brings along, at
     most so many per object are used; `lists` is a folder of split lists to use instead of its own;
-    `real_frames` names the folders that hold photographs; `mesh_unit` is that of meshes alone.
+    `real_frames` names the folders that hold photographs; `mesh_unit` is that of meshes alone;
+    `detections` a file of a detector's boxes.
     """
     if not root.exists():
         raise UserError(f"no data at {root}: give a folder in the BOP or the CDPN layout, or a mesh")
@@ -96,35 +97,19 @@ def open_source(
             raise UserError(f"{root} is split by its folders real_train and real_test: give no split lists")
         if real_frames:
             raise UserError(f"{root} has its photographs in real_train and real_test: give no real_frames")
+        if detections is not None:
+            raise UserError(f"{root} has detected boxes in files of its own: give no detections")
         return FolderSource(CdpnFolder(root), seed, renderings)
     if BopFolder.is_at(root):
-        return FolderSource(BopFolder(root, lists, tuple(real_frames)), seed, renderings)
+        return FolderSource(BopFolder(root, lists, tuple(real_frames), detections), seed, renderings)
     if MeshFolder.is_at(root):
-        if lists is not None or real_frames:
-            raise UserError(f"{root} has meshes and no pictures: give no splits and no real_frames")
+        if lists is not None or real_frames or detections is not None:
+            raise UserError(f"{root} has meshes and no pictures: give no splits, real_frames or detections")
         return FolderSource(MeshFolder(root, MESH_UNITS_M[mesh_unit]), seed, renderings)
     raise UserError(
         f"{root} is neither in the BOP layout (models/models_info.json, test/) nor in CDPN's (real_train/), "
         "and no mesh or folder of meshes (.ply, .obj)"
     )
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def files_digest(files: Iterable[Path], root: Path) -> list[list[str]]:
-    """Relative name and SHA-256 of every file."""
-    rows = []
-    for file in files:
-        try:
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise UserError(f"cannot read {file}: {error.strerror}") from None
-        rows.append([file.relative_to(root).as_posix(), content])
-    return rows
 
 
 @dataclass(frozen=True)

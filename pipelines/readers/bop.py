@@ -8,8 +8,12 @@ millimetres there and metres here.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from epropnp.data.schema import SPLITS, ObjectModel
 from epropnp.errors import UserError
@@ -26,9 +30,11 @@ from pipelines.readers.bop_models import (
 )
 from pipelines.readers.bop_splits import Picture, choose_pictures
 from pipelines.readers.camera_file import read_camera
+from pipelines.readers.detections import Box, Detections
 from pipelines.readers.frames import Frame, Occluder, RealFrames, given_renderer
 from pipelines.readers.object_models import object_model
 from pipelines.readers.visibility import seen_share
+from pipelines.rendering.camera_views import project
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.views import Camera
 
@@ -40,12 +46,14 @@ _CAMERA = "camera.json"
 class BopFolder:
     """A data set in the BOP format.
 
-    `lists` is a folder of split lists that replaces its own; `real_frames` names folders of photographs.
+    `lists` is a folder of split lists that replaces its own; `real_frames` names folders of photographs;
+    `detections` is a file of a detector's boxes in the test pictures.
     """
 
     root: Path
     lists: Path | None = None
     real_frames: tuple[str, ...] = ()
+    detections: Path | None = None
     name: ClassVar[str] = "bop"
 
     @staticmethod
@@ -80,11 +88,15 @@ class BopFolder:
         meshes = mesh_folder(self.root).name
         notes[f"folder of meshes in place of {MESH_FOLDER}/: {meshes}"] += meshes != MESH_FOLDER
         pictures = choose_pictures(self.root, self.lists, self.real_frames, info, notes)
+        detections = None if self.detections is None else _detections(self.detections, _age(self.detections))
         by_split = {}
         for split in SPLITS:
             counts: Counter[str] = Counter()
             chosen = pictures.get(split, ())
-            by_split[split] = tuple(frame for one in chosen for frame in self._frames(info, one, counts))
+            boxes = detections if split == "test" else None
+            by_split[split] = tuple(
+                frame for one in chosen for frame in self._frames(info, one, counts, boxes)
+            )
             notes.update({f"{split} {reason}": number for reason, number in counts.items()})
         found = {reason: number for reason, number in notes.items() if number}
         if not any(by_split.values()):
@@ -99,7 +111,9 @@ class BopFolder:
         file = self.root / _CAMERA
         return read_camera(file) if file.is_file() else None
 
-    def _frames(self, info: ObjectInfo, picture: Picture, notes: Counter[str]) -> list[Frame]:
+    def _frames(
+        self, info: ObjectInfo, picture: Picture, notes: Counter[str], boxes: Detections | None
+    ) -> list[Frame]:
         """A frame for every visible instance of the object in a picture."""
         scene, image_id, synthetic = picture
         image = scene.picture(image_id)
@@ -125,6 +139,7 @@ class BopFolder:
                 mask_file=mask,
                 occluders=self._occluders(others, notes),
                 synthetic=synthetic,
+                detected_box=self._box(boxes, picture, one, len(instances), K, notes),
                 whole_mask_file=scene.whole_mask(image_id, one.number),
                 visible_share=one.visible_share,
             )
@@ -138,6 +153,24 @@ class BopFolder:
             frames.append(frame)
         return frames
 
+    def _box(
+        self,
+        boxes: Detections | None,
+        picture: Picture,
+        instance: Instance,
+        instances: int,
+        K: NDArray[np.float64],
+        notes: Counter[str],
+    ) -> Box | None:
+        """The detected box of an instance, if boxes are given."""
+        if boxes is None or instance.T_cam_obj is None:
+            return None
+        middle = project(np.zeros((1, 3)), instance.T_cam_obj, K)[0]
+        scene_id = int(picture.scene.folder.name)
+        found = boxes.box(scene_id, picture.image_id, instance.object_id, instances, middle)
+        notes["pictures in which the detector found nothing"] += found is None
+        return found
+
     def _occluders(self, others: list[Instance], notes: Counter[str]) -> tuple[Occluder, ...]:
         """What may hide an object: its neighbours in front of the camera that have a mesh."""
         found = []
@@ -150,6 +183,15 @@ class BopFolder:
                 continue
             found.append(Occluder(mesh_file=file, unit_m=MILLIMETRE, T_cam_obj=other.T_cam_obj))
         return tuple(found)
+
+
+@lru_cache(maxsize=1)  # asked for by each object
+def _detections(file: Path, age: int) -> Detections:
+    return Detections(file)
+
+
+def _age(file: Path) -> int:
+    return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 def _hidden(share: float | None) -> bool:
