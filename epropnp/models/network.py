@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from epropnp.errors import UserError
 from epropnp.models.backbones import Backbone, feature_levels
 from epropnp.models.config import ModelConfig, WeightNorm
 from epropnp.models.heads import HEADS, plan_strides
@@ -39,8 +40,8 @@ class CorrespondenceNet(nn.Module):
     """Backbone, head, and the two readouts of the head's last feature.
 
     Raises:
-        UserError: an unknown backbone or head, a pair of them that does not fit, or weights that cannot be
-            had.
+        UserError: an unknown backbone or head, a pair of them that does not fit, weights that cannot be had,
+            or released ones that were trained with another `cell_anchor`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -62,6 +63,13 @@ class CorrespondenceNet(nn.Module):
         self.scale = nn.Linear(self.head.channels, 2)
         self._initialise(config.weight_norm)
         self.released = None if config.released is None else load_released(self, config.released)
+        if self.released is not None and self.released.cell_anchor not in (None, config.cell_anchor):
+            wanted = f"{self.released.cell_anchor:g}"
+            raise UserError(
+                f"{config.released}: this network was trained with image points at {wanted} of a cell, and "
+                f"model.cell_anchor is {config.cell_anchor:g}: half of its accuracy would be lost; set "
+                f"model.cell_anchor={wanted}"
+            )
 
     def forward(self, image: Tensor) -> Prediction:
         """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32, under autocast, too."""

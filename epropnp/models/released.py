@@ -31,6 +31,7 @@ from epropnp.models.pretrained import read_state
 HEAD = "rot_head_net.features."
 CDPN_READOUT = HEAD + "27."
 IGNORED = ("trans_head_net.", CDPN_READOUT)
+OFFICIAL_ANCHOR = 0.0  # of a cell, where its image point lies: the top-left corner
 NORM_FACTOR = "monte_carlo_pose_loss.norm_factor"
 RENAMED = {
     "backbone.": "backbone.net.",
@@ -48,11 +49,13 @@ class Released(NamedTuple):
         norm_factor: running scale of the Monte Carlo loss; None in a CDPN checkpoint.
         loaded: number of tensors taken over.
         ignored: number of tensors of the translation head, and of CDPN's readout.
+        cell_anchor: that the network was trained with; None in a CDPN checkpoint, whose readouts start anew.
     """
 
     norm_factor: float | None
     loaded: int
     ignored: int
+    cell_anchor: float | None = None
 
 
 def load_released(net: nn.Module, file: str | Path) -> Released:
@@ -82,7 +85,8 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
     if not any(tensor.is_meta for tensor in wanted.values()):  # a trial plan builds networks without memory
         net.load_state_dict(weights)
     factor = float(given[NORM_FACTOR]) if NORM_FACTOR in given else None
-    return Released(factor, len(given) - ignored - (factor is not None), ignored)
+    loaded = len(given) - ignored - (factor is not None)
+    return Released(factor, loaded, ignored, None if cdpn else OFFICIAL_ANCHOR)
 
 
 def _not_in_files(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

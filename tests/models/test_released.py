@@ -85,7 +85,8 @@ def cdpn(released: State) -> State:
 
 
 def config(**settings: object) -> ModelConfig:
-    return ModelConfig(**({"backbone": "resnet34", "head": "deconv", "input_px": 64} | settings))  # type: ignore[arg-type]
+    given = {"backbone": "resnet34", "head": "deconv", "input_px": 64, "cell_anchor": 0.0} | settings
+    return ModelConfig(**given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "torch-1.5"])
@@ -108,7 +109,20 @@ def test_our_network_says_what_the_official_one_says(
 def test_the_import_counts_and_returns_what_belongs_to_the_loss(released: State, tmp_path: Path) -> None:
     torch.save(released, tmp_path / "bare.pth")
     found = load_released(CorrespondenceNet(config()), tmp_path / "bare.pth")
-    assert found == (7.5, len(released) - 2, 1)
+    assert found == (7.5, len(released) - 2, 1, 0.0)
+
+
+@pytest.mark.parametrize("anchor", [0.5, 0.25])
+def test_another_anchor_than_the_files_is_refused(
+    released: State, cdpn: State, tmp_path: Path, anchor: float
+) -> None:
+    for name, state in (("official.pth", released), ("cdpn.pth", cdpn)):
+        torch.save(state, tmp_path / name)
+    with pytest.raises(UserError, match=r"official\.pth: .* at 0 of a cell, .*; set model\.cell_anchor=0$"):
+        CorrespondenceNet(config(released=str(tmp_path / "official.pth"), cell_anchor=anchor))
+    found = CorrespondenceNet(config(released=str(tmp_path / "cdpn.pth"), cell_anchor=anchor)).released
+    assert found is not None
+    assert found.cell_anchor is None
 
 
 def test_cdpn_gives_all_but_the_readouts(official: Official, cdpn: State, tmp_path: Path) -> None:
