@@ -1,4 +1,4 @@
-"""Command line: score a saved prediction file again, with any thresholds, without a network."""
+"""Command line: score saved predictions again, or test a network on any dataset, without training."""
 
 import sys
 from collections.abc import Sequence
@@ -12,12 +12,14 @@ from rich.console import Console
 from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.evaluation.thresholds import Thresholds
+from epropnp.files import replaced
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from epropnp.evaluation.calibration import Calibration
     from epropnp.evaluation.predictions import Predictions
 
-DESCRIPTION = """Score the predictions of a trial again: accuracies with confidence intervals, calibration.
+DESCRIPTION = """Score the predictions of a trial again, or test a network: accuracies with confidence
+intervals, calibration.
 
 Examples:
   python -m epropnp.evaluate runs/first/trials/a/predictions.parquet
@@ -26,7 +28,12 @@ Examples:
       other thresholds
   python -m epropnp.evaluate predictions.parquet --bop-csv method_lm-test.csv
       for the BOP toolkit, too
+  python -m epropnp.evaluate runs/first/trials/a --data data/0123456789ab
+      a trained network on another dataset's test split
+  python -m epropnp.evaluate official.pth --data data/0123456789ab
+      the same of a checkpoint of the official code
 """
+PREDICTIONS, BEST = Path("predictions.parquet"), "best.pt"
 NOTES = (
     "Percent, averaged over objects, with 95 % bootstrap intervals over images. add_mean: of the ADD(-S) "
     "rows. add_area: area under the ADD(-S) curve up to 0.1 d; add_auc_10cm: up to 10 cm. mssd_ar, mspd_ar: "
@@ -41,12 +48,17 @@ class Arguments:
     """What to score, and how."""
 
     predictions: tyro.conf.Positional[Path]
-    """predictions.parquet of a trial."""
+    """predictions.parquet of a trial; or a network to test: a trial's folder or best.pt, or a checkpoint of
+    the official code."""
     data: Annotated[str | None, shown_as("DATASET")] = None
-    """Dataset whose object models to score with. Default: those in the file."""
+    """Dataset to test a network on, or whose object models to score with. Default of the latter: those in the
+    file."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     output: Annotated[Path | None, shown_as("FOLDER")] = None
-    """Where scores.csv, scores.md and calibration.png go. Default: beside the predictions."""
+    """Where scores.csv, scores.md and calibration.png go, and a network's predictions. Default: beside the
+    predictions; a folder `tested-DATASET` beside a network."""
+    device: Annotated[str | None, shown_as("DEVICE")] = None
+    """Of a network, such as `cpu`. Default: a GPU where there is one."""
     bop_csv: Annotated[Path | None, shown_as("FILE")] = None
     """Also write a results file of the BOP challenge, whose toolkit computes VSD from the depth images."""
     resamples: int = 1000
@@ -67,9 +79,10 @@ def evaluate(arguments: Arguments, console: Console) -> None:
 
     if arguments.resamples < 1:
         raise UserError(f"--resamples is {arguments.resamples}, it must be at least 1")
-    predictions = Predictions.read(arguments.predictions)
+    file = arguments.predictions if _is_file_of_predictions(arguments) else _tested(arguments, console)
+    predictions = Predictions.read(file)
     if not len(predictions):
-        raise UserError(f"{arguments.predictions} holds no predictions")
+        raise UserError(f"{file} holds no predictions")
     objects = predictions.objects if arguments.data is None else ArrowDataset(arguments.data).objects
     values = image_scores(pose_errors(predictions, objects), arguments.thresholds)
     values |= best_of_hypotheses(predictions, objects, arguments.thresholds)
@@ -79,7 +92,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
         per_image = calibration.image_values()
         scores = merged(scores, estimates(per_image, calibration.object_id, resamples=arguments.resamples))
     columns = table_columns(scores, {key: model.name for key, model in objects.items()})
-    title = f"{arguments.predictions} ({len(predictions)} images)"
+    title = f"{file} ({len(predictions)} images)"
     notes = [*NOTES, *_remarks(predictions, calibration)]
     table = score_table(columns)
     _say(console, title)
@@ -87,7 +100,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     for note in notes:
         console.print(note, markup=False, highlight=False)
 
-    folder = arguments.output or arguments.predictions.parent
+    folder = arguments.output or file.parent
     _write(folder / "scores.csv", to_csv(score_list(columns)), console)
     _write(folder / "scores.md", to_markdown(replace(table, title=title, notes=notes)), console)
     save_calibration(calibration, folder / "calibration.png")
@@ -95,6 +108,37 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     if arguments.bop_csv is not None:
         left_out = write_bop_results(predictions, arguments.bop_csv)
         _say(console, f"wrote {arguments.bop_csv} ({left_out} images without a pose left out)")
+
+
+def _is_file_of_predictions(arguments: Arguments) -> bool:
+    return arguments.predictions.suffix == PREDICTIONS.suffix
+
+
+def _tested(arguments: Arguments, console: Console) -> Path:
+    """Tests a network, and returns the file of its predictions."""
+    import torch
+
+    from epropnp.data.reader import ArrowDataset
+    from epropnp.evaluation.network_test import predict_test
+    from epropnp.inference.model import is_trained_model, load_model, load_released_model
+
+    if arguments.data is None:
+        raise UserError(f"{arguments.predictions}: to test a network, give --data DATASET")
+    path = arguments.predictions
+    path = path / BEST if path.is_dir() else path
+    dataset = ArrowDataset.verified(arguments.data)
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if is_trained_model(path):
+        model = load_model(path, device)
+    else:
+        model = load_released_model(path, dataset.objects, device)
+    with console.status(f"testing {path} on {len(dataset.split('test'))} images"):
+        predictions = predict_test(model, dataset)
+    folder = arguments.output or path.parent / f"tested-{dataset.dataset_id}"
+    with replaced(folder / PREDICTIONS) as unfinished:
+        predictions.write(unfinished)
+    _say(console, f"wrote {folder / PREDICTIONS}")
+    return folder / PREDICTIONS
 
 
 def _remarks(predictions: "Predictions", calibration: "Calibration") -> list[str]:

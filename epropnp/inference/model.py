@@ -22,9 +22,11 @@ from epropnp.inference.poses import Inference
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
+from epropnp.models.released import OFFICIAL_ANCHOR
 from epropnp.plain import from_dict
 from epropnp.pnp import EProPnP, PnPConfig
 
+OFFICIAL_POINTS = 512  # of each image, that weights are normalised over
 LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
 
 
@@ -78,6 +80,16 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
     return {"objects": table, "crop_per_box": CROP_PER_BOX}
 
 
+def is_trained_model(path: Path) -> bool:
+    """Whether a file is a checkpoint of ours, such as a `best.pt`, and not one of other code."""
+    if not path.is_file():
+        return True  # `load_model` says what is missing
+    try:
+        return bool({"config", "objective"} & load_checkpoint(path).keys())
+    except UserError:
+        return False
+
+
 def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
     """Read a network and what prediction needs.
 
@@ -116,6 +128,27 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
         temperatures=Temperatures(**fitted),
         config=config,
         dataset_id=saved["dataset_id"],
+    )
+
+
+def load_released_model(
+    path: Path, objects: Mapping[int, ObjectModel], device: torch.device | str = "cpu"
+) -> TrainedModel:
+    """A network of the official EPro-PnP 6DoF code, which knows these objects, with the official settings.
+
+    The file says nothing of objects: whoever trained it knows. UserError as `models.released`.
+    """
+    model = ModelConfig(backbone="resnet34", head="deconv", cell_anchor=OFFICIAL_ANCHOR, released=str(path))
+    inference = Inference(
+        net=CorrespondenceNet(model).to(device).to(memory_format=torch.channels_last).eval(),
+        layer=EProPnP(PnPConfig()).to(device),
+        model=model,
+        settings=EvaluationConfig(initial="epnp", iterations=3, test_boxes="auto"),
+        points=OFFICIAL_POINTS,
+        precision="float32",
+    )
+    return TrainedModel(
+        inference=inference, objects=objects, temperatures=Temperatures(), config={}, dataset_id=""
     )
 
 
