@@ -107,12 +107,25 @@ def run(called: Called) -> int:
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
     folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
+    if told := _rehearsal(config, recipe):
+        console.print(told, style="yellow", highlight=False)
     if config.dry_run:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
     console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
     places = _data(config, recipe, found.cells, console)
     return _run(called, config, folder, found.cells, places, console)
+
+
+def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
+    """What must be said where a published recipe runs without the data that it was published on."""
+    if config.data is not None or config.small or recipe.name == "quick":
+        return None
+    return (
+        f"NO --data: recipe {recipe.name} on rendered stand-ins is a rehearsal of the study, and its numbers "
+        f"are no result of it.\nThe study on LineMOD: {PROG} --recipe {recipe.name} --data LINEMOD --backgrounds "
+        "VOC2012 (folders; README tells where they come from)"
+    )
 
 
 def _data(

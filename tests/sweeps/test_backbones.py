@@ -74,6 +74,35 @@ def test_bad_input_gives_one_line(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--recipe", "paper"], True),
+        (["--recipe", "best", "--backbones", "test_resnet"], True),
+        (["--recipe", "quick"], False),
+        (["--recipe", "paper", "--small"], False),
+    ],
+)
+def test_a_published_recipe_without_data_says_that_it_is_a_rehearsal(
+    arguments: list[str], told: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = [
+        *arguments,
+        "--pretrained",
+        "no",
+        "--dry-run",
+        "--out",
+        str(tmp_path),
+        "--datasets",
+        str(tmp_path),
+    ]
+    assert backbones.main(words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    name = arguments[1]
+    assert ("is a rehearsal of the study, and its numbers are no result of it" in printed) == told
+    assert (f"--recipe {name} --data LINEMOD --backgrounds VOC2012" in printed) == told
+
+
 def test_a_name_that_is_taken_is_not_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     arguments = ["--recipe", "quick", "--name", "mine", "--out", str(tmp_path)]
