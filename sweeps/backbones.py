@@ -123,8 +123,8 @@ def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
         return None
     return (
         f"NO --data: recipe {recipe.name} on rendered stand-ins is a rehearsal of the study, and its numbers "
-        f"are no result of it.\nThe study on LineMOD: {PROG} --recipe {recipe.name} --data LINEMOD --backgrounds "
-        "VOC2012 (folders; README tells where they come from)"
+        f"are no result of it.\nThe study on LineMOD: {PROG} --recipe {recipe.name} --data LINEMOD "
+        "--backgrounds VOC2012 (folders; README tells where they come from)"
     )
 
 

@@ -38,6 +38,7 @@ from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.halt import HaltError, heed_stop
 from epropnp.training.identity import trial_hash
 from epropnp.training.inference import inference_of
+from epropnp.training.memory import memory_told
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.record import Recorder, config_note
@@ -112,9 +113,14 @@ class Trainer:
         Raises:
             NonFiniteError: losses or gradients are not finite more often than the config allows.
             HaltError: there is a file `stop` in the folder, or a callback said so; a checkpoint is written.
-            UserError: a checkpoint cannot be read or written; another process trains in the same folder.
+            UserError: a checkpoint cannot be read or written; another process trains in the same folder; the
+                device is out of memory.
         """
-        with claimed(self.work_dir), self.recorder.recording():
+        with (
+            claimed(self.work_dir),
+            self.recorder.recording(),
+            memory_told(self.config, self.device),
+        ):
             return self._fit(callbacks)
 
     def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:

@@ -20,6 +20,7 @@ from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.objective import Objective
+from epropnp.training.record import Record
 from epropnp.training.result import StepReport
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import Killed, Stop, tiny, with_optim
@@ -257,3 +258,24 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
         assert "another process trains here" in second.stderr
         first.kill()
     assert subprocess.run(command, capture_output=True, text=True, input="").stdout == "in\n"
+
+
+def test_a_device_without_memory_is_one_line_with_the_ways_out(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 10 MiB free.")
+
+    monkeypatch.setattr(Trainer, "_update", full)
+    trainer = Trainer(with_optim(batch_size=8, accumulate=2), tiny_dataset, tmp_path, "cpu")
+    with pytest.raises(UserError) as caught:
+        trainer.fit()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("cpu is out of memory (it wanted 2.00 GiB more) with test_resnet at ")
+    assert "optim.batch_size 8 in 2 parts" in message
+    assert "optim.accumulate=4" in message
+    assert "--trials-at-once 1" in message
+    record = Record.read(tmp_path)
+    assert record is not None
+    assert (record.status, record.reason) == ("failed", message)
