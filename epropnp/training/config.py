@@ -83,11 +83,11 @@ class OptimConfig:
     compile: bool = False
     """Whether the network runs through torch.compile."""
 
-    def skips(self, updates: int) -> int:
-        """How many of so many updates may be left out."""
+    def skips(self, steps: int) -> int:
+        """How many updates may be left out of a training of so many per epoch."""
         if self.skip_limit >= 1:
             return int(self.skip_limit)
-        return max(round(self.skip_limit * updates), 1 if self.skip_limit else 0)
+        return max(round(self.skip_limit * self.epochs * steps), 1 if self.skip_limit else 0)
 
     @property
     def milestone_epochs(self) -> tuple[int, ...]:

@@ -91,13 +91,11 @@ class Trainer:
         self.state = TrialState()
         if start.starts_from_weights:
             self.state.weights_sha256 = tensors_sha256(self.net.backbone.state_dict())
-        released = self.net.released
-        norm_factor = released.norm_factor if released and released.norm_factor else 1.0
+        norm_factor = (self.net.released and self.net.released.norm_factor) or 1.0
         self.objective = Objective(config, self.data.dataset.objects, norm_factor).to(self.device)
         self._loss = graphed(self.objective, self.device)
         self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
-        skips = config.optim.skips(config.optim.epochs * self.data.steps)
-        self.guard = Guard([self.net, self.objective], skips)
+        self.guard = Guard([self.net, self.objective], config.optim.skips(self.data.steps))
         self._since = time.monotonic()
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net
@@ -113,14 +111,9 @@ class Trainer:
         Raises:
             NonFiniteError: losses or gradients are not finite more often than the config allows.
             HaltError: there is a file `stop` in the folder, or a callback said so; a checkpoint is written.
-            UserError: a checkpoint cannot be read or written; another process trains in the same folder; the
-                device is out of memory.
+            UserError: a checkpoint cannot be read or written; another process trains here; no memory is left.
         """
-        with (
-            claimed(self.work_dir),
-            self.recorder.recording(),
-            memory_told(self.config, self.device),
-        ):
+        with claimed(self.work_dir), self.recorder.recording(), memory_told(self.config, self.device):
             return self._fit(callbacks)
 
     def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:
