@@ -13,6 +13,7 @@ from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.evaluation.thresholds import Thresholds
 from epropnp.files import replaced
+from epropnp.models.config import own_file
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from epropnp.evaluation.calibration import Calibration
@@ -33,7 +34,7 @@ Examples:
   python -m epropnp.evaluate official.pth --data data/0123456789ab
       the same of a checkpoint of the official code
 """
-PREDICTIONS, BEST = Path("predictions.parquet"), "best.pt"
+PREDICTIONS = Path("predictions.parquet")
 NOTES = (
     "Percent, averaged over objects, with 95 % bootstrap intervals over images. add_mean: of the ADD(-S) "
     "rows. add_area: area under the ADD(-S) curve up to 0.1 d; add_auc_10cm: up to 10 cm. mssd_ar, mspd_ar: "
@@ -125,7 +126,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
     if arguments.data is None:
         raise UserError(f"{arguments.predictions}: to test a network, give --data DATASET")
     path = arguments.predictions
-    path = path / BEST if path.is_dir() else path
+    path = own_file(str(path))
     dataset = ArrowDataset.verified(arguments.data)
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if is_trained_model(path):

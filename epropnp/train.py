@@ -234,7 +234,8 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
     config, dataset = trainer.config, trainer.data.dataset
     model = config.model
     start = "pretrained" if model.pretrained else "from scratch"
-    weights = f"from {model.released}" if model.released else start
+    own = model.start or model.released
+    weights = f"from {own}" if own else start
     names = ", ".join(found.name for found in dataset.objects.values())
     _say(
         console,

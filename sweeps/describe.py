@@ -116,7 +116,7 @@ def show_backbones(pattern: str, console: Console) -> None:
 
 
 def _describe(config: TrialConfig) -> Description:
-    model = dataclasses.replace(config.model, pretrained=False, released=None)
+    model = config.model.bare
     with torch.device("meta"):
         net = CorrespondenceNet(model).eval()
         counter = FlopCounterMode(display=False)

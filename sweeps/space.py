@@ -122,7 +122,7 @@ def fetch_weights(cells: Sequence[Cell]) -> None:
     from epropnp.models.network import CorrespondenceNet
 
     for model in dict.fromkeys(cell.config.model for cell in cells):
-        if model.pretrained or model.released is not None:
+        if model.starts_from_weights:
             CorrespondenceNet(model)
 
 
@@ -209,4 +209,4 @@ def _check_networks(configs: Sequence[TrialConfig]) -> None:
         check_backbone(backbone)
     for model in models:
         with torch.device("meta"):
-            CorrespondenceNet(dataclasses.replace(model, pretrained=False, released=None))
+            CorrespondenceNet(model.bare)

@@ -106,7 +106,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
             "version, whose networks cannot be used without their dataset; train again to get one that can"
         )
     config = saved["config"]
-    model = from_dict(ModelConfig, config["model"] | _NOT_AGAIN, "config.model")
+    model = from_dict(ModelConfig, config["model"], "config.model").bare  # the file has the weights
     net = CorrespondenceNet(model)
     net.load_state_dict(saved["net"])
     layer = EProPnP(from_dict(PnPConfig, config["pnp"], "config.pnp"))
@@ -155,6 +155,3 @@ def load_released_model(
 def _object(row: Mapping[str, Any]) -> ObjectModel:
     values: dict[str, Any] = {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in row.items()}
     return ObjectModel(**values)
-
-
-_NOT_AGAIN = {"pretrained": False, "weights_file": None, "released": None}  # the file has the weights

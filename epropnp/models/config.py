@@ -1,7 +1,9 @@
 """Settings of the network, without torch: command lines answer before it is loaded."""
 
+import dataclasses
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from epropnp.errors import UserError, nearest
@@ -12,6 +14,7 @@ HeadName = Literal["deconv", "direct", "fpn", "upsample"]
 HEAD_NAMES: tuple[HeadName, ...] = typing.get_args(HeadName)
 WeightNorm = Literal["v1b", "v2"]
 OUTPUT_STRIDE = 4  # of the output maps
+BEST = "best.pt"  # a trial's network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,8 @@ class ModelConfig:
     """Where the ImageNet weights are; `none`: in an installed package, or on timm's hub."""
     released: str | None = None
     """Checkpoint of the official code or of CDPN to start from."""
+    start: str | None = None
+    """Network of one's own to start from: a trial's folder, or its best.pt."""
     input_px: Annotated[int, Range(least=1)] = 256
     """Side of the square input crop."""
     deconv_stride: Annotated[int, Range(least=4)] = 32
@@ -50,12 +55,23 @@ class ModelConfig:
     @property
     def starts_from_weights(self) -> bool:
         """Whether the backbone starts from weights that were trained elsewhere."""
-        return self.pretrained or self.released is not None
+        return self.pretrained or self.released is not None or self.start is not None
+
+    @property
+    def bare(self) -> "ModelConfig":
+        """The same network, which starts from nothing: its weights come otherwise, or are not needed."""
+        return dataclasses.replace(self, pretrained=False, weights_file=None, released=None, start=None)
 
     @property
     def map_px(self) -> int:
         """Side of the square output maps."""
         return self.input_px // OUTPUT_STRIDE
+
+
+def own_file(start: str) -> Path:
+    """The checkpoint that `start` stands for: a file, or that of a trial's folder."""
+    path = Path(start)
+    return path / BEST if path.is_dir() else path
 
 
 def checked_head(name: str) -> HeadName:

@@ -16,6 +16,7 @@ from epropnp.errors import UserError
 from epropnp.models.backbones import Backbone, feature_levels
 from epropnp.models.config import ModelConfig, WeightNorm
 from epropnp.models.heads import HEADS, plan_strides
+from epropnp.models.own_weights import load_own
 from epropnp.models.released import load_released
 
 OUTPUT_CHANNELS = 5  # three object coordinates and two weight maps
@@ -52,7 +53,9 @@ class CorrespondenceNet(nn.Module):
             config.backbone,
             strides=strides,
             input_px=config.input_px,
-            pretrained=config.pretrained and config.released is None,  # which holds the backbone, too
+            pretrained=config.pretrained
+            and config.released is None
+            and config.start is None,  # which hold it
             weights_file=config.weights_file,
             drop_path=config.drop_path,
             swin_window=config.swin_window,
@@ -70,6 +73,9 @@ class CorrespondenceNet(nn.Module):
                 f"model.cell_anchor is {config.cell_anchor:g}: half of its accuracy would be lost; set "
                 f"model.cell_anchor={wanted}"
             )
+
+        if config.start is not None:
+            load_own(self, config.start)
 
     def forward(self, image: Tensor) -> Prediction:
         """Predict from an RGB image (B, 3, H, W) in [0, 1]; the results are float32, under autocast, too."""

@@ -24,7 +24,7 @@ class Pretraining(NamedTuple):
 
 def pretraining_of(model: ModelConfig) -> Pretraining:
     """What a network starts from, by its settings alone."""
-    file = model.released or (model.weights_file if model.pretrained else None)
+    file = model.start or model.released or (model.weights_file if model.pretrained else None)
     if file is not None:
         return Pretraining(file.replace("\\", "/").rpartition("/")[2], UNKNOWN)
     if not model.pretrained:

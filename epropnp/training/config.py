@@ -138,6 +138,8 @@ class TrialConfig:
             )
         if self.model.weights_file is not None and self.model.released is not None:
             raise UserError("model.weights_file would not be read: model.released holds the backbone, too")
+        if self.model.start is not None and (self.model.weights_file or self.model.released):
+            raise UserError("model.start holds all weights: leave model.weights_file and model.released out")
         if self.evaluation.hypotheses > self.evaluation.proposals:
             raise UserError(
                 f"evaluation.hypotheses: {self.evaluation.hypotheses} is not at most "

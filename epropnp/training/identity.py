@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from epropnp.models.config import own_file
 from epropnp.plain import Plain, flatten
 from epropnp.training.config import TrialConfig
 
 INCIDENTAL = ("data.workers",)  # settings that no number depends on
 DIGEST = "sha256:"  # begins what stands for the content of a file
-FILES = ("model.weights_file", "model.released")  # settings that name a file
+FILES = ("model.weights_file", "model.released", "model.start")  # settings that name a file
 
 
 def identity(config: TrialConfig) -> dict[str, Plain]:
@@ -29,7 +30,7 @@ def identity(config: TrialConfig) -> dict[str, Plain]:
     }
     for key in FILES:
         if key in found:
-            found[key] = _digest(Path(str(found[key]))) or found[key]
+            found[key] = _digest(own_file(str(found[key]))) or found[key]
     for module in dict.fromkeys(name.rpartition(".")[0] for name, _ in config.loss.own):
         digest = _module_digest(module)
         if digest:

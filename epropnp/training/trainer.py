@@ -270,7 +270,7 @@ class Trainer:
         model = self.config.model
         if not self.checkpoints.last.exists():
             return model
-        return dataclasses.replace(model, pretrained=False, weights_file=None, released=None)
+        return model.bare
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""

@@ -269,6 +269,7 @@ ELSEWHERE = {
     "model.pretrained": "needs a file of weights",
     "model.weights_file": "needs a file of weights",
     "model.released": "needs a released checkpoint",
+    "model.start": "needs a trained network (tests/models/test_own_weights.py)",
 }
 
 
