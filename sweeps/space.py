@@ -188,7 +188,7 @@ def _check_axes(space: Space) -> None:
                 if axis.name == CASE and key in varied | {RECIPE, SEED}:
                     raise UserError(f"{where} sets {key}, an axis of its own: leave it out of the case")
             head = found.pop(HEAD, STUDY)
-            if head not in HEAD_CHOICES:
+            if head not in HEAD_CHOICES and "." not in head:
                 listed = ", ".join(HEAD_CHOICES)
                 raise UserError(f"unknown head '{head}'{nearest(head, HEAD_CHOICES)}; heads: {listed}")
             try:

@@ -1,7 +1,6 @@
 """Settings of the network, without torch: command lines answer before it is loaded."""
 
 import dataclasses
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,8 +9,7 @@ from epropnp.errors import UserError, nearest
 from epropnp.models.names import plain_name
 from epropnp.settings import Range, Share
 
-HeadName = Literal["deconv", "direct", "fpn", "upsample"]
-HEAD_NAMES: tuple[HeadName, ...] = typing.get_args(HeadName)
+HEAD_NAMES = ("deconv", "direct", "fpn", "upsample")
 WeightNorm = Literal["v1b", "v2"]
 OUTPUT_STRIDE = 4  # of the output maps
 BEST = "best.pt"  # a trial's network
@@ -24,8 +22,9 @@ class ModelConfig:
     backbone: str = "resnet34"
     """Any timm model that gives feature maps, with or without a tag of weights (`resnet34.tv_in1k`); see
     --list-backbones of the sweep."""
-    head: HeadName = "deconv"
-    """What turns the backbone's feature maps into one of stride 4."""
+    head: str = "deconv"
+    """What turns the backbone's feature maps into one of stride 4: deconv, direct, fpn, upsample, or a class
+    of yours, `my_heads.Sharp` (see `models.heads`)."""
     pretrained: bool = False
     """Start the backbone from ImageNet weights."""
     weights_file: str | None = None
@@ -51,6 +50,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "backbone", plain_name(self.backbone))  # one network, one name
+        checked_head(self.head)
 
     @property
     def starts_from_weights(self) -> bool:
@@ -74,9 +74,11 @@ def own_file(start: str) -> Path:
     return path / BEST if path.is_dir() else path
 
 
-def checked_head(name: str) -> HeadName:
-    """The head of that name; a UserError that names the nearest if there is none."""
-    for head in HEAD_NAMES:
-        if head == name:
-            return head
-    raise UserError(f"unknown head '{name}'{nearest(name, HEAD_NAMES)}; heads are {', '.join(HEAD_NAMES)}")
+def checked_head(name: str) -> str:
+    """The head of that name, or one of a module, which is not looked for; a UserError names the nearest."""
+    if name in HEAD_NAMES or "." in name.strip("."):
+        return name
+    listed = ", ".join(HEAD_NAMES)
+    raise UserError(
+        f"unknown head '{name}'{nearest(name, HEAD_NAMES)}; heads are {listed}, or MODULE.CLASS of your own"
+    )

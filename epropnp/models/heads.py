@@ -5,8 +5,17 @@
 convolutions for bilinear steps, which leave no checkerboard (Odena et al., 2016).
 
 A head says which strides it reads before anything is built: `plan_strides` refuses a pair that cannot be.
+
+One of your own is a subclass of `Head` in any module, here `my_heads.py`:
+
+    class Sharp(FpnHead):
+        def forward(self, features):
+            return super().forward(features).relu()
+
+and `--heads my_heads.Sharp`, with the file's folder on the PYTHONPATH of all that trains.
 """
 
+import importlib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -14,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epropnp.errors import UserError
-from epropnp.models.config import OUTPUT_STRIDE, HeadName, checked_head
+from epropnp.models.config import OUTPUT_STRIDE, checked_head
 
 
 class Head(nn.Module):
@@ -139,12 +148,34 @@ class DirectHead(Head):
         return features[0]
 
 
-HEADS: dict[HeadName, type[Head]] = {
+HEADS: dict[str, type[Head]] = {
     "deconv": DeconvHead,
     "direct": DirectHead,
     "fpn": FpnHead,
     "upsample": UpsampleHead,
 }
+
+
+def head_class(name: str) -> type[Head]:
+    """The head of that name, or of a module.
+
+    Raises:
+        UserError: there is none, the module cannot be imported, or what it holds is no `Head`.
+    """
+    if checked_head(name) in HEADS:
+        return HEADS[name]
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except Exception as error:  # whatever a module of one's own raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"head '{name}': the module {module} cannot be imported ({reason}); its folder has to be on the "
+            "PYTHONPATH"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Head)):
+        raise UserError(f"head '{name}': {module} has no subclass {attribute} of epropnp.models.heads.Head")
+    return found
 
 
 def fitting_heads(strides: Sequence[int]) -> list[str]:
@@ -156,7 +187,7 @@ def plan_strides(head: str, backbone: str, strides: Sequence[int], deepest: int)
     """The strides that a head reads.
 
     Args:
-        head: name in `HEADS`.
+        head: name in `HEADS`, or of a class of one's own.
         backbone: name, for the message.
         strides: of the backbone's feature maps, ascending.
         deepest: the largest stride that may be read.
@@ -164,7 +195,7 @@ def plan_strides(head: str, backbone: str, strides: Sequence[int], deepest: int)
     Raises:
         UserError: an unknown head, or one that cannot work on such strides; says which heads can.
     """
-    kind = HEADS[checked_head(head)]
+    kind = head_class(head)
     allowed = [stride for stride in strides if stride <= deepest]
     chosen = kind.plan(allowed)
     if not chosen:

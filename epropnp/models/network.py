@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from epropnp.errors import UserError
 from epropnp.models.backbones import Backbone, feature_levels
 from epropnp.models.config import ModelConfig, WeightNorm
-from epropnp.models.heads import HEADS, plan_strides
+from epropnp.models.heads import head_class, plan_strides
 from epropnp.models.own_weights import load_own
 from epropnp.models.released import load_released
 
@@ -61,7 +61,7 @@ class CorrespondenceNet(nn.Module):
             swin_window=config.swin_window,
         )
         channels = [level.channels for level in self.backbone.levels]
-        self.head = HEADS[config.head](channels, strides, config.head_width)
+        self.head = head_class(config.head)(channels, strides, config.head_width)
         self.output = nn.Conv2d(self.head.channels, OUTPUT_CHANNELS, 1)
         self.scale = nn.Linear(self.head.channels, 2)
         self._initialise(config.weight_norm)

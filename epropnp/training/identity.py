@@ -19,8 +19,8 @@ FILES = ("model.weights_file", "model.released", "model.start")  # settings that
 def identity(config: TrialConfig) -> dict[str, Plain]:
     """Dotted settings that differ from their defaults; a setting that is added later changes none of it.
 
-    Of a file that a setting names, and of each module that a loss term of one's own comes from, the content
-    counts, not the place.
+    Of a file that a setting names, and of each module that a head or a loss term of one's own comes from, the
+    content counts, not the place.
     """
     default = flatten(TrialConfig())
     found = {
@@ -31,6 +31,11 @@ def identity(config: TrialConfig) -> dict[str, Plain]:
     for key in FILES:
         if key in found:
             found[key] = _digest(own_file(str(found[key]))) or found[key]
+    if "." in config.model.head:
+        module = config.model.head.rpartition(".")[0]
+        digest = _module_digest(module)
+        if digest:
+            found[f"model.head:{module}"] = digest
     for module in dict.fromkeys(name.rpartition(".")[0] for name, _ in config.loss.own):
         digest = _module_digest(module)
         if digest:

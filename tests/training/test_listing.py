@@ -70,7 +70,7 @@ def test_a_training_lists_what_it_would_train_with(capsys: pytest.CaptureFixture
 
 def test_a_sweep_lists_its_recipes_or_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert backbones.main(["--recipe", "quick", "paper", "--list-settings", "*.backbone"]) == 0
-    assert cells(capsys.readouterr().out)["model.backbone"][:2] == ["resnet10t", "resnet34"]
+    assert cells(capsys.readouterr().out)["model.backbone"][:2] == ["resnet10t", "resnet34.tv_in1k"]
     assert backbones.main(["--list-settings", "optim.lr", "--set", "optim.weight_decay=1"]) == 0
     rows = cells(capsys.readouterr().out)
     assert rows == {
