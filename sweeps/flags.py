@@ -92,8 +92,8 @@ class SweepConfig:
     backbones: Names = None
     """timm models. Default: those of the recipe."""
     heads: Annotated[tuple[str, ...] | None, shown_as("HEAD ...")] = None
-    """`deconv`, `direct`, `fpn`, `upsample`, a class of yours (`my_heads.Sharp`), or `study`: the one that the
-    study gave each backbone. Default: that."""
+    """`deconv`, `direct`, `fpn`, `upsample`, a class of yours (`my_heads.Sharp`), or `study`: the one that
+    the study gave each backbone. Default: that."""
     loss_weights: Weights = None
     """Weights of the Monte Carlo pose loss. Default: the recipe's."""
     seeds: Seeds = None
