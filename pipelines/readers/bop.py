@@ -29,7 +29,7 @@ from pipelines.readers.bop_models import (
     mesh_folder,
 )
 from pipelines.readers.bop_splits import Picture, choose_pictures
-from pipelines.readers.camera_file import read_camera
+from pipelines.readers.camera_file import CAMERA_FILE, read_camera
 from pipelines.readers.detections import Box, Detections
 from pipelines.readers.frames import Frame, Occluder, RealFrames, given_renderer
 from pipelines.readers.object_models import object_model
@@ -39,7 +39,6 @@ from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.views import Camera
 
 MILLIMETRE = 0.001
-_CAMERA = "camera.json"
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class BopFolder:
 
     def camera(self) -> Camera | None:
         """That of `camera.json`, where there is one."""
-        file = self.root / _CAMERA
+        file = self.root / CAMERA_FILE
         return read_camera(file) if file.is_file() else None
 
     def _frames(

@@ -10,6 +10,7 @@ from epropnp.errors import UserError
 from pipelines.readers.bop_files import numbers, read_json
 from pipelines.rendering.views import Camera
 
+CAMERA_FILE = "camera.json"  # at the root of a data set
 _MATRICES = ("K", "cam_K")
 _FORM = "fx, fy, cx, cy or K, and width and height"
 

@@ -11,8 +11,9 @@ Below the root: `models/models_info.txt` (lines of `ID diameter D min_x X ...`, 
     NAME-box_fasterrcnn.txt  a detector's box: x1 y1 x2 y2; empty, zeros or -1 where it found nothing
 
 Masks and maps that are missing are rendered. `NAME-box.txt` is not needed: the box is the mask's.
-There is one camera for all, LineMOD's, and there are no symmetries but the study's half turns. Objects stand
-free: masks show all of them, which the check of the geometry goes by.
+There is one camera for all, that of `camera.json` at the root (see `camera_file`), else LineMOD's, and there
+are no symmetries but the study's half turns. Objects stand free: masks show all of them, which the check of
+the geometry goes by.
 """
 
 from collections import Counter
@@ -27,10 +28,10 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop_files import is_rotation, read_text
+from pipelines.readers.camera_file import CAMERA_FILE, read_camera
 from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, files_by_stem
 from pipelines.readers.frames import Frame, RealFrames
 from pipelines.readers.object_models import half_turns, object_model
-from pipelines.rendering.camera_views import LINEMOD_K
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.views import LINEMOD_CAMERA, Camera
 
@@ -76,9 +77,10 @@ class CdpnFolder:
         mesh = self.mesh(info)
         return object_model(info, mesh, mesh.vertices, self._diameters()[info.object_id], half_turns(info))
 
-    def camera(self) -> Camera | None:
-        """LineMOD's."""
-        return LINEMOD_CAMERA
+    def camera(self) -> Camera:
+        """That of `camera.json`, where there is one, else LineMOD's."""
+        file = self.root / CAMERA_FILE
+        return read_camera(file) if file.is_file() else LINEMOD_CAMERA
 
     def _diameters(self) -> dict[int, float]:
         """Diameters in metres by object id."""
@@ -119,7 +121,7 @@ class CdpnFolder:
         masks = files_by_stem(place, _MASK, MASK_SUFFIXES)
         described = set(masks).union(*(_stems(place, suffix) for suffix in (_POSE, _MAP, _DETECTED)))
         notes[f"{folder} pictures not on disk"] += len(described - set(pictures))
-        frames = []
+        frames, K = [], self.camera().K
         for name, picture in pictures.items():
             coords, box = (place / f"{name}{suffix}" for suffix in (_MAP, _DETECTED))
             notes[f"{folder} masks not given: rendered"] += name not in masks
@@ -129,7 +131,7 @@ class CdpnFolder:
             frames.append(
                 Frame(
                     sample_id=f"{self.name}/{folder}/{info.name}/{name}",
-                    K=LINEMOD_K,
+                    K=K,
                     T_cam_obj=_read_pose(place / f"{name}{_POSE}"),
                     image_file=picture,
                     mask_file=masks.get(name),

@@ -1,5 +1,6 @@
 """The CDPN and EPro-PnP layout: what each file means, what is rendered instead, what is refused."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,15 @@ def test_poses_are_metres_and_the_camera_is_linemods(root: Path) -> None:
     T = np.loadtxt(root / f"{FIRST}-pose.txt")
     np.testing.assert_array_equal(frame.T_cam_obj, np.vstack([T, [0, 0, 0, 1]]))
     np.testing.assert_array_equal(frame.K, LINEMOD_K)
+
+
+def test_another_camera_is_told_by_a_file_at_the_root(root: Path) -> None:
+    camera = {"fx": 615.0, "fy": 616.0, "cx": 318.0, "cy": 238.0, "width": 640, "height": 480}
+    (root / "camera.json").write_text(json.dumps(camera))
+    np.testing.assert_array_equal(frame_of(root).K, [[615, 0, 318], [0, 616, 238], [0, 0, 1]])
+    (root / "camera.json").write_text("{}")
+    with pytest.raises(UserError, match=r"camera\.json: the camera has no key 'width'"):
+        frame_of(root)
 
 
 def test_detected_boxes_are_kept(root: Path) -> None:
