@@ -5,9 +5,10 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Cell, Column, cell_text, yes_no
+from epropnp.evaluation.table import Cell, Column, cell_text
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
@@ -16,7 +17,11 @@ from epropnp.training.record import Status
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import KNOWN, Build
 
+if TYPE_CHECKING:
+    from epropnp.models.pretraining import Pretraining
+
 NAME = "backbone"  # always shown
+PRETRAINING = "pretraining"  # the data of the weights that a network starts from: told wherever it differs
 WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
 # Settings that have a column of their own, or are told by one.
 COVERED = ("recipe", "model.backbone", "model.head", "model.pretrained", "loss.mc", "seed", *INCIDENTAL)
@@ -50,6 +55,13 @@ class Row:
         return self.status != "waiting" or self.reason is not None or bool(self.history)
 
 
+def pretraining(row: Row) -> "Pretraining":
+    """What a trial's network had seen before."""
+    from epropnp.models.pretraining import pretraining_of  # brings timm
+
+    return pretraining_of(row.config.model)
+
+
 @dataclass(frozen=True)
 class TrialColumn(Column):
     """A column with a cell for each trial.
@@ -66,7 +78,8 @@ SETTINGS: tuple[TrialColumn, ...] = (
     TrialColumn(NAME, lambda row: row.config.model.backbone, one_line=WIDE),
     TrialColumn("head", lambda row: row.config.model.head, folds=True),
     TrialColumn("loss weight", lambda row: row.config.loss.mc, text="{:g}".format, folds=True),
-    TrialColumn("pretrained", lambda row: row.config.model.starts_from_weights, text=yes_no, folds=True),
+    TrialColumn(PRETRAINING, lambda row: pretraining(row).data, folds=True),
+    TrialColumn("weights", lambda row: pretraining(row).tag, folds=True),
 )
 
 SEED = TrialColumn("seed", lambda row: row.config.seed, folds=True)
@@ -86,7 +99,7 @@ def setting_columns(rows: Sequence[Row]) -> tuple[TrialColumn, ...]:
 def labels(rows: Sequence[Row]) -> dict[str, str]:
     """By name, what tells each of these rows from the others, in few words."""
     columns = [c for c in (*setting_columns(rows), SEED) if len({_label(row, [c]) for row in rows}) > 1]
-    for column in [column for column in columns if column.title not in BARE]:
+    for column in [column for column in columns if column.title not in (*BARE, PRETRAINING)]:
         others = [each for each in columns if each is not column]
         if len({_label(row, others) for row in rows}) == len(rows):
             columns = others  # such as a loss weight that follows from the recipe

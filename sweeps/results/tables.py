@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Layout, Table, millions, shared_texts
-from sweeps.results.columns import SEED, WIDE, Row, TrialColumn, setting_columns
+from sweeps.results.columns import SEED, WIDE, Row, TrialColumn, pretraining, setting_columns
 
 LEGEND = (
     "Scores are percent of the test images, averaged over objects, with 95 % bootstrap intervals over images "
@@ -26,8 +26,8 @@ SHORT_LEGEND = (
     "Percent of the test images, ± half the 95 % bootstrap interval over images; all columns: table.md."
 )
 MIXED_NOTE = (
-    "NOTE: rows with and without ImageNet weights stand in one table (column `pretrained`); "
-    "compare backbones only within one kind."
+    "NOTE: the networks of these rows have seen different data before (column `pretraining`: {}); a difference "
+    "between them may be that of the data: compare backbones within one kind."
 )
 
 
@@ -70,8 +70,9 @@ def interval(value: Estimate) -> str:
 def notes(rows: Sequence[Row]) -> list[str]:
     """What a reader must know before comparing: mixed initialisation, failed trials."""
     found = []
-    if len({row.config.model.starts_from_weights for row in rows}) > 1:
-        found.append(MIXED_NOTE)
+    data = dict.fromkeys(pretraining(row).data for row in rows)
+    if len(data) > 1:
+        found.append(MIXED_NOTE.format("; ".join(data)))
     found += [f"{row.status.upper()}: {_said(row)}" for row in rows if row.begun and row.result is None]
     left = sum(not row.begun for row in rows)
     return found + ([f"WAITING: {left} trials that were not begun"] if left else [])

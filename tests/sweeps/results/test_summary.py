@@ -133,7 +133,10 @@ def test_files_hold_every_score_and_setting(made_row: Make) -> None:
     markdown = summary_page(summary, "Sweep x")
     assert markdown.startswith(f"# Sweep x\n\n- {answer(summary)}\n")
     assert [line[3:] for line in markdown.splitlines() if line.startswith("## ")] == list(RANKED)
-    assert "All settings: recipe: tiny; head: deconv; loss weight: 0.02; pretrained: no." in markdown
+    assert (
+        "All settings: recipe: tiny; head: deconv; loss weight: 0.02; pretraining: none; weights: none."
+        in markdown
+    )
 
 
 def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> None:

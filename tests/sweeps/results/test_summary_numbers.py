@@ -100,7 +100,8 @@ def test_settings_are_ranked_by_the_score_of_the_title(summary: Summary, title: 
 def test_csv_lines_hold_their_own_setting_and_score(summary: Summary, rows: list[Row]) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(summary_table(summary)))))
     assert list(lines[0]) == [
-        *("score", "setting", "recipe", "backbone", "head", "loss weight", "pretrained", "seeds"),
+        *("score", "setting", "recipe", "backbone", "head", "loss weight"),
+        *("pretraining", "weights", "seeds"),
         *("mean", "mean low", "mean high", "difference", "difference low", "difference high"),
         *("spread between seeds", "verdict"),
     ]
@@ -116,7 +117,7 @@ def test_csv_lines_hold_their_own_setting_and_score(summary: Summary, rows: list
         assert line["score"] == title
         assert line["setting"] == line["backbone"] == row.name
         assert (line["recipe"], line["head"], line["loss weight"]) == ("tiny", "deconv", "0.02")
-        assert line["pretrained"] == "False"
+        assert (line["pretraining"], line["weights"]) == ("none", "none")
         assert line["seeds"] == "8 3"
         assert float(line["spread between seeds"]) == row.spread
         assert line["verdict"] == row.verdict

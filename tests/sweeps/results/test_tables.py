@@ -11,7 +11,7 @@ from rich.console import Console
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 from sweeps.results.columns import Row
-from sweeps.results.tables import COLUMNS, MIXED_NOTE, trial_table
+from sweeps.results.tables import COLUMNS, trial_table
 from sweeps.search.search import Planned
 
 DATASET = "abc123def456"
@@ -41,7 +41,8 @@ def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
         "backbone": "test_resnet",
         "head": "deconv",
         "loss weight": "0.02",
-        "pretrained": "no",
+        "pretraining": "none",
+        "weights": "none",
         "seed": "0",
         "parameters": "1.23 M",
         "seconds": "61",
@@ -91,11 +92,23 @@ def test_failed_trials_stay_in_the_table_with_their_reason(row: Row, failed: Row
 
 
 def test_mixed_initialisation_is_said(row: Row) -> None:
-    model = dataclasses.replace(row.config.model, pretrained=True)
-    config = dataclasses.replace(row.config, model=model)
-    mixed = [row, dataclasses.replace(row, config=config)]
-    assert MIXED_NOTE in to_markdown(trial_table(mixed, "title"))
-    assert MIXED_NOTE not in to_markdown(trial_table([row, row], "title"))
+    def started(**settings: object) -> Row:
+        model = dataclasses.replace(row.config.model, **settings)  # type: ignore[arg-type]
+        return dataclasses.replace(row, config=dataclasses.replace(row.config, model=model))
+
+    told = "have seen different data before (column `pretraining`: {});"
+    tiny, large = (
+        {"backbone": f"convnext_tiny.{tag}", "pretrained": True} for tag in ("fb_in1k", "fb_in22k")
+    )
+    for rows, data in (
+        ([row, started(pretrained=True)], "none; in1k"),
+        ([started(**tiny), started(**large)], "in1k; in22k"),
+        ([started(**tiny), started(pretrained=True)], None),
+        ([row, row], None),
+    ):
+        text = to_markdown(trial_table(rows, "title"))
+        assert ("NOTE: the networks of these rows" in text) == (data is not None)
+        assert data is None or told.format(data) in text
 
 
 def test_terminal_table_folds_shared_settings_into_the_caption(row: Row) -> None:

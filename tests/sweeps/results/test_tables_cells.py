@@ -26,8 +26,13 @@ KEYS = {  # title -> key of `image_scores`, by what the legend says
     "10deg10cm": "10deg10cm",
     "deg cm mean 1..10": "degcm_mean_1_10",
 }
+START = {  # of test_vit from timm's weights, and of any network from scratch
+    True: {"pretraining": "in1k", "weights": "r160_in1k"},
+    False: {"pretraining": "none", "weights": "none"},
+}
 TITLES = [
-    *("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "parameters", "seconds", "epochs"),
+    *("recipe", "backbone", "head", "loss weight", "pretraining", "weights", "seed", "parameters"),
+    *("seconds", "epochs"),
     *("val 0.10d before", "val 0.10d after", *KEYS, "test images", "test boxes", "dataset"),
 ]
 
@@ -62,7 +67,7 @@ def expected(row: Row) -> dict[str, object]:
         "backbone": row.config.model.backbone,
         "head": row.config.model.head,
         "loss weight": row.config.loss.mc,
-        "pretrained": row.config.model.pretrained,
+        **START[row.config.model.pretrained],
         "seed": row.config.seed,
         "parameters": result.parameters,
         "seconds": result.seconds,
@@ -93,7 +98,7 @@ def test_csv_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> None:
     assert first == {title: str(value) for title, value in expected(rows[0]).items()}
     assert third == {title: str(value) for title, value in expected(rows[2]).items()}
     own = {"recipe": "b", "backbone": "test_convnext", "head": "fpn", "loss weight": "0.125", "seed": "7"}
-    own |= {"trial": rows[1].name, "status": "failed: diverged", "dataset": "bbb", "pretrained": "False"}
+    own |= {"trial": rows[1].name, "status": "failed: diverged", "dataset": "bbb"} | START[False]
     assert failed == {title: own.get(title, "") for title in first}
 
 
@@ -103,12 +108,13 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
     titles = [*TITLES, "status"]  # one of them failed
     assert [cell.strip() for cell in head] == titles
     right = [cell.strip().endswith(":") for cell in rule]
-    texts = ("recipe", "backbone", "head", "loss weight", "pretrained", "seed", "test images", "test boxes")
-    assert right == [title not in (*texts, "dataset", "status") for title in titles]
+    texts = ("recipe", "backbone", "head", "loss weight", "pretraining", "weights", "seed", "test images")
+    assert right == [title not in (*texts, "test boxes", "dataset", "status") for title in titles]
     cells = [dict(zip(titles, (cell.strip() for cell in line), strict=True)) for line in body]
     third = expected(rows[2])
     assert cells[2]["loss weight"] == "1e-07"
-    assert cells[2]["pretrained"] == "yes"
+    assert (cells[2]["pretraining"], cells[2]["weights"]) == ("in1k", "r160_in1k")
+    assert (cells[0]["pretraining"], cells[0]["weights"]) == ("none", "none")
     assert cells[2]["parameters"] == "1.43 M"
     assert (cells[2]["seconds"], cells[2]["epochs"], cells[2]["seed"]) == ("81", "42", "5")
     assert (cells[2]["val 0.10d before"], cells[2]["val 0.10d after"]) == ("2.50", "73.25")
@@ -128,7 +134,7 @@ def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) ->
     titles = [str(column.header).replace("\n", " ") for column in table.columns]
     telling = ["ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10"]
     cost = ["parameters", "seconds"] if width == 150 else []
-    assert titles == [*TITLES[:6], *cost, *telling, "test images", "test boxes", "dataset", "status"]
+    assert titles == [*TITLES[:7], *cost, *telling, "test images", "test boxes", "dataset", "status"]
     for k, row in ((0, rows[0]), (2, rows[2])):
         cells = {
             title: str(list(column.cells)[k]) for title, column in zip(titles, table.columns, strict=True)
@@ -156,7 +162,8 @@ def test_settings_are_shared_where_all_that_have_them_agree(rows: list[Row]) -> 
         "backbone": "test_resnet",
         "head": "direct",
         "loss weight": "0.02",
-        "pretrained": "no",
+        "pretraining": "none",
+        "weights": "none",
     }
 
 
