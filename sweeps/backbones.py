@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
+from epropnp.evaluation.thresholds import MARGIN
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
@@ -140,6 +141,7 @@ def _run(
             at_once=config.trials_at_once,
             address=config.ray_address,
             check=config.check,
+            margin=MARGIN if config.margin is None else config.margin,
             console=console,
         )
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import is_uri
+from epropnp.evaluation.thresholds import MARGIN
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
@@ -74,6 +75,7 @@ def run(
     at_once: int | None = None,
     address: str | None = None,
     check: bool | None = None,
+    margin: float = MARGIN,
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
@@ -88,6 +90,7 @@ def run(
         at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.
         check: whether each setting does its first updates before the long trials; None: with more than four.
+        margin: points of a score within which settings are called equal, if that can be shown.
         console: for progress; None: silent.
 
     Raises:
@@ -107,7 +110,7 @@ def run(
     try:
         job = _Job(sweep, trials, place, data, tracker, console or Console(quiet=True))
         interrupted = job.train(at_once, address, check)
-        found = report(sweep, trials, data)
+        found = report(sweep, trials, data, margin)
     except BaseException:
         tracker.finish(PARENT, "KILLED")
         raise

@@ -1,0 +1,184 @@
+"""How often verdicts err, and how much they see: sweeps that are simulated, and tables for docs/comparing.md.
+
+    python tests/drills/verdict_rates.py --sweeps 2000          # some minutes on one core
+
+An image counts 100 where the sum of five normal parts is positive: the setting's chance, the luck of the
+seed, how hard the image is for all, how hard for this setting, and the rest. Luck is drawn so that the scores
+of a setting's seeds spread by the points that a row says. "Each for itself" is the rule without a family:
+Welch's t interval of each difference to the best, 95 % each.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import tyro
+from scipy import stats
+
+from epropnp.evaluation.by_object import Variance, combined
+from epropnp.evaluation.comparison import verdict_of
+from epropnp.evaluation.differences import Difference, differences_to_first
+from epropnp.evaluation.metrics import Array
+
+LEVEL = 0.95
+COMMON, OWN, REST = 0.5, 0.2, 0.3  # variances: of an image for all, for a setting, for a trial
+NORMAL = NormalDist()
+CHANCE = 60.0  # percent, of the best
+UNEQUAL = (1.0, 2.0, 6.0)  # points, of which each setting draws one
+FAMILIES = (2, 4, 8, 16)
+BEHIND = (5.0, 8.0, 12.0)
+POWER = ((1, 0.0), (3, 1.4), (5, 1.4), (3, 3.0), (5, 3.0))  # seeds and spread
+MARGINS = ((300, 60.0, 5.0), (3000, 60.0, 5.0), (300, 97.0, 2.0), (50, 98.0, 5.0))  # images, chance, margin
+
+Spread = float | tuple[float, ...]
+SPREADS: dict[int, tuple[Spread, ...]] = {  # by seeds
+    1: (0.0,),
+    3: (0.0, 1.4, 3.0, UNEQUAL),
+    5: (0.0, 1.4, 3.0, UNEQUAL),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatesConfig:
+    """How much is simulated."""
+
+    sweeps: int = 2000
+    """For each number."""
+    images: int = 300
+    """Test images, of one object, where a table does not say."""
+    seed: int = 0
+    """Of all that is drawn."""
+
+
+def simulated(
+    rng: np.random.Generator, chances: Sequence[float], seeds: int, images: int, spread: Spread
+) -> list[Array]:
+    """What images count in the trials of settings, (seeds, images) each."""
+    common = np.sqrt(COMMON) * rng.standard_normal(images)
+    settings = []
+    for chance in chances:
+        z = NORMAL.inv_cdf(chance / 100)
+        points = rng.choice(spread) if isinstance(spread, tuple) else spread
+        luck = points / (100 * NORMAL.pdf(z))
+        level = z * np.sqrt(1 + luck**2)  # so that the mean over seeds is the chance
+        image = common + np.sqrt(OWN) * rng.standard_normal(images)
+        rest = np.sqrt(REST) * rng.standard_normal((seeds, images))
+        settings.append(100.0 * (level + luck * rng.standard_normal((seeds, 1)) + image + rest > 0))
+    return settings
+
+
+def ranked(settings: Sequence[Array]) -> list[int]:
+    """Places of settings, the best first."""
+    return sorted(range(len(settings)), key=lambda k: -settings[k].mean())
+
+
+def differences(settings: Sequence[Array]) -> dict[int, Difference]:
+    """By its place, how far a setting is behind the best."""
+    best, *others = order = ranked(settings)
+    objects = [np.arange(settings[best].shape[1])]
+    found = differences_to_first([settings[k] for k in order], objects, LEVEL)
+    return dict(zip(others, found, strict=True))
+
+
+def worse(settings: Sequence[Array]) -> set[int]:
+    """Places of the settings that are called worse."""
+    return {k for k, each in differences(settings).items() if verdict_of(each, margin=0.0) == "worse"}
+
+
+def worse_each_for_itself(settings: Sequence[Array]) -> set[int]:
+    """The same by intervals that know nothing of a family, nor of the spread of other settings."""
+    best, *others = ranked(settings)
+    images = settings[best].shape[1]
+    found = set()
+    for k in others:
+        pair = (settings[k], settings[best])
+        paired = settings[k].mean(0) - settings[best].mean(0)
+        parts, rest = [], 0.0
+        for values in pair:
+            dof = len(values) - 1
+            if dof:
+                parts.append(Variance(value=values.mean(1).var(ddof=1) / len(values), dof=dof))
+                rest += (values - values.mean(0)).var(1, ddof=1).mean() / dof / images
+        left = max(paired.var(ddof=1) / images - rest, 0.0)
+        total = combined([Variance(value=left, dof=images - 1), *parts])
+        if paired.mean() + stats.t.ppf((1 + LEVEL) / 2, total.dof) * np.sqrt(total.value) < 0:
+            found.add(k)
+    return found
+
+
+def false_worse(config: RatesConfig) -> list[list[str]]:
+    """How often any of several equal settings is called worse."""
+    rows = [["seeds", "spread", *(f"{count} settings" for count in FAMILIES)]]
+    for seeds, spreads in SPREADS.items():
+        for spread in spreads:
+            cells = []
+            for count in FAMILIES:
+                rng = np.random.default_rng([config.seed, 0, seeds, count])
+                shown = [CHANCE] * count
+                erring = [
+                    bool(worse(simulated(rng, shown, seeds, config.images, spread)))
+                    for _ in range(config.sweeps)
+                ]
+                cells.append(_percent(erring, "{:.1f} %"))
+            rows.append([str(seeds), _spread(spread), *cells])
+    return rows
+
+
+def power(config: RatesConfig) -> list[list[str]]:
+    """How often the one of four settings that is behind is called worse, and by the rule without a family."""
+    rows = [["seeds", "spread", *(f"{lag:g} points behind" for lag in BEHIND)]]
+    for seeds, spread in POWER:
+        cells = []
+        for lag in BEHIND:
+            rng = np.random.default_rng([config.seed, 1, seeds, int(lag)])
+            chances = [CHANCE] * 3 + [CHANCE - lag]
+            drawn = [simulated(rng, chances, seeds, config.images, spread) for _ in range(config.sweeps)]
+            together = _percent([3 in worse(settings) for settings in drawn])
+            cells.append(f"{together} ({_percent([3 in worse_each_for_itself(each) for each in drawn])})")
+        rows.append([str(seeds), _spread(spread), *cells])
+    return rows
+
+
+def equality(config: RatesConfig) -> list[list[str]]:
+    """How often `equal` is said of a setting that is behind by exactly the margin, and of an equal one."""
+    titles = ("seeds", "spread", "images", "score", "margin", "behind by the margin", "equal")
+    rows = [list(titles)]
+    for images, chance, margin in MARGINS:
+        for seeds, spread in POWER if chance == CHANCE else ((1, 0.0),):
+            cells = []
+            for lag in (margin, 0.0):
+                rng = np.random.default_rng([config.seed, 2, seeds, images, int(lag)])
+                said = 0
+                for _ in range(config.sweeps):
+                    found = differences(simulated(rng, [chance, chance - lag], seeds, images, spread))
+                    said += any(verdict_of(each, margin) == "equal" for each in found.values())
+                cells.append(f"{100 * said / config.sweeps:.1f} %")
+            rows.append([str(seeds), _spread(spread), f"{images:,}", f"{chance:g} %", f"{margin:g}", *cells])
+    return rows
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table, its titles first."""
+    titles, *others = rows
+    lines = [titles, ["---:"] * len(titles), *others]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _percent(happened: Sequence[bool], text: str = "{:.0f} %") -> str:
+    return text.format(100 * float(np.mean(happened)))
+
+
+def _spread(spread: Spread) -> str:
+    return ", ".join(f"{each:g}" for each in spread) if isinstance(spread, tuple) else f"{spread:g}"
+
+
+def main(config: RatesConfig) -> int:
+    for table in (false_worse, power, equality):
+        print((table.__doc__ or "").strip() + "\n\n" + markdown(table(config)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(RatesConfig, description=__doc__)))
