@@ -1,6 +1,5 @@
 """Means over the images of each object, then over objects, and how far other images would move them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ from epropnp.evaluation.metrics import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Variance:
-    """An estimated variance, and the degrees of freedom that it is known with."""
+    """Estimated variances, and the degrees of freedom that each is known with, (...)."""
 
-    value: float
-    dof: float
+    value: Array
+    dof: Array
 
 
 def images_by_object(object_id: Array) -> list[Array]:
@@ -39,23 +38,26 @@ def sampling_variance(values: Array, objects: Sequence[Array]) -> Array:
 
 
 def known_variance(values: Array, objects: Sequence[Array]) -> Variance:
-    """`sampling_variance` of values (n,), with its degrees of freedom."""
+    """`sampling_variance` with its degrees of freedom, all of them where it is 0: (..., n) to (...)."""
     free = _free(objects)
-    terms = _terms(values, objects).tolist()
-    dofs = np.where(free, free, max(free.sum(), 1)).tolist()
-    return combined([Variance(value=v, dof=dof) for v, dof in zip(terms, dofs, strict=True)])
+    most = max(free.sum(), 1)
+    terms = np.moveaxis(_terms(values, objects), -1, 0)
+    dofs = np.where(free, free, most)
+    found = combined([Variance(value=v, dof=dof) for v, dof in zip(terms, dofs, strict=True)])
+    return Variance(value=found.value, dof=np.where(found.value > 0, found.dof, most))
 
 
 def combined(parts: Sequence[Variance]) -> Variance:
     """Variance of a sum of independent parts; degrees of freedom by Welch and Satterthwaite.
 
     (sum of v)^2 / sum of v^2 / dof: Satterthwaite, Biometrics Bulletin 2, 1946; Welch, Biometrika 34, 1947.
+    1 where the variance is 0 or infinite.
     """
-    value = sum(part.value for part in parts)
-    if not value or math.isinf(value):
-        return Variance(value=value, dof=min(part.dof for part in parts))
-    shares = sum((part.value / value) ** 2 / part.dof for part in parts)
-    return Variance(value=value, dof=1 / shares)
+    value = np.asarray(sum(part.value for part in parts), np.float64)
+    known = (value > 0) & np.isfinite(value)
+    whole = np.where(known, value, 1.0)
+    shares = sum((np.where(known, part.value, whole) / whole) ** 2 / part.dof for part in parts)
+    return Variance(value=value, dof=np.where(known, 1 / shares, 1.0))
 
 
 def _terms(values: Array, objects: Sequence[Array]) -> Array:

@@ -24,7 +24,6 @@ images more are imagined to differ, two to each side, as in the intervals of Agr
 Statistician 52, 1998).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +32,7 @@ import numpy as np
 from epropnp.evaluation.by_object import Variance, average, combined, known_variance, sampling_variance
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.studentised_range import critical_value
+from epropnp.evaluation.studentised_range import critical_values
 
 IMAGINED = 4  # images that differ by 100
 
@@ -66,67 +65,52 @@ def differences_to_first(
     Returns:
         Those of the K - 1 others.
     """
-    spread = _pooled_variance([average(values, objects) for values in settings])
-    parts = [_Setting.of(values, objects, spread.value) for values in settings]
-    best, *others = parts
-    return [_difference(each, best, spread.dof, objects, len(settings), level) for each in others]
+    if len(settings) < 2:
+        return []
+    images = np.stack([values.mean(axis=0) for values in settings])  # (K, n)
+    paired = images[1:] - images[0]
+    whole = known_variance(paired, objects)
+    rests = np.array([_rest_variance(values, objects) for values in settings])
+    rest = rests[0] + rests[1:]
+    # Both are infinite where every object has one image; the difference is to stay so.
+    of_images = np.maximum(whole.value - np.where(np.isfinite(rest), rest, 0.0), 0.0)
+    spreads = _seed_variances([average(values, objects) for values in settings])
+    of_seeds = Variance(value=spreads.value[0] + spreads.value[1:], dof=spreads.dof)
 
+    def reach(of_images: Array, level: float) -> Array:
+        total = combined([Variance(value=of_images, dof=whole.dof), of_seeds])
+        return np.sqrt(total.value) * critical_values(len(settings), total.dof, level)
 
-@dataclass(frozen=True, kw_only=True)
-class _Setting:
-    """What the trials of a setting say.
-
-    Attributes:
-        images: what each image counts, mean over seeds, (n,).
-        rest_variance: of e in the mean over seeds and images; 0 for one seed.
-        seed_variance: of the mean over seeds.
-    """
-
-    images: Array
-    rest_variance: float
-    seed_variance: float
-
-    @classmethod
-    def of(cls, values: Array, objects: Sequence[Array], pooled: float) -> "_Setting":
-        images, seeds = values.mean(axis=0), len(values)
-        own, rest = 0.0, 0.0
-        if seeds > 1:
-            own = float(average(values, objects).var(ddof=1))
-            # The deviations from the mean of S trials vary by (S - 1) / S of what the trials do.
-            rest = float(sampling_variance(values - images, objects).mean()) / (seeds - 1)
-        return cls(images=images, rest_variance=rest, seed_variance=max(own, pooled) / seeds)
-
-
-def _difference(
-    setting: _Setting, best: _Setting, seed_dof: float, objects: Sequence[Array], count: int, level: float
-) -> Difference:
-    paired = setting.images - best.images
-    value, found = float(average(paired, objects)), known_variance(paired, objects)
-    rest = setting.rest_variance + best.rest_variance
-    image_variance = found.value if math.isinf(found.value) else max(found.value - rest, 0.0)
-    seeds = Variance(value=setting.seed_variance + best.seed_variance, dof=seed_dof)
-
-    def reach(variance: float, level: float) -> float:
-        total = combined([Variance(value=variance, dof=found.dof), seeds])
-        if not total.value or math.isinf(total.value):
-            return total.value
-        return critical_value(count, total.dof, level) * math.sqrt(total.value)
-
-    half = reach(image_variance, level)
-    return Difference(
-        estimate=Estimate(value, value - half, value + half),
-        least_margin=reach(image_variance + _imagined_variance(objects), 2 * level - 1),
-        seed_share=seeds.value / (image_variance + seeds.value) if seeds.value else 0.0,
+    total = of_images + of_seeds.value
+    columns = (
+        average(paired, objects),
+        reach(of_images, level),
+        reach(of_images + _imagined_variance(objects), 2 * level - 1),
+        np.divide(of_seeds.value, total, out=np.zeros(len(paired)), where=total > 0),
     )
+    return [
+        Difference(estimate=Estimate(value, value - half, value + half), least_margin=least, seed_share=share)
+        for value, half, least, share in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
-def _pooled_variance(means: Sequence[Array]) -> Variance:
-    """Between the seeds of a setting, from the means of the trials of all settings, (S,) each."""
-    dof = sum(len(each) - 1 for each in means)
-    if not dof:
-        return Variance(value=0.0, dof=1.0)
-    squares = sum(float(each.var()) * len(each) for each in means)
-    return Variance(value=squares / dof, dof=float(dof))
+def _rest_variance(values: Array, objects: Sequence[Array]) -> float:
+    """Of e in the mean over the seeds and images of a setting, (S, n); 0 for one seed."""
+    others = len(values) - 1
+    if not others:
+        return 0.0
+    # The deviations from the mean of S trials vary by (S - 1) / S of what the trials do.
+    return float(sampling_variance(values - values.mean(axis=0), objects).mean()) / others
+
+
+def _seed_variances(scores: Sequence[Array]) -> Variance:
+    """Of the mean over seeds of each setting, from the scores of its trials, (S,) each: (K,)."""
+    seeds = np.array([len(each) for each in scores])
+    squares = np.array([each.var() for each in scores]) * seeds
+    dof = int((seeds - 1).sum())
+    pooled = squares.sum() / max(dof, 1)
+    own = squares / np.maximum(seeds - 1, 1)
+    return Variance(value=np.maximum(own, pooled) / seeds, dof=np.asarray(max(dof, 1)))
 
 
 def _imagined_variance(objects: Sequence[Array]) -> float:

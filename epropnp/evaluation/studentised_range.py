@@ -15,36 +15,42 @@ gives the same numbers, in a third of a second each; a table asks for hundreds.
 import functools
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from epropnp.evaluation.metrics import Array
 
 RANGES = np.linspace(0, 16, 3201)  # of R; beyond, it is 1
 NORMALS = np.linspace(-8, 8, 161)  # z
-SCALES = 100  # s, evenly spaced in log s
+SCALES = np.linspace(0, 1, 100)[:, None]  # of log s, from one end of its distribution to the other
 TAIL = 1e-12  # of the distribution of s, left out at each end
-LARGEST = 64.0  # q that is looked at first
+HALVINGS = 26  # of what is left to search for q
 
 
-@functools.lru_cache(maxsize=1024)  # with one seed all degrees of freedom are alike
-def critical_value(count: int, dof: float, level: float) -> float:
+def critical_values(count: int, dof: Array, level: float) -> Array:
     """c such that, with probability `level`, no difference of the means exceeds c of its standard errors.
 
     Args:
         count: of means, at least 2.
-        dof: degrees of freedom of the variance, at least 1.
+        dof: degrees of freedom of the variance, at least 1, (M,).
         level: probability, of all differences together.
+
+    Returns:
+        (M,).
     """
-    scales, weights = _scales(dof)
+    scales, weights = _scales(dof)  # (SCALES, M) each
     ranges = _range_distribution(count)
 
-    def excess(q: float) -> float:
-        return float(weights @ np.interp(q * scales, RANGES, ranges)) - level
+    def falls_short(q: Array) -> Array:
+        return np.asarray((weights * np.interp(q * scales, RANGES, ranges)).sum(axis=0) < level)
 
-    largest = LARGEST
-    while excess(largest) < 0:  # few degrees of freedom
-        largest *= 8
-    return float(optimize.brentq(excess, 0.0, largest, xtol=1e-6)) / np.sqrt(2)
+    low, high = np.zeros(len(dof)), np.full(len(dof), 8.0)
+    while (short := falls_short(high)).any():  # few degrees of freedom
+        high = np.where(short, 2 * high, high)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        short = falls_short(middle)
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return high / np.sqrt(2)
 
 
 @functools.cache
@@ -55,11 +61,11 @@ def _range_distribution(count: int) -> Array:
     return np.asarray(count * step * (inside ** (count - 1)) @ stats.norm.pdf(NORMALS))
 
 
-def _scales(dof: float) -> tuple[Array, Array]:
+def _scales(dof: Array) -> tuple[Array, Array]:
     """Values of s, and their probabilities; in log s the density is smooth for any degrees of freedom."""
     ends = special.gammaincinv(dof / 2, TAIL), special.gammainccinv(dof / 2, TAIL)  # of d s^2 / 2
     low, high = (0.5 * np.log(2 * end / dof) for end in ends)
-    logs = np.linspace(low, high, SCALES)
+    logs = low + (high - low) * SCALES  # (SCALES, M)
     density = dof * logs - 0.5 * dof * np.exp(2 * logs)
-    weights = np.exp(density - density.max())
-    return np.exp(logs), weights / weights.sum()
+    weights = np.exp(density - density.max(axis=0))
+    return np.exp(logs), weights / weights.sum(axis=0)

@@ -56,17 +56,16 @@ def simulated(
     rng: np.random.Generator, chances: Sequence[float], seeds: int, images: int, spread: Spread
 ) -> list[Array]:
     """What images count in the trials of settings, (seeds, images) each."""
+    count = len(chances)
+    z = np.array([NORMAL.inv_cdf(chance / 100) for chance in chances])
+    points = rng.choice(spread, count) if isinstance(spread, tuple) else np.full(count, spread)
+    luck = points / (100 * np.exp(-z * z / 2) / np.sqrt(2 * np.pi))  # over the slope: points of the score
+    level = z * np.sqrt(1 + luck**2)  # so that the mean over seeds is the chance
     common = np.sqrt(COMMON) * rng.standard_normal(images)
-    settings = []
-    for chance in chances:
-        z = NORMAL.inv_cdf(chance / 100)
-        points = rng.choice(spread) if isinstance(spread, tuple) else spread
-        luck = points / (100 * NORMAL.pdf(z))
-        level = z * np.sqrt(1 + luck**2)  # so that the mean over seeds is the chance
-        image = common + np.sqrt(OWN) * rng.standard_normal(images)
-        rest = np.sqrt(REST) * rng.standard_normal((seeds, images))
-        settings.append(100.0 * (level + luck * rng.standard_normal((seeds, 1)) + image + rest > 0))
-    return settings
+    image = common + np.sqrt(OWN) * rng.standard_normal((count, 1, images))
+    trial = (level + luck * rng.standard_normal((seeds, count))).T[..., None]  # (count, seeds, 1)
+    rest = np.sqrt(REST) * rng.standard_normal((count, seeds, images))
+    return list(100.0 * (trial + image + rest > 0))
 
 
 def ranked(settings: Sequence[Array]) -> list[int]:
@@ -95,14 +94,14 @@ def worse_each_for_itself(settings: Sequence[Array]) -> set[int]:
     for k in others:
         pair = (settings[k], settings[best])
         paired = settings[k].mean(0) - settings[best].mean(0)
-        parts, rest = [], 0.0
+        parts, rest = [], np.zeros(())
         for values in pair:
             dof = len(values) - 1
             if dof:
-                parts.append(Variance(value=values.mean(1).var(ddof=1) / len(values), dof=dof))
+                parts.append(Variance(value=values.mean(1).var(ddof=1) / len(values), dof=np.array(dof)))
                 rest += (values - values.mean(0)).var(1, ddof=1).mean() / dof / images
-        left = max(paired.var(ddof=1) / images - rest, 0.0)
-        total = combined([Variance(value=left, dof=images - 1), *parts])
+        left = np.maximum(paired.var(ddof=1) / images - rest, 0.0)
+        total = combined([Variance(value=left, dof=np.array(images - 1)), *parts])
         if paired.mean() + stats.t.ppf((1 + LEVEL) / 2, total.dof) * np.sqrt(total.value) < 0:
             found.add(k)
     return found

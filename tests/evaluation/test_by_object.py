@@ -33,10 +33,18 @@ def test_variances_of_the_average_over_images() -> None:
     assert found.dof == pytest.approx(terms.sum() ** 2 / (terms[0] ** 2 / 1 + terms[1] ** 2 / 2))
 
 
+def variance(value: float, dof: float) -> Variance:
+    return Variance(value=np.array(value), dof=np.array(dof))
+
+
 def test_one_object_has_the_degrees_of_freedom_of_the_textbook() -> None:
-    values = np.array([1.0, 4, 4, 7])
-    found = known_variance(values, [np.arange(4)])
-    assert found == Variance(value=pytest.approx(18 / 3 / 4), dof=pytest.approx(3))
+    found = known_variance(np.array([[1.0, 4, 4, 7], [0, 0, 0, 8]]), [np.arange(4)])
+    assert found.value == pytest.approx([18 / 3 / 4, 48 / 3 / 4])
+    assert found.dof == pytest.approx([3, 3])
+
+
+def test_images_that_agree_have_all_degrees_of_freedom() -> None:
+    assert vars(known_variance(np.zeros(5), OBJECTS)) == {"value": 0, "dof": 3}
 
 
 def test_an_object_with_one_image_varies_as_the_others_do() -> None:
@@ -50,13 +58,16 @@ def test_an_object_with_one_image_varies_as_the_others_do() -> None:
 def test_one_image_of_every_object_says_nothing_about_others() -> None:
     objects = images_by_object(np.arange(4))
     assert sampling_variance(np.zeros(4), objects) == np.inf
-    assert known_variance(np.zeros(4), objects) == Variance(value=np.inf, dof=1.0)
+    assert known_variance(np.zeros(4), objects).value == np.inf
 
 
 def test_sums_have_the_degrees_of_freedom_of_welch() -> None:
-    one = Variance(value=1.0, dof=4.0)
-    assert combined([one, one]) == Variance(value=2.0, dof=pytest.approx(8))
-    found = combined([Variance(value=1.0, dof=2.0), Variance(value=3.0, dof=6.0)])
-    assert found == Variance(value=4.0, dof=pytest.approx(16 / (1 / 2 + 9 / 6)))
-    assert combined([Variance(value=0.0, dof=3.0), one]) == Variance(value=1.0, dof=pytest.approx(4))
-    assert combined([Variance(value=0.0, dof=3.0)]).value == 0
+    for parts, value, dof in (
+        ([variance(1, 4), variance(1, 4)], 2, 8),
+        ([variance(1, 2), variance(3, 6)], 4, 16 / (1 / 2 + 9 / 6)),
+        ([variance(0, 3), variance(1, 4)], 1, 4),
+        ([variance(0, 3), variance(0, 3)], 0, 1),
+        ([variance(1, 3), variance(np.inf, 3)], np.inf, 1),
+    ):
+        found = combined(parts)
+        assert (found.value, found.dof) == (value, pytest.approx(dof))

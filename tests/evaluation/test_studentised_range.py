@@ -1,9 +1,15 @@
 """The studentised range against scipy, Student's t, and a printed table."""
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from epropnp.evaluation.studentised_range import critical_value
+from epropnp.evaluation.studentised_range import critical_values
+
+
+def critical_value(count: int, dof: float, level: float) -> float:
+    (value,) = critical_values(count, np.array([dof]), level)
+    return float(value)
 
 
 @pytest.mark.parametrize(
@@ -24,3 +30,9 @@ def test_it_is_that_of_printed_tables() -> None:
     """Of 95 %: 3.877 for 3 means and 10 degrees of freedom, 4.94 for 8 and 15, 4.286 for 8 and infinity."""
     for count, dof, q in ((3, 10, 3.877), (8, 15, 4.94), (8, 1e8, 4.286)):
         assert critical_value(count, dof, 0.95) * 2**0.5 == pytest.approx(q, abs=2e-3)
+
+
+def test_each_number_of_degrees_of_freedom_has_its_own() -> None:
+    dofs = [1.0, 2.5, 300.0]
+    found = critical_values(5, np.array(dofs), 0.9)
+    assert found == pytest.approx([critical_value(5, dof, 0.9) for dof in dofs], rel=1e-9)
