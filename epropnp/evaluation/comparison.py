@@ -1,9 +1,9 @@
 """Which of several settings scores best, by how much, and whether that can be told apart from chance.
 
 `mean_interval` says what a setting scores, `differences` how far it is behind the best one, with intervals
-that hold for all settings together. Where there are enough images and seeds for their standard errors to be
-believed, a table of any number of settings that are equal in truth calls one of them `worse` in at most 5 %
-of all sweeps, and one that is behind by the margin `equal` in at most 5 %.
+that hold for all settings together: of settings that are equal in truth any is called `worse`, and of one
+that is behind by the margin `equal` is said, in about 5 % of all sweeps at most, however many settings there
+are (docs/comparing.md).
 
 A setting with one seed is never told from a best one with several: nothing of its own says how lucky it was.
 Where all settings score 0 none is best.
@@ -71,8 +71,8 @@ class Comparison:
     least_margin: float | None
     seed_share: float
 
-    def verdict(self, setting: Compared) -> str:
-        """In words, such as `equal within 5`."""
+    def words(self, setting: Compared) -> str:
+        """Its verdict, such as `equal within 5`."""
         return f"equal within {self.margin:g}" if setting.verdict == "equal" else setting.verdict
 
 

@@ -60,7 +60,7 @@ def differences_to_first(
     Args:
         settings: K of what every image counts in each trial, 0 to 100, (S, n); S may differ.
         objects: indices of the images of each.
-        level: probability that all intervals hold; equality errs with half of what is left.
+        level: probability that all intervals hold, and that nothing is called equal that is a margin apart.
 
     Returns:
         Those of the K - 1 others.

@@ -65,7 +65,7 @@ def save_comparison(comparison: Comparison, score: str, path: Path) -> None:
         scores.plot(setting.seeds, [y] * len(setting.seeds), "o", color="0.2", markersize=4, alpha=0.6)
         if y:
             _draw_interval(differences, setting.difference, y, colour)
-        words, beside = comparison.verdict(setting), differences.get_yaxis_transform()
+        words, beside = comparison.words(setting), differences.get_yaxis_transform()
         differences.text(1.02, y, words, color=colour, va="center", transform=beside)
     differences.axvline(0, color="0.5", linewidth=1)
     several = max(len(setting.seeds) for setting in settings) > 1

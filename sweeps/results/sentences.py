@@ -36,7 +36,7 @@ def answer(title: str, comparison: Comparison) -> str:
     for verdict in ("equal", "not distinguishable", "worse"):
         found = [row for row in others if row.verdict == verdict]
         if found:
-            text += f"; {comparison.verdict(found[0])}: {', '.join(row.name for row in found)}"
+            text += f"; {comparison.words(found[0])}: {', '.join(row.name for row in found)}"
     if not others:
         return text + "."
     count = len(comparison.settings)

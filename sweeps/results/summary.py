@@ -33,7 +33,7 @@ COLUMNS = (
     Column("mean", kind="estimate", text=interval),
     Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", one_line=0),
     Column("difference to the best", kind="estimate", text=interval, short_title="difference"),
-    Column("flips", kind="number", one_line=0),
+    Column("flips", kind="number", one_line=0, terminal=100),
     Column("verdict"),
 )
 
@@ -95,7 +95,7 @@ def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: fl
             for label, group in settings.items()
         }
 
-    hits = trials(ADD) if ADD in first.values else None
+    hits = trials(ADD)
     ranked = {
         title: compare(trials(SCORES[title]), first.object_id, hits=hits, margin=margin) for title in RANKED
     }
@@ -113,7 +113,7 @@ def summary_table(summary: Summary) -> Table:
             own = [column.value(group[0]) for column in settings]
             numbers = (row.mean, row.difference, row.spread)
             gained, lost = (row.flips.gained, row.flips.lost) if row.flips else (None, None)
-            words = comparison.verdict(row)
+            words = comparison.words(row)
             rows.append(
                 [title, row.name, *own, seeds, *numbers, gained, lost, words, comparison.least_margin]
             )
@@ -170,7 +170,7 @@ def _ranking(summary: Summary, score: str) -> Table:
 def _cells(row: Compared, comparison: Comparison) -> list[Cell]:
     difference = None if row is comparison.settings[0] else row.difference
     flips = f"+{row.flips.gained} -{row.flips.lost}" if row.flips else None
-    return [row.name, len(row.seeds), row.mean, row.spread, difference, flips, comparison.verdict(row)]
+    return [row.name, len(row.seeds), row.mean, row.spread, difference, flips, comparison.words(row)]
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:

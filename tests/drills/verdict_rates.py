@@ -30,6 +30,7 @@ UNEQUAL = (1.0, 2.0, 6.0)  # points, of which each setting draws one
 FAMILIES = (2, 4, 8, 16)
 BEHIND = (5.0, 8.0, 12.0)
 POWER = ((1, 0.0), (3, 1.4), (5, 1.4), (3, 3.0), (5, 3.0))  # seeds and spread
+EFFORTS = ((3, 300), (3, 1000), (5, 1000), (3, 13_000))  # seeds and images, at a spread of 1.4
 MARGINS = ((300, 60.0, 5.0), (3000, 60.0, 5.0), (300, 97.0, 2.0), (50, 98.0, 5.0))  # images, chance, margin
 
 Spread = float | tuple[float, ...]
@@ -140,6 +141,21 @@ def power(config: RatesConfig) -> list[list[str]]:
     return rows
 
 
+def effort(config: RatesConfig) -> list[list[str]]:
+    """How often one of two settings is called worse, by what is spent; seeds spread by 1.4 points."""
+    lags = (2.0, 5.0, 10.0)
+    rows = [["seeds x test images", *(f"{lag:g} points behind" for lag in lags)]]
+    for seeds, images in EFFORTS:
+        cells = []
+        for lag in lags:
+            rng = np.random.default_rng([config.seed, 3, seeds, images, int(lag)])
+            chances = (CHANCE, CHANCE - lag)
+            told = [1 in worse(simulated(rng, chances, seeds, images, 1.4)) for _ in range(config.sweeps)]
+            cells.append(_percent(told))
+        rows.append([f"{seeds} x {images:,}", *cells])
+    return rows
+
+
 def equality(config: RatesConfig) -> list[list[str]]:
     """How often `equal` is said of a setting that is behind by exactly the margin, and of an equal one."""
     titles = ("seeds", "spread", "images", "score", "margin", "behind by the margin", "equal")
@@ -174,7 +190,7 @@ def _spread(spread: Spread) -> str:
 
 
 def main(config: RatesConfig) -> int:
-    for table in (false_worse, power, equality):
+    for table in (false_worse, power, effort, equality):
         print((table.__doc__ or "").strip() + "\n\n" + markdown(table(config)), flush=True)
     return 0
 

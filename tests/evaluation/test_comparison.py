@@ -227,7 +227,7 @@ def test_the_best_setting_is_that_of_the_best_mean_and_not_of_the_luckiest_seed(
 
 
 def verdicts(comparison: Comparison) -> dict[str, str]:
-    return {row.name: comparison.verdict(row) for row in comparison.settings}
+    return {row.name: comparison.words(row) for row in comparison.settings}
 
 
 def test_equal_is_said_within_the_margin_and_names_it() -> None:

@@ -117,7 +117,7 @@ def test_csv_lines_hold_their_own_setting_and_score(summary: Summary, rows: list
         assert line["pretrained"] == "False"
         assert line["seeds"] == "8 3"
         assert float(line["spread between seeds"]) == row.spread
-        assert line["verdict"] == summary.ranked[title].verdict(row)
+        assert line["verdict"] == summary.ranked[title].words(row)
 
 
 def test_markdown_tables_hold_their_own_setting_and_score(summary: Summary) -> None:
@@ -141,7 +141,7 @@ def test_markdown_tables_hold_their_own_setting_and_score(summary: Summary) -> N
             d = row.difference
             best = row.verdict == "best"
             assert cells[4] == ("-" if best else f"{d.value:.2f} [{d.low:.1f}, {d.high:.1f}]")
-            assert cells[6] == summary.ranked[title].verdict(row)
+            assert cells[6] == summary.ranked[title].words(row)
 
 
 FLIPS = {  # against the best, of COUNTS by hand: ADD(-S) 0.10d in both seeds here, in none there; the reverse
