@@ -8,9 +8,11 @@ image by image: an image that is hard for both cancels. Its squared standard err
 V_I  of the mean over images of the paired differences, over other images of the same objects (ddof 1).
 V_E  of the rest e in it, of both settings: V_S holds it already.
 V_S  = v_1 / S_1 + v_2 / S_2. Two or three seeds know little of their own spread, so there is ONE variance
-     between seeds, pooled over all K settings with sum of (S_k - 1) degrees of freedom; a setting that
-     spreads more keeps its own. One with a single seed takes the pooled one. With one seed everywhere there
-     is none, and the intervals are about these trained networks.
+     between seeds, pooled over all K settings; one that spreads more keeps its own, and one with a single
+     seed takes the pooled one. With Q_k the sum of squares of the seeds of a setting around their mean, it is
+     known with (sum of Q_k)^2 / sum of (Q_k^2 / (S_k + 1)) degrees of freedom, or sum of (S_k - 1) if that
+     is less: by Satterthwaite, for settings that spread unequally (E Q^2 = (S^2 - 1) sigma^4). With one seed
+     everywhere there is none, and the intervals are about these trained networks.
 
 Degrees of freedom d of V are Welch's and Satterthwaite's. An interval reaches c(K, d) sqrt(V) to each side,
 with c the 95 % point of the studentised range of K means over sqrt(2) (Tukey-Kramer; `studentised_range`):
@@ -106,11 +108,13 @@ def _rest_variance(values: Array, objects: Sequence[Array]) -> float:
 def _seed_variances(scores: Sequence[Array]) -> Variance:
     """Of the mean over seeds of each setting, from the scores of its trials, (S,) each: (K,)."""
     seeds = np.array([len(each) for each in scores])
+    free = seeds - 1
     squares = np.array([each.var() for each in scores]) * seeds
-    dof = int((seeds - 1).sum())
-    pooled = squares.sum() / max(dof, 1)
-    own = squares / np.maximum(seeds - 1, 1)
-    return Variance(value=np.maximum(own, pooled) / seeds, dof=np.asarray(max(dof, 1)))
+    pooled = squares.sum() / max(free.sum(), 1)
+    own = squares / np.maximum(free, 1)
+    fourth = (squares**2 / (seeds + 1)).sum()
+    dof = np.minimum(squares.sum() ** 2 / fourth, free.sum()) if fourth else max(free.sum(), 1)
+    return Variance(value=np.maximum(own, pooled) / seeds, dof=np.asarray(dof))
 
 
 def _imagined_variance(objects: Sequence[Array]) -> float:

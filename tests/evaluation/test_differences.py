@@ -53,9 +53,20 @@ def test_the_variance_between_seeds_is_pooled_and_a_larger_one_kept() -> None:
 
 
 def test_the_pool_weighs_settings_by_their_seeds() -> None:
-    """Squares 2 of two seeds and 0 of four: 2 / 4 with 4 degrees of freedom, t = 2.7764; 2 is kept."""
-    (difference,) = found([flat([10, 12]), flat([5, 5, 5, 5])])
-    assert half(difference.estimate) == pytest.approx(2.7764 * np.sqrt(2 / 2 + 0.5 / 4), rel=1e-4)
+    """Squares 2 of two seeds and 4 of four: 6 / 4 with 4 degrees of freedom, t = 2.7764; 2 is kept."""
+    (difference,) = found([flat([10, 12]), flat([4, 6, 4, 6])])
+    assert half(difference.estimate) == pytest.approx(2.7764 * np.sqrt(2 / 2 + 1.5 / 4), rel=1e-4)
+
+
+def test_a_pool_that_one_setting_dominates_is_known_less() -> None:
+    """Sums of squares 200, 0, 0, 0, 0 of two seeds each: 200^2 / (200^2 / 3) = 3 degrees of freedom, not 5.
+
+    The pooled variance is 200 / 5, the first keeps 200, and tables say q(95 %; 5, 3) = 7.502.
+    """
+    settings = [flat([70, 50]), *(flat([score] * 2) for score in (52, 51, 50, 49))]
+    for difference in found(settings):
+        expected = 7.502 / np.sqrt(2) * np.sqrt(200 / 2 + 40 / 2)
+        assert half(difference.estimate) == pytest.approx(expected, rel=1e-3)
 
 
 def test_one_seed_is_given_the_spread_of_the_others() -> None:
