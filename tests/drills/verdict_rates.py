@@ -1,6 +1,6 @@
 """How often verdicts err, and how much they see: sweeps that are simulated, and tables for docs/comparing.md.
 
-    python tests/drills/verdict_rates.py --sweeps 2000          # some minutes on one core
+    python tests/drills/verdict_rates.py --sweeps 2000          # ten minutes on one core
 
 An image counts 100 where the sum of five normal parts is positive: the setting's chance, the luck of the
 seed, how hard the image is for all, how hard for this setting, and the rest. Luck is drawn so that the scores
@@ -109,25 +109,25 @@ def worse_each_for_itself(settings: Sequence[Array]) -> set[int]:
 
 
 def false_worse(config: RatesConfig) -> list[list[str]]:
-    """How often any of several equal settings is called worse."""
+    """How often any of several equal settings is called worse (each for itself)."""
     rows = [["seeds", "spread", *(f"{count} settings" for count in FAMILIES)]]
     for seeds, spreads in SPREADS.items():
         for spread in spreads:
             cells = []
             for count in FAMILIES:
                 rng = np.random.default_rng([config.seed, 0, seeds, count])
-                shown = [CHANCE] * count
-                erring = [
-                    bool(worse(simulated(rng, shown, seeds, config.images, spread)))
-                    for _ in range(config.sweeps)
-                ]
-                cells.append(_percent(erring, "{:.1f} %"))
+                together, alone = [], []
+                for _ in range(config.sweeps):
+                    settings = simulated(rng, [CHANCE] * count, seeds, config.images, spread)
+                    together.append(bool(worse(settings)))
+                    alone.append(bool(worse_each_for_itself(settings)))
+                cells.append(f"{_percent(together, '{:.1f} %')} ({_percent(alone)})")
             rows.append([str(seeds), _spread(spread), *cells])
     return rows
 
 
 def power(config: RatesConfig) -> list[list[str]]:
-    """How often the one of four settings that is behind is called worse, and by the rule without a family."""
+    """How often the one of four settings that is behind is called worse (each for itself)."""
     rows = [["seeds", "spread", *(f"{lag:g} points behind" for lag in BEHIND)]]
     for seeds, spread in POWER:
         cells = []
