@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
-from epropnp.evaluation.thresholds import MARGIN
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import override
@@ -141,7 +140,7 @@ def _run(
             at_once=config.trials_at_once,
             address=config.ray_address,
             check=config.check,
-            margin=MARGIN if config.margin is None else config.margin,
+            margin=config.margin,
             console=console,
         )
     except KeyboardInterrupt:

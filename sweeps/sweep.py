@@ -75,7 +75,7 @@ def run(
     at_once: int | None = None,
     address: str | None = None,
     check: bool | None = None,
-    margin: float = MARGIN,
+    margin: float | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
@@ -90,7 +90,7 @@ def run(
         at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.
         check: whether each setting does its first updates before the long trials; None: with more than four.
-        margin: points of a score within which settings are called equal, if that can be shown.
+        margin: points of a score within which settings are called equal, if that can be shown; None: 5.
         console: for progress; None: silent.
 
     Raises:
@@ -110,7 +110,7 @@ def run(
     try:
         job = _Job(sweep, trials, place, data, tracker, console or Console(quiet=True))
         interrupted = job.train(at_once, address, check)
-        found = report(sweep, trials, data, margin)
+        found = report(sweep, trials, data, MARGIN if margin is None else margin)
     except BaseException:
         tracker.finish(PARENT, "KILLED")
         raise
