@@ -170,6 +170,7 @@ def _run(
             at_once=config.trials_at_once,
             address=config.ray_address,
             check=config.check,
+            margin=config.margin,
             console=console,
         )
     except KeyboardInterrupt:

@@ -20,6 +20,7 @@ Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
 Seeds = Annotated[tuple[int, ...] | None, shown_as("SEED ...")]
 Folder = Annotated[Path | None, shown_as("FOLDER")]
 Text = Annotated[str | None, shown_as("TEXT")]
+Points = Annotated[float | None, shown_as("POINTS")]
 Count = Annotated[int | None, shown_as("N")]
 Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY=VALUE ...")]]
 Vary = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY VALUE ...")]]
@@ -129,6 +130,9 @@ class SweepConfig:
     check: YesNo = None
     """Before the long trials, each setting does two updates, an evaluation, a checkpoint and a record.
     Default: with more than four trials."""
+    margin: Points = None
+    """Settings that are shown to differ by less, in points of a score, are called equal. A smaller margin
+    takes more test images and seeds: the summary says which these can show. Default: 5."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None
@@ -170,6 +174,8 @@ def check_flags(config: SweepConfig) -> None:
         value = getattr(config, flag)
         if value is not None and value < 1:
             raise UserError(f"--{flag.replace('_', '-')}: {value} is not at least 1")
+    if config.margin is not None and not (math.isfinite(config.margin) and config.margin > 0):
+        raise UserError(f"--margin: {config.margin} is not a finite number above 0")
     for weight in config.loss_weights or ():
         if not (math.isfinite(weight) and weight >= 0):
             raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
+from epropnp.evaluation.thresholds import MARGIN
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
@@ -75,6 +76,7 @@ def run(
     at_once: int | None = None,
     address: str | None = None,
     check: bool | None = None,
+    margin: float | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
@@ -90,6 +92,7 @@ def run(
         at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.
         check: whether each setting does its first updates before the long trials; None: with more than four.
+        margin: points of a score within which settings are called equal, if that can be shown; None: 5.
         console: for progress; None: silent.
 
     Raises:
@@ -112,7 +115,7 @@ def run(
     try:
         job = _Job(sweep, trials, places, by_id, tracker, console or Console(quiet=True))
         interrupted = job.train(at_once, address, check)
-        found = report(sweep, trials, by_id)
+        found = report(sweep, trials, by_id, MARGIN if margin is None else margin)
     except BaseException:
         tracker.finish(PARENT, "KILLED")
         raise

@@ -1,8 +1,13 @@
-"""Where the accuracies of a table are taken; without the scores, so that a command line answers at once."""
+"""Where the accuracies of a table are taken, and how close two are that are called equal.
+
+Without the scores, so that a command line answers at once.
+"""
 
 from dataclasses import dataclass
 
 from epropnp.errors import UserError
+
+MARGIN = 5.0  # points, where nothing else is said
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epropnp.evaluation.comparison import Compared
+from epropnp.evaluation.comparison import Comparison, Verdict
 from epropnp.evaluation.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"best": "tab:green", "not distinguishable": "tab:blue", "worse": "tab:red"}
+COLOURS: dict[Verdict, str] = {
+    "best": "tab:green",
+    "equal": "tab:olive",
+    "not distinguishable": "tab:blue",
+    "worse": "tab:red",
+}
 ROW_INCHES = 0.45
 
 
@@ -41,31 +46,31 @@ def save_curves(trials: Mapping[str, Curves], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def save_comparison(settings: Sequence[Compared], score: str, path: Path) -> None:
+def save_comparison(comparison: Comparison, score: str, path: Path) -> None:
     """Draw settings as rows: the score with its seeds and interval, and the difference to the best one.
 
     Args:
-        settings: the best first; it is drawn on top.
+        comparison: of settings; the best is drawn on top.
         score: what is compared, for the axis.
         path: a PNG or SVG file.
     """
     from matplotlib.figure import Figure
 
+    settings = comparison.settings
     figure = Figure(figsize=(12, 1.6 + ROW_INCHES * max(len(settings), 2)), layout="constrained")
     scores, differences = figure.subplots(1, 2, sharey=True)
     for y, setting in enumerate(settings):
         colour = COLOURS[setting.verdict]
         _draw_interval(scores, setting.mean, y, colour)
         scores.plot(setting.seeds, [y] * len(setting.seeds), "o", color="0.2", markersize=4, alpha=0.6)
-        if setting.verdict != "best":
+        if y:
             _draw_interval(differences, setting.difference, y, colour)
-        differences.text(
-            1.02, y, setting.verdict, color=colour, va="center", transform=differences.get_yaxis_transform()
-        )
+        words, beside = comparison.words(setting), differences.get_yaxis_transform()
+        differences.text(1.02, y, words, color=colour, va="center", transform=beside)
     differences.axvline(0, color="0.5", linewidth=1)
     several = max(len(setting.seeds) for setting in settings) > 1
     scores.set(xlabel=f"{score}, %\nmean, 95 % interval" + (", seeds as dots" if several else ""))
-    differences.set(xlabel="difference to the best, %\npaired, 95 % interval")
+    differences.set(xlabel="difference to the best, %\npaired, 95 % intervals of all together")
     scores.set_yticks(range(len(settings)), [setting.name for setting in settings])
     scores.set_ylim(len(settings) - 0.5, -0.5)
     for axes in (scores, differences):

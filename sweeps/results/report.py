@@ -11,6 +11,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.scores import estimates, image_scores
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from epropnp.evaluation.thresholds import MARGIN
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
@@ -46,13 +47,19 @@ class Report:
     files: Sequence[Path]
 
 
-def report(sweep: Sweep, planned: Sequence[Planned], datasets: Mapping[str, ArrowDataset]) -> Report:
+def report(
+    sweep: Sweep,
+    planned: Sequence[Planned],
+    datasets: Mapping[str, ArrowDataset],
+    margin: float = MARGIN,
+) -> Report:
     """Score the trials and write the files of a sweep.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
         planned: its trials in their order; others of its folder, of an earlier plan, come after them.
         datasets: by id, those that the trials were trained and tested on.
+        margin: points of a score within which settings are called equal, if that can be shown.
 
     Raises:
         UserError: a trial's predictions cannot be read, or are of other images than the rest.
@@ -61,7 +68,7 @@ def report(sweep: Sweep, planned: Sequence[Planned], datasets: Mapping[str, Arro
     finished = [row for row in rows if row.result is not None]
     images = {row.name: _images(sweep.trial_folder(row.name), datasets[row.dataset_id]) for row in finished}
     rows = [_scored(row, images[row.name]) if row.name in images else row for row in rows]
-    summary = summarise(rows, images) if images else None
+    summary = summarise(rows, images, margin) if images else None
     title = f"Sweep {sweep.name}"
     return Report(title=title, rows=rows, summary=summary, files=_write(sweep.folder, title, rows, summary))
 

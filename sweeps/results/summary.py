@@ -2,7 +2,7 @@
 
 Trials that differ in the seed only are one setting, one row. `epropnp.evaluation.comparison` says how the
 mean, its interval, the difference to the best setting and the verdict come about; all trials of a sweep are
-tested on the same images, so that differences are taken image by image.
+tested on the same images, so that differences are taken image by image. `sentences` puts it in words.
 
 Settings are ranked by `SELECTION`, and again by each of the other scores of `RANKED`.
 """
@@ -15,12 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from epropnp.errors import UserError
-from epropnp.evaluation.comparison import Compared, compare
+from epropnp.evaluation.comparison import Compared, Comparison, compare
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
+from epropnp.evaluation.thresholds import MARGIN
 from epropnp.training.config import TrialConfig
 from sweeps.results.columns import Row, labels, setting_columns
-from sweeps.results.tables import SCORES, interval, notes, shared_settings
+from sweeps.results.sentences import LEGEND, answer, could_show, seed_notes
+from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
@@ -31,20 +33,9 @@ COLUMNS = (
     Column("mean", kind="estimate", text=interval),
     Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", one_line=0),
     Column("difference to the best", kind="estimate", text=interval, short_title="difference"),
+    Column("flips", kind="number", one_line=0, terminal=100),
     Column("verdict"),
 )
-
-LEGEND = (
-    "Percent, with 95 % intervals. mean: over seeds and test images; its interval accounts for other images "
-    "and other seeds. spread between seeds: standard deviation. difference: paired over the same images; "
-    "`not distinguishable` where its interval contains 0. Each interval stands for itself: of many settings "
-    "that are equal in truth, some will be called worse. How to read this: docs/comparing.md."
-)
-ONE_SEED = (
-    "NOTE: the spread between seeds is not included for settings with one seed: another seed may move them "
-    "by more than their intervals say; run more, such as --seeds 0 1 2."
-)
-TWO_SEEDS = "NOTE: two seeds hardly tell how much seeds matter, so intervals are wide; three tell far more."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,21 +59,22 @@ class Summary:
 
     Attributes:
         settings: by label, the finished rows that differ in the seed only.
-        ranked: by title of a score, the settings, best first.
+        ranked: by title of a score, the settings compared.
         notes: what a reader must know.
     """
 
     settings: Mapping[str, Sequence[Row]]
-    ranked: Mapping[str, Sequence[Compared]]
+    ranked: Mapping[str, Comparison]
     notes: Sequence[str]
 
 
-def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores]) -> Summary:
+def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: float = MARGIN) -> Summary:
     """Compare the settings of a sweep.
 
     Args:
         rows: of all trials; those that failed are left out and counted in a note.
         images: by name, what the finished ones scored; at least one.
+        margin: points of a score within which settings are called equal, if that can be shown.
 
     Raises:
         UserError: two trials were tested on different images.
@@ -96,63 +88,60 @@ def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores]) -> Summary
                 "delete the result.json of the wrong one and go on with --resume, which repeats its test"
             )
     settings = _settings(finished)
-    ranked = {}
-    for title in RANKED:
-        key = SCORES[title]
-        trials = {
+
+    def trials(key: str) -> dict[str, Array]:
+        return {
             label: np.stack([images[row.name].values[key] for row in group])
             for label, group in settings.items()
         }
-        ranked[title] = compare(trials, first.object_id)
+
+    hits = trials(ADD)
+    ranked = {
+        title: compare(trials(SCORES[title]), first.object_id, hits=hits, margin=margin) for title in RANKED
+    }
     return Summary(settings=settings, ranked=ranked, notes=_notes(rows, settings))
-
-
-def answer(summary: Summary, title: str = SELECTION) -> str:
-    """The result for one score in a sentence."""
-    best, *others = summary.ranked[title]
-    if best.mean.value == 0:
-        return f"{title}: every setting scores 0, so nothing tells them apart."
-    text = f"{title}: best is {best.name} with {interval(best.mean)}"
-    for verdict in ("not distinguishable", "worse"):
-        names = [row.name for row in others if row.verdict == verdict]
-        if names:
-            text += f"; {verdict}: {', '.join(names)}"
-    return text + "."
 
 
 def summary_table(summary: Summary) -> Table:
     """Everything for a program: a row per score and setting."""
     settings = setting_columns(_rows(summary))
     rows = []
-    for title, compared in summary.ranked.items():
-        for row in compared:
+    for title, comparison in summary.ranked.items():
+        for row in comparison.settings:
             group = summary.settings[row.name]
             seeds = " ".join(str(trial.config.seed) for trial in group)
             own = [column.value(group[0]) for column in settings]
             numbers = (row.mean, row.difference, row.spread)
-            rows.append([title, row.name, *own, seeds, *numbers, row.verdict])
+            gained, lost = (row.flips.gained, row.flips.lost) if row.flips else (None, None)
+            words = comparison.words(row)
+            rows.append(
+                [title, row.name, *own, seeds, *numbers, gained, lost, words, comparison.least_margin]
+            )
     columns = (
         *(Column("score"), Column("setting"), *settings, Column("seeds")),
         *(Column("mean", kind="estimate"), Column("difference", kind="estimate")),
-        *(Column(SPREAD, kind="number"), Column("verdict")),
+        *(Column(SPREAD, kind="number"), Column("right here only", kind="number")),
+        *(Column("right in the best only", kind="number"), Column("verdict")),
+        Column("smallest margin", kind="number"),
     )
     return Table(columns=columns, rows=rows)
 
 
 def answer_table(summary: Summary) -> Table:
     """For a terminal: the answer and ranking of `SELECTION`, and the answers of the other scores below it."""
-    others = [answer(summary, score) for score in summary.ranked if score != SELECTION]
+    ranking = _ranking(summary, SELECTION)
+    others = [answer(score, found) for score, found in summary.ranked.items() if score != SELECTION]
     return dataclasses.replace(
-        _ranking(summary, SELECTION),
-        title=answer(summary),
-        notes=[*others, LEGEND, *summary.notes],
+        ranking,
+        title=answer(SELECTION, summary.ranked[SELECTION]),
+        notes=[*others, LEGEND, *ranking.notes, *summary.notes],
         layout=Layout(wide=math.inf, title="left", overflow="fold"),
     )
 
 
 def summary_page(summary: Summary, title: str) -> str:
     """A Markdown document: the answers, then the ranking of each score."""
-    answers = [f"- {answer(summary, score)}\n" for score in summary.ranked]
+    answers = [f"- {answer(score, found)}\n" for score, found in summary.ranked.items()]
     rankings = [to_markdown(_ranking(summary, score), level=2) for score in summary.ranked]
     rows = _rows(summary)
     shared = shared_settings(rows, setting_columns(rows))
@@ -168,13 +157,20 @@ def _rows(summary: Summary) -> list[Row]:
 
 def _ranking(summary: Summary, score: str) -> Table:
     """The settings by one score, best first."""
-    rows = [_cells(row) for row in summary.ranked[score]]
-    return Table(title=score, columns=COLUMNS, rows=rows)
+    found = summary.ranked[score]
+    remark = could_show(found)
+    return Table(
+        title=score,
+        columns=COLUMNS,
+        rows=[_cells(row, found) for row in found.settings],
+        notes=[remark] if remark else [],
+    )
 
 
-def _cells(row: Compared) -> list[Cell]:
-    difference = None if row.verdict == "best" else row.difference
-    return [row.name, len(row.seeds), row.mean, row.spread, difference, row.verdict]
+def _cells(row: Compared, comparison: Comparison) -> list[Cell]:
+    difference = None if row is comparison.settings[0] else row.difference
+    flips = f"+{row.flips.gained} -{row.flips.lost}" if row.flips else None
+    return [row.name, len(row.seeds), row.mean, row.spread, difference, flips, comparison.words(row)]
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -187,10 +183,4 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _notes(rows: Sequence[Row], settings: Mapping[str, Sequence[Row]]) -> list[str]:
-    seeds = [len(group) for group in settings.values()]
-    found = notes(rows)
-    if min(seeds) == 1:
-        found.append(ONE_SEED)
-    if 2 in seeds:
-        found.append(TWO_SEEDS)
-    return found
+    return [*notes(rows), *seed_notes([len(group) for group in settings.values()])]

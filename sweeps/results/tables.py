@@ -26,8 +26,8 @@ SHORT_LEGEND = (
     "Percent of the test images, ± half the 95 % bootstrap interval over images; all columns: table.md."
 )
 MIXED_NOTE = (
-    "NOTE: the networks of these rows have seen different data before (column `pretraining`: {}); a difference "
-    "between them may be that of the data: compare backbones within one kind."
+    "NOTE: the networks of these rows have seen different data before (column `pretraining`: {}); a "
+    "difference between them may be that of the data: compare backbones within one kind."
 )
 
 

@@ -71,7 +71,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     assert {cell.config.optim.epochs for cell in ran.cells} == {9}
     assert (ran.dataset, ran.folder) == ({(): str(tmp_path / "made8")}, world.out / "mine")
     assert (ran.at_once, ran.address, ran.check, ran.tracking_uri) == (3, "h:1", False, None)
-    assert ran.command == words
+    assert (ran.margin, ran.command) == (None, words)
     assert ran.params["flag.seeds"] == (0, 4)
     assert (ran.params["flag.epochs"], ran.params["flag.name"]) == (9, "mine")
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
@@ -89,6 +89,13 @@ def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:
     assert found == [(points, seed) for points in (32, 16) for seed in (0, 4, 7)]
     assert backbones.main(["--out", str(world.out), "--resume"]) == 0
     assert world.ran[3].cells == world.ran[2].cells
+
+
+def test_a_margin_is_kept_until_another_is_given(world: World) -> None:
+    again = ["--out", str(world.out), "--resume"]
+    for words in ([*world.words, "--margin", "2"], again, [*again, "--margin", "5"], again):
+        assert backbones.main(words) == 0
+    assert [ran.margin for ran in world.ran] == [2, 2, 5, 5]
 
 
 def test_resume_or_start_does_what_there_is_to_do(world: World) -> None:

@@ -45,6 +45,7 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "dry_run": (["--dry-run"], {"dry_run": True}),
     "check": (["--check"], {"check": True}),
     "no check": (["--check", "no"], {"check": False}),
+    "margin": (["--margin", "2.5"], {"margin": 2.5}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
     "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
@@ -83,6 +84,8 @@ def test_without_flags_nothing_is_asked_for_but_places() -> None:
         ("--case a loss.mc=1 loss.mc=2", "--case a: loss.mc is given twice"),
         ("--vary optim.lr", "--vary optim.lr: give the values to compare"),
         ("--case loss.mc=1", "--case: begin with a name for loss.mc=1"),
+        ("--margin 0", "--margin: 0.0 is not a finite number above 0"),
+        ("--margin nan", "--margin: nan is not"),
         ("--set loss.mc=1", "--set: loss.mc tells the trials of a sweep apart; use --loss-weights"),
     ],
 )

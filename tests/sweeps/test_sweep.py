@@ -175,8 +175,9 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
     assert last["ADD(-S) 0.10d"] == ""
     assert f"STOPPED: {long}: hopeless" in (folder / "table.md").read_text()
 
-    again, said = _run(cells, tiny_dataset, folder)  # nothing is trained
+    again, said = _run(cells, tiny_dataset, folder, margin=3)  # nothing is trained
     assert again.code == 0
+    assert [_margins(outcome) for outcome in (first, again)] == [{5}, {3}]
     assert "2 trials are finished already; kept" in said
     assert len(read(own).history) == len(stopped.history)
     assert (runs(folder)[long].info.status, table(folder)) == ("KILLED", [finished, last])
@@ -239,13 +240,21 @@ def _id(dataset: Path) -> str:
     return ArrowDataset(dataset).dataset_id
 
 
+def _margins(outcome: Outcome) -> set[float]:
+    """Of the rankings of a sweep of which a trial finished."""
+    assert outcome.report.summary is not None
+    return {found.margin for found in outcome.report.summary.ranked.values()}
+
+
 def _names(folder: Path, cells: Any, dataset: Path) -> list[str]:
     return [trial.name for trial in open_sweep(folder).planned(cells, _id(dataset))]
 
 
-def _run(cells: Any, dataset: Path, folder: Path, check: bool | None = None) -> tuple[Outcome, str]:
+def _run(
+    cells: Any, dataset: Path, folder: Path, check: bool | None = None, margin: float | None = None
+) -> tuple[Outcome, str]:
     said = io.StringIO()
     console = Console(file=said, width=250)
-    outcome = run(cells, dataset, folder, check=check, console=console)
+    outcome = run(cells, dataset, folder, check=check, margin=margin, console=console)
     show(outcome.report, console)
     return outcome, said.getvalue()

@@ -7,10 +7,16 @@ import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
-from epropnp.evaluation.comparison import Compared
+from epropnp.evaluation.comparison import Compared, Comparison
 from epropnp.evaluation.estimate import Estimate
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 
+WORDS = {
+    "first": "best",
+    "second": "not distinguishable",
+    "third": "worse",
+    "fourth": "equal within 4.5",
+}
 ROWS = [
     Compared(
         name=name,
@@ -24,8 +30,13 @@ ROWS = [
         ("first", 90, 2, "best"),
         ("second", 80, 3, "not distinguishable"),
         ("third", 60, 1, "worse"),
+        ("fourth", 50, 2, "equal"),
     )
 ]
+
+
+def compared(rows: list[Compared]) -> Comparison:
+    return Comparison(settings=tuple(rows), margin=4.5, least_margin=None, seed_share=0.0)
 
 
 @pytest.fixture
@@ -36,11 +47,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure], tmp_path: Path) -> None:
-    save_comparison(ROWS, "ADD", tmp_path / "s.png")
+    save_comparison(compared(ROWS), "ADD", tmp_path / "s.png")
     scores, differences = shown[0].axes
-    assert [label.get_text() for label in scores.get_yticklabels()] == ["first", "second", "third"]
+    assert [label.get_text() for label in scores.get_yticklabels()] == list(WORDS)
     assert scores.get_ylim()[0] > scores.get_ylim()[1]  # the best one on top
-    colours = ("tab:green", "tab:blue", "tab:red")
+    colours = ("tab:green", "tab:blue", "tab:red", "tab:olive")
     for y, (row, colour) in enumerate(zip(ROWS, colours, strict=True)):
         interval, value, seeds = scores.lines[3 * y : 3 * y + 3]
         np.testing.assert_allclose(interval.get_xdata(), [row.mean.low, row.mean.high])
@@ -51,10 +62,10 @@ def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure],
         assert same_color(interval.get_color(), colour)
         assert same_color(value.get_color(), colour)
         text = differences.texts[y]
-        assert (text.get_text(), text.get_position()[1]) == (row.verdict, y)
+        assert (text.get_text(), text.get_position()[1]) == (WORDS[row.name], y)
         assert same_color(text.get_color(), colour)
     # The best one has no difference to itself; then the line at 0.
-    for k, y in enumerate((1, 2)):
+    for k, y in enumerate((1, 2, 3)):
         interval, value = differences.lines[2 * k : 2 * k + 2]
         found = ROWS[y].difference
         np.testing.assert_allclose(interval.get_xdata(), [found.low, found.high])
@@ -65,7 +76,7 @@ def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure],
 
 
 def test_seeds_are_not_mentioned_where_there_is_one(shown: list[Figure], tmp_path: Path) -> None:
-    save_comparison(ROWS[2:], "ADD", tmp_path / "s.png")
+    save_comparison(compared(ROWS[2:3]), "ADD", tmp_path / "s.png")
     assert shown[0].axes[0].get_xlabel() == "ADD, %\nmean, 95 % interval"
 
 

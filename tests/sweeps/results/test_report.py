@@ -32,15 +32,15 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
 
-    def comparison(settings: Any, score: str, path: Path) -> None:
-        drawn[path.name] = (score, [(s.name, s.mean.value) for s in settings])
+    def drawing(comparison: Any, score: str, path: Path) -> None:
+        drawn[path.name] = (score, [(s.name, s.mean.value) for s in comparison.settings])
         path.touch()
 
     def curves(trials: dict[str, Curves], path: Path) -> None:
         drawn[path.name] = trials
         path.touch()
 
-    monkeypatch.setattr(module, "save_comparison", comparison)
+    monkeypatch.setattr(module, "save_comparison", drawing)
     monkeypatch.setattr(module, "save_curves", curves)
     sweep = open_sweep(tmp_path / "mine")
     rows = [made_row(backbone=name) for name in graded.SHIFT_M]
@@ -95,7 +95,7 @@ def test_each_score_has_its_own_best_setting_and_paired_differences(scene: Scene
         scores = {name: graded.percent(name, key) for name in graded.SHIFT_M}
         order = sorted(scores, key=lambda name: -scores[name])
         assert order[0] == best
-        assert [row.name for row in summary.ranked[title]] == order
+        assert [row.name for row in summary.ranked[title].settings] == order
         lines = [line for line in read if line["score"] == title]
         assert [line["setting"] for line in lines] == [line["backbone"] for line in lines] == order
         for line, name in zip(lines, order, strict=True):
@@ -136,6 +136,13 @@ def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene)
     assert scores["test_resnet"] == pytest.approx(usual)
     assert scores["test_vit"] == pytest.approx(100 * sum(means) / 2)
     assert scores["test_vit"] != pytest.approx(graded.percent("test_vit", "add_0.10d"))
+
+
+def test_the_margin_is_that_of_all_scores(scene: Scene) -> None:
+    datasets: Any = {scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects())}
+    summary = report(scene.sweep, scene.planned, datasets, margin=2.5).summary
+    assert summary is not None
+    assert {found.margin for found in summary.ranked.values()} == {2.5}
 
 
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:

@@ -12,13 +12,11 @@ from rich.console import Console
 from epropnp.errors import UserError
 from epropnp.evaluation.table import to_csv, to_rich
 from sweeps.results.columns import Row
+from sweeps.results.sentences import ONE_SEED, TWO_SEEDS, answer
 from sweeps.results.summary import (
-    ONE_SEED,
     RANKED,
     SELECTION,
-    TWO_SEEDS,
     ImageScores,
-    answer,
     answer_table,
     summarise,
     summary_page,
@@ -66,12 +64,15 @@ def test_seeds_become_one_row_and_the_verdict_follows_the_difference(made_row: M
     rows, scores = made(made_row, RATES, seeds=3)
     summary = summarise(rows, scores)
     assert {label: len(group) for label, group in summary.settings.items()} == dict.fromkeys(RATES, 3)
-    best, second, worst = summary.ranked[SELECTION]
+    best, second, worst = summary.ranked[SELECTION].settings
     assert {best.name, second.name} == {"test_resnet", "test_vit"}
-    assert (second.verdict, worst.verdict) == ("not distinguishable", "worse")
+    assert (second.verdict, worst.verdict) == ("equal", "worse")
     assert worst.difference.value == pytest.approx(-30, abs=1.5)
-    assert best.name in answer(summary)
-    assert answer(summary).endswith(f"; not distinguishable: {second.name}; worse: test_convnext.")
+    assert best.name in answer(SELECTION, summary.ranked[SELECTION])
+    assert answer(SELECTION, summary.ranked[SELECTION]).endswith(
+        f"; equal within 5: {second.name}; worse: test_convnext. "
+        "Of 3 settings, with 95 % confidence for all of them together."
+    )
     assert not summary.notes
 
 
@@ -79,7 +80,10 @@ def test_there_is_no_best_among_settings_that_score_nothing(made_row: Make) -> N
     row = made_row()
     nothing = dataclasses.replace(image_scores(0.5, 0), values={SCORES[t]: np.zeros(IMAGES) for t in RANKED})
     summary = summarise([row], {row.name: nothing})
-    assert answer(summary) == f"{SELECTION}: every setting scores 0, so nothing tells them apart."
+    assert (
+        answer(SELECTION, summary.ranked[SELECTION])
+        == f"{SELECTION}: every setting scores 0, so nothing tells them apart."
+    )
 
 
 def test_few_seeds_are_said(made_row: Make) -> None:
@@ -93,7 +97,7 @@ def test_a_failed_trial_is_left_out_and_named(made_row: Make) -> None:
         name="broken", config=rows[0].config, dataset_id="abc123def456", status="failed", reason="diverged"
     )
     summary = summarise([*rows[:2], failed], {row.name: scores[row.name] for row in rows[:2]})
-    assert [len(row.seeds) for row in summary.ranked[SELECTION]] == [2]
+    assert [len(row.seeds) for row in summary.ranked[SELECTION].settings] == [2]
     assert "FAILED: broken: diverged" in summary.notes
 
 
@@ -107,7 +111,7 @@ def test_labels_hold_what_tells_settings_apart(made_row: Make) -> None:
     assert set(summary.settings) == {"a test_resnet", "a test_vit", "b test_resnet", "b test_vit"}
     alone = summarise(rows[:1], {rows[0].name: image_scores(0.5, 0)})
     assert set(alone.settings) == {"test_resnet"}
-    assert answer(alone).startswith(f"{SELECTION}: best is test_resnet with ")
+    assert answer(SELECTION, alone.ranked[SELECTION]).startswith(f"{SELECTION}: best is test_resnet with ")
 
 
 def test_trials_tested_on_other_images_are_refused(made_row: Make) -> None:
@@ -123,15 +127,15 @@ def test_files_hold_every_score_and_setting(made_row: Make) -> None:
     summary = summarise(*made(made_row, RATES, seeds=2))
     read = list(csv.DictReader(io.StringIO(to_csv(summary_table(summary)))))
     assert [row["score"] for row in read] == [title for title in RANKED for _ in RATES]
-    first = summary.ranked[SELECTION][0]
+    first = summary.ranked[SELECTION].settings[0]
     assert float(read[0]["mean"]) == first.mean.value
     assert float(read[0]["mean low"]) == first.mean.low
     assert float(read[0]["spread between seeds"]) == first.spread
     assert read[0]["seeds"] == "0 1"
     assert read[2]["backbone"] == "test_convnext"
-    assert float(read[2]["difference high"]) == summary.ranked[SELECTION][2].difference.high
+    assert float(read[2]["difference high"]) == summary.ranked[SELECTION].settings[2].difference.high
     markdown = summary_page(summary, "Sweep x")
-    assert markdown.startswith(f"# Sweep x\n\n- {answer(summary)}\n")
+    assert markdown.startswith(f"# Sweep x\n\n- {answer(SELECTION, summary.ranked[SELECTION])}\n")
     assert [line[3:] for line in markdown.splitlines() if line.startswith("## ")] == list(RANKED)
     assert (
         "All settings: recipe: tiny; head: deconv; loss weight: 0.02; pretraining: none; weights: none."
@@ -144,7 +148,7 @@ def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> No
     console = Console(record=True, width=110, file=io.StringIO())
     console.print(to_rich(answer_table(summary), 110))
     text = console.export_text()
-    worst = summary.ranked[SELECTION][2]
+    worst = summary.ranked[SELECTION].settings[2]
     assert f"{worst.mean.value:.2f} [{worst.mean.low:.1f}, {worst.mean.high:.1f}]" in text
     assert text.split("\n")[0].startswith("ADD(-S) 0.10d: best is")
     assert "ADD(-S) area: best is" in text

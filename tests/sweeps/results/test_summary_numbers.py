@@ -10,14 +10,11 @@ import pytest
 
 from epropnp.evaluation.table import to_csv, to_rich
 from sweeps.results.columns import Row
+from sweeps.results.sentences import LEGEND, LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show
 from sweeps.results.summary import (
-    LEGEND,
-    ONE_SEED,
     RANKED,
-    TWO_SEEDS,
     ImageScores,
     Summary,
-    answer,
     answer_table,
     summarise,
     summary_page,
@@ -83,7 +80,7 @@ def test_settings_are_ranked_by_the_score_of_the_title(summary: Summary, title: 
     means = {name: np.mean(values) for name, values in seeds.items()}
     order = sorted(means, key=lambda name: -means[name])
     assert order[0] == BEST[title]
-    ranked = summary.ranked[title]
+    ranked = summary.ranked[title].settings
     assert [row.name for row in ranked] == order
     for row in ranked:
         assert row.seeds == pytest.approx(seeds[row.name])
@@ -92,7 +89,7 @@ def test_settings_are_ranked_by_the_score_of_the_title(summary: Summary, title: 
         assert row.spread == pytest.approx(abs(first - second) / np.sqrt(2))
         assert row.difference.value == pytest.approx(means[row.name] - means[order[0]])
     assert [row.verdict == "best" for row in ranked] == [True, False, False]
-    assert answer(summary, title).startswith(
+    assert answer(title, summary.ranked[title]).startswith(
         f"{title}: best is {BEST[title]} with {ranked[0].mean.value:.2f} ["
     )
 
@@ -103,9 +100,10 @@ def test_csv_lines_hold_their_own_setting_and_score(summary: Summary, rows: list
         *("score", "setting", "recipe", "backbone", "head", "loss weight"),
         *("pretraining", "weights", "seeds"),
         *("mean", "mean low", "mean high", "difference", "difference low", "difference high"),
-        *("spread between seeds", "verdict"),
+        *("spread between seeds", "right here only", "right in the best only"),
+        *("verdict", "smallest margin"),
     ]
-    ranked = [(title, row) for title in RANKED for row in summary.ranked[title]]
+    ranked = [(title, row) for title in RANKED for row in summary.ranked[title].settings]
     for line, (title, row) in zip(lines, ranked, strict=True):
         bounds = [
             float(line[f"{what}{bound}"])
@@ -120,13 +118,13 @@ def test_csv_lines_hold_their_own_setting_and_score(summary: Summary, rows: list
         assert (line["pretraining"], line["weights"]) == ("none", "none")
         assert line["seeds"] == "8 3"
         assert float(line["spread between seeds"]) == row.spread
-        assert line["verdict"] == row.verdict
+        assert line["verdict"] == summary.ranked[title].words(row)
 
 
 def test_markdown_tables_hold_their_own_setting_and_score(summary: Summary) -> None:
     text = summary_page(summary, "Sweep x")
     answers = [line for line in text.splitlines() if line.startswith("- ")]
-    assert answers == [f"- {answer(summary, title)}" for title in RANKED]
+    assert answers == [f"- {answer(title, summary.ranked[title])}" for title in RANKED]
     for title in RANKED:
         section = text.split(f"## {title}\n")[1].split("\n## ")[0]
         body = [
@@ -134,16 +132,50 @@ def test_markdown_tables_hold_their_own_setting_and_score(summary: Summary) -> N
             for line in section.splitlines()
             if line.startswith("| ")
         ]
-        header = ["setting", "seeds", "mean", "spread between seeds", "difference to the best", "verdict"]
+        header = ["setting", "seeds", "mean", "spread between seeds", "difference to the best"]
+        header += ["flips", "verdict"]
         assert body[0] == header
-        for cells, row in zip(body[1:], summary.ranked[title], strict=True):
+        for cells, row in zip(body[1:], summary.ranked[title].settings, strict=True):
             assert cells[:2] == [row.name, "2"]
             assert cells[2] == f"{row.mean.value:.2f} [{row.mean.low:.1f}, {row.mean.high:.1f}]"
             assert cells[3] == f"{row.spread:.2f}"
             d = row.difference
             best = row.verdict == "best"
             assert cells[4] == ("-" if best else f"{d.value:.2f} [{d.low:.1f}, {d.high:.1f}]")
-            assert cells[5] == row.verdict
+            assert cells[6] == summary.ranked[title].words(row)
+
+
+FLIPS = {  # against the best, of COUNTS by hand: ADD(-S) 0.10d in both seeds here, in none there; the reverse
+    "ADD(-S) 0.10d": {"test_resnet": None, "test_vit": (0, 0), "test_convnext": (0, 2)},
+    "ADD(-S) area": {"test_convnext": None, "test_vit": (0, 0), "test_resnet": (2, 0)},
+    "5deg5cm": {"test_vit": None, "test_resnet": (0, 0), "test_convnext": (0, 0)},
+}
+
+
+@pytest.mark.parametrize("title", RANKED)
+def test_flips_are_of_one_score_in_every_ranking(summary: Summary, title: str) -> None:
+    lines = csv.DictReader(io.StringIO(to_csv(summary_table(summary))))
+    found = {
+        line["setting"]: (line["right here only"], line["right in the best only"])
+        for line in lines
+        if line["score"] == title
+    }
+    assert found == {name: tuple(map(str, pair or ("", ""))) for name, pair in FLIPS[title].items()}
+    section = summary_page(summary, "Sweep x").split(f"## {title}\n")[1].split("\n## ")[0]
+    for name, pair in FLIPS[title].items():
+        (line,) = (line for line in section.splitlines() if line.startswith(f"| {name} "))
+        assert (f"| +{pair[0]} -{pair[1]} |" if pair else "| - | - | best |") in line
+
+
+def test_each_ranking_says_which_margin_could_have_been_shown(summary: Summary) -> None:
+    text = summary_page(summary, "Sweep x")
+    for title in RANKED:
+        section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+        least = summary.ranked[title].least_margin
+        assert least is not None
+        assert f"{np.ceil(10 * least) / 10:.1f} points" in section
+    table = answer_table(summary)
+    assert could_show(summary.ranked["ADD(-S) 0.10d"]) in table.notes
 
 
 def test_one_seed_has_no_spread(rows: list[Row], images: dict[str, ImageScores]) -> None:
@@ -158,15 +190,23 @@ def test_trials_that_did_not_finish_weigh_nothing(rows: list[Row], images: dict[
     rows[0] = dataclasses.replace(gone, result=None, status="failed", reason="diverged")
     del images[gone.name]
     summary = summarise(rows, images)
-    kept = next(row for row in summary.ranked["ADD(-S) 0.10d"] if row.name == gone.config.model.backbone)
+    kept = next(
+        row for row in summary.ranked["ADD(-S) 0.10d"].settings if row.name == gone.config.model.backbone
+    )
     other = COUNTS[gone.config.model.backbone][3]["ADD(-S) 0.10d"]
     assert kept.seeds == pytest.approx((score(other),))
-    assert {len(row.seeds) for row in summary.ranked["ADD(-S) 0.10d"]} == {1, 2}
+    assert {len(row.seeds) for row in summary.ranked["ADD(-S) 0.10d"].settings} == {1, 2}
 
 
 @pytest.mark.parametrize(
     ("seeds", "said"),
-    [((1, 3), [ONE_SEED]), ((1, 2), [ONE_SEED, TWO_SEEDS]), ((2, 3), [TWO_SEEDS]), ((3, 4), [])],
+    [
+        ((1, 1), [ONE_SEED]),
+        ((1, 3), [LONE_SEED]),
+        ((1, 2), [LONE_SEED, TWO_SEEDS]),
+        ((2, 3), [TWO_SEEDS]),
+        ((3, 4), []),
+    ],
 )
 def test_what_few_seeds_mean_is_said_of_any_setting_that_has_them(
     made_row: Make, seeds: tuple[int, int], said: list[str]
@@ -216,8 +256,8 @@ def test_heads_and_backbones_are_named_by_their_values(made_row: Make) -> None:
 
 def test_the_terminal_is_given_each_answer_once(summary: Summary) -> None:
     table = to_rich(answer_table(summary), 100)
-    first, *others = (answer(summary, title) for title in RANKED)
+    first, *others = (answer(title, summary.ranked[title]) for title in RANKED)
     assert str(table.title) == first
     assert str(table.caption).splitlines()[:3] == [*others, LEGEND]
-    names = [row.name for row in summary.ranked["ADD(-S) 0.10d"]]
+    names = [row.name for row in summary.ranked["ADD(-S) 0.10d"].settings]
     assert list(map(str, table.columns[0].cells)) == names
