@@ -15,7 +15,7 @@ from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
-from epropnp.training.recipes import RECIPES, Recipe, small
+from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
@@ -119,7 +119,7 @@ def run(called: Called) -> int:
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
     """What must be said where a published recipe runs without the data that it was published on."""
-    if config.data is not None or config.small or recipe.name == "quick":
+    if config.data is not None or recipe.objects != STUDY_OBJECTS or config.small:
         return None
     return (
         f"NO --data: recipe {recipe.name} on rendered stand-ins is a rehearsal of the study, and its numbers "

@@ -83,7 +83,7 @@ def test_half_precision_is_near_float32(
     assert relative_error(found.coords, expected.coords) < bound
 
 
-@pytest.mark.parametrize(("model", "device"), legs(STUDY["resnet34"], STUDY["hrnet_w32"]))
+@pytest.mark.parametrize(("model", "device"), legs(STUDY["resnet34.tv_in1k"], STUDY["hrnet_w32.ms_in1k"]))
 def test_training_step(model: ModelConfig, device: str, tiny_dataset: Path) -> None:
     """Loss terms and gradients, from the same random numbers; networks without stochastic depth."""
     config, net = replace(TINY, model=model), random_net(model)

@@ -84,7 +84,9 @@ def test_packaged_weights_are_taken_in_order_and_only_where_all_shapes_fit(
         torch.manual_seed(1)
         wanted = timm.create_model(LITE).state_dict()
     file = tmp_path / "packaged.pth"
-    monkeypatch.setattr(pretrained, "_packaged_file", lambda name: file if name == LITE else None)
+    monkeypatch.setattr(
+        pretrained, "_packaged_file", lambda package: file if package == PACKAGED[LITE] else None
+    )
     torch.save({f"other.{i}": value for i, value in enumerate(wanted.values())}, file)
     found = create_pretrained(LITE, None).state_dict()
     assert all(torch.equal(found[key], value) for key, value in wanted.items())

@@ -20,7 +20,7 @@ EXAMPLES = {  # of each setting that a trial may have of its own
     "build.views": "hemisphere",
     "build.accept_geometry": "yes",
 }
-FIXED = ("validation", "test", "seed", "mesh_resolution", "mesh_unit", "splits", "real_frames")
+FIXED = ("validation", "test", "seed", "mesh_resolution", "mesh_unit", "splits", "real_frames", "detections")
 BY_FLAG = ("objects", "source")
 
 

@@ -108,22 +108,23 @@ MADE = Description(
     parameters=1_234_567,
     gflops=8.765,
     resolution="e",
-    pretrained=True,
+    weights="w",
+    pretraining="p",
     schedule="f",
     loss="g",
 )
 
 
 def test_each_cell_shows_its_own_value() -> None:
-    other = dataclasses.replace(MADE, recipe="h", pretrained=False, schedule="i", loss="j")
+    other = dataclasses.replace(MADE, recipe="h", weights="x", pretraining="q", schedule="i", loss="j")
     head, rule, *lines = to_markdown(description_table([MADE, other], "title")).splitlines()[2:]
     assert head == (
-        "| recipe | architecture | head | channels | parameters | GFLOPs | resolution | pretrained "
-        "| schedule | loss |"
+        "| recipe | architecture | head | channels | parameters | GFLOPs | resolution | weights "
+        "| pretraining | schedule | loss |"
     )
-    assert rule == "|---|---|---|---|---:|---:|---|---|---|---|"
-    assert lines[0] == "| a | b | c | d | 1.23 M | 8.77 | e | yes | f | g |"
-    assert lines[1] == "| h | b | c | d | 1.23 M | 8.77 | e | no | i | j |"
+    assert rule == "|---|---|---|---|---:|---:|---|---|---|---|---|"
+    assert lines[0] == "| a | b | c | d | 1.23 M | 8.77 | e | w | p | f | g |"
+    assert lines[1] == "| h | b | c | d | 1.23 M | 8.77 | e | x | q | i | j |"
     assert lines[2:] == ["", LEGEND]
 
 

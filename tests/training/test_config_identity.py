@@ -47,11 +47,13 @@ def other(hint: Any, value: Any) -> Any:
         return (*value, 0.5 if options[0] is float else ("own", 0.5))
     if value is None:
         kind = next(option for option in options if option is not type(None))
+        if typing.get_origin(kind) is Literal:
+            return typing.get_args(kind)[0]
         return {str: "somewhere", int: 3, float: 0.25}[kind]
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
-        return value + "x"
+        return value + ".x"  # a head may be a class of a module
     return value + 1 if isinstance(value, int) else value * (1 - 1e-6) or 1e-9
 
 

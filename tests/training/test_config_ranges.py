@@ -56,7 +56,7 @@ SHARES = (
     *("data.augment.background_synthetic", "data.augment.background_real"),
     *("data.augment.occlusion", "data.augment.occluder_crops", "data.augment.grey", "data.augment.blur"),
 )
-BELOW_ONE = ("optim.ema", "data.augment.scale_jitter", "evaluation.detector.scale")
+BELOW_ONE = ("optim.ema", "model.drop_path", "data.augment.scale_jitter", "evaluation.detector.scale")
 LEAST = {  # of the others; 0 where nothing is said
     **dict.fromkeys(("threads", "model.input_px", "model.head_width", "optim.batch_size"), 1),
     **dict.fromkeys(("evaluation.batch_size", "evaluation.proposals", "data.overfit"), 1),

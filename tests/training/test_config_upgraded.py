@@ -90,9 +90,9 @@ def test_a_checkpoint_from_before_a_setting_was_added_is_gone_on_from(tmp_path: 
     config = of_length(40)
     note = config_note(config, "ab")
     before = note | {"config": to_dict(config)}
-    del before["config"]["optim"]["skip_limit"], before["config"]["model"]["cell_anchor"]
+    del before["config"]["optim"]["accumulate"], before["config"]["model"]["cell_anchor"]
     used = config_note(
-        dataclasses.replace(config, optim=dataclasses.replace(config.optim, skip_limit=3)), "ab"
+        dataclasses.replace(config, optim=dataclasses.replace(config.optim, accumulate=2)), "ab"
     )
     for number, header in enumerate((before, {name: before[name] for name in ("config", "dataset_id")})):
         folder = tmp_path / str(number)
@@ -100,7 +100,7 @@ def test_a_checkpoint_from_before_a_setting_was_added_is_gone_on_from(tmp_path: 
         saved = Checkpoints(folder, note, 0, 300).load()
         assert saved is not None
         assert saved["net"] == {"x": 1}
-        with pytest.raises(UserError, match=r"of another config \(optim\.skip_limit 0, now 3\): use"):
+        with pytest.raises(UserError, match=r"of another config \(optim\.accumulate 1, now 2\): use"):
             Checkpoints(folder, used, 0, 300).load()
 
 

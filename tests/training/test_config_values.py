@@ -114,7 +114,10 @@ def test_a_value_of_another_kind_is_refused_with_its_place(values: dict[str, Any
         ({"optim": {"clip_norm": "none"}}, "config.optim.clip_norm: 'none' is not a number"),
         ({"optim": 3}, "config.optim: 3 is not a group of settings"),
         ({"optim": {"schedule": "cosine"}}, "config.optim.schedule: 'cosine' is not one of step, onecycle"),
-        ({"model": {"head": "c"}}, "config.model.head: 'c' is not one of deconv, direct, fpn, upsample"),
+        (
+            {"model": {"head": "c"}},
+            "unknown head 'c'; heads are deconv, direct, fpn, upsample, or MODULE.CLASS of your own",
+        ),
         ({"model": {"pretrained": 1}}, "config.model.pretrained: 1 is not true or false"),
         ({"recipe": 1}, "config.recipe: 1 is not a text"),
         ({"data": {"augment": {"hue": 1}}}, "config.data.augment: unknown key 'hue'"),

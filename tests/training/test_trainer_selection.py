@@ -178,6 +178,7 @@ def test_each_field_of_the_result_comes_from_its_own_place(
         "config_hash": trial_hash(trainer.config, manifest["dataset_id"]),
         "dataset_id": manifest["dataset_id"],
         "test_images": 5,
+        "test_boxes": "true",
         "val_before": {"add_area": 1, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 49, "5deg5cm": 0},
         "val_after": {"add_area": 5, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 43, "5deg5cm": -2},
         "test": {"add_area": 995, "mspd_ar": 993, "add_auc_10cm": 993, "of": 2},
