@@ -42,6 +42,7 @@ def proved(plan: Plan, found: Iterable[tuple[Finding, ...]]) -> dict[str, list[s
     if wrong and not plan.config.accept_geometry:
         others = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise UserError(
-            f"{wrong[0]}{others}; mend the data, or take it as it is: prepare.py build --accept-geometry"
+            f"{wrong[0]}{others}; mend the data, or take it as it is: --accept-geometry (of a sweep: --set "
+            "build.accept_geometry=yes)"
         )
     return {name: [each.line for each in findings] for name, findings in by_name.items() if findings}

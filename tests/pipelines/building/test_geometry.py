@@ -49,7 +49,7 @@ def test_wrong_geometry_is_no_dataset(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert WORDS in error
-    assert error.endswith("mend the data, or take it as it is: prepare.py build --accept-geometry\n")
+    assert "; mend the data, or take it as it is: --accept-geometry (of a sweep: --set build.a" in error
     assert not plan_dataset(config(wrong), tmp_path / "data").path.exists()
 
 
