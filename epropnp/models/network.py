@@ -6,8 +6,10 @@ two published weight normalisations.
 """
 
 import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +89,21 @@ class CorrespondenceNet(nn.Module):
             maps = self.output(feature)  # (B, 5, H/4, W/4)
             log_scale = self.scale(feature.mean((2, 3)))  # (B, 2)
         return Prediction(maps[:, :3], maps[:, 3:], log_scale)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """As of any module. UserError, in a line, for the weights of another network."""
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except RuntimeError as error:
+            own = self.state_dict()
+            apart = sorted(own.keys() ^ state_dict.keys()) or ["the shape of a tensor"]
+            raise UserError(
+                f"these weights are of another network ({apart[0]} and {len(apart) - 1} more differ): they "
+                "were saved with other settings, or by a version whose networks were others (transformers end "
+                "in a norm now); train again"
+            ) from error
 
     def _initialise(self, weight_norm: WeightNorm) -> None:
         """v1b: small normal weights, as CDPN. v2: Kaiming, zero weight maps, scales exp(3)."""

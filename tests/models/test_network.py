@@ -1,5 +1,7 @@
 """Networks: every family under every head, the study's four, weight normalisations, and clear refusals."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -38,6 +40,13 @@ def network(head: str = "deconv", **settings: object) -> CorrespondenceNet:
     torch.manual_seed(0)
     given = {"backbone": "test_resnet", "head": head, "input_px": PX, "head_width": 8, "weight_norm": "v2"}
     return CorrespondenceNet(ModelConfig(**(given | settings)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"head": "upsample"}, {"head_width": 16}])
+def test_the_weights_of_another_network_are_one_line(change: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="these weights are of another network") as caught:
+        network().load_state_dict(network(**change).state_dict())
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow
