@@ -101,8 +101,8 @@ class CorrespondenceNet(nn.Module):
             apart = sorted(own.keys() ^ state_dict.keys()) or ["the shape of a tensor"]
             raise UserError(
                 f"these weights are of another network ({apart[0]} and {len(apart) - 1} more differ): they "
-                "were saved with other settings, or by a version whose networks were others (transformers end "
-                "in a norm now); train again"
+                "were saved with other settings, or by a version with other networks (transformers end in a "
+                "norm now); train again"
             ) from error
 
     def _initialise(self, weight_norm: WeightNorm) -> None:
