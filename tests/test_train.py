@@ -99,7 +99,7 @@ def test_overfit_fails_and_a_terminal_gets_a_bar(
 
 
 def test_flags_go_over_the_recipe_and_settings_over_flags() -> None:
-    assert trial_config(Arguments()) == RECIPES["quick"].trial("resnet10t", "deconv", 0.05, 0)
+    assert trial_config(Arguments()) == RECIPES["quick"].trial("resnet10t", "deconv", 0.5, 0)
     flags = Arguments(recipe="paper", backbone="hrnet_w32", seed=4, pretrained=False, overfit=8)
     config = trial_config(flags)
     assert (config.model.backbone, config.model.head, config.model.pretrained) == (

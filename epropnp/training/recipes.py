@@ -195,7 +195,8 @@ def quick() -> Recipe:
     """Small networks, 128 px crops and one object: a first comparison in minutes without a GPU.
 
     The derivative terms earn their place: without them the coordinates of a half-trained network shrink,
-    and depth comes out 1.5 % too small.
+    and depth comes out 1.5 % too small. So does the Monte Carlo loss: with weights of 0, 0.05, 0.2, 0.5 and 1
+    the area of two of the networks is 27 and 29, 28 and 31, 33 and 35, 36 and 40, 35 and 37.
     """
     base = TrialConfig(
         recipe="quick",
@@ -204,7 +205,7 @@ def quick() -> Recipe:
         optim=ONE_CYCLE,
         data=DataConfig(augment=AugmentConfig(scale_jitter=0.1, shift_jitter=0.1, color=0.2)),
     )
-    return small(_variant(paper(), "quick", base=base, loss_weights=(0.05,)))
+    return small(_variant(paper(), "quick", base=base, loss_weights=(0.5,)))
 
 
 def small(recipe: Recipe) -> Recipe:

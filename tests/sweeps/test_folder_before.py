@@ -3,6 +3,7 @@
 They were made by the last version whose trials wrote no `status.json`: two tiny networks, one epoch.
 """
 
+import dataclasses
 import json
 import lzma
 from pathlib import Path
@@ -50,13 +51,14 @@ def test_a_sweep_is_gone_on_with_and_widened_and_its_trials_keep_their_names() -
     sweep = open_sweep(BEFORE)
     (words,) = sweep.commands
     first = parse(SweepConfig, DESCRIPTION, words, "sweep")
-    planned = sweep.planned(plan(space_of([first], RECIPES)).cells, DATASET)
+    recipes = {"quick": dataclasses.replace(RECIPES["quick"], loss_weights=(0.05,))}  # as it was then
+    planned = sweep.planned(plan(space_of([first], recipes)).cells, DATASET)
     assert [trial.name for trial in planned] == NAMES
     search = Grid(planned)
     for trial in sweep.trials():
         search.tell(trial)
     assert search.done
-    wider = plan(space_of([first, SweepConfig(resume=True, seeds=(1,))], RECIPES)).cells
+    wider = plan(space_of([first, SweepConfig(resume=True, seeds=(1,))], recipes)).cells
     found = [trial.name for trial in sweep.planned(wider, DATASET)]
     assert len(set(found)) == len(found) == 4
     assert [name for name in found if name in NAMES] == NAMES

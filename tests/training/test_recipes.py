@@ -173,4 +173,4 @@ def test_best_and_quick_train_with_one_cycle_of_adamw() -> None:
     assert RECIPES["best"].loss_weights == (0.2,)
     assert (best.model.weight_norm, quick.model.weight_norm) == ("v2", "v2")
     assert (quick.loss.weights["deriv_t"], quick.loss.weights["deriv_r"]) == (1.0, 0.2)
-    assert RECIPES["quick"].loss_weights == (0.05,)
+    assert RECIPES["quick"].loss_weights == (0.5,)
