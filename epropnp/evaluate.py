@@ -125,8 +125,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
 
     if arguments.data is None:
         raise UserError(f"{arguments.predictions}: to test a network, give --data DATASET")
-    path = arguments.predictions
-    path = own_file(str(path))
+    path = own_file(str(arguments.predictions))
     dataset = ArrowDataset.verified(arguments.data)
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if is_trained_model(path):

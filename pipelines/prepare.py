@@ -239,10 +239,9 @@ def _views_in_words(view: dict[str, Any]) -> str:
 
 def _print_checks(manifest: dict[str, Any]) -> None:
     """Says of every object what was found of its geometry and symmetries; older manifests do not."""
-    for name, lines in manifest.get("geometry", {}).items():
-        for line in lines:
-            print(f"{name}: {line}")
-    for name, line in manifest.get("symmetries", {}).items():
+    from epropnp.data.manifest import checked_objects
+
+    for name, line in checked_objects(manifest):
         print(f"{name}: {line}")
 
 

@@ -118,11 +118,10 @@ def built(config: SweepConfig, recipe: Recipe, cells: Iterable[Cell]) -> Iterato
 
 def warnings_of(place: str) -> list[str]:
     """What a dataset says of its objects that makes it doubtful, `NAME: LINE` each."""
+    from epropnp.data.manifest import checked_objects
     from epropnp.data.reader import ArrowDataset
 
-    manifest = ArrowDataset(place).manifest
-    found = [(name, line) for name, lines in manifest.get("geometry", {}).items() for line in lines]
-    found += manifest.get("symmetries", {}).items()
+    found = checked_objects(ArrowDataset(place).manifest)
     return [f"{name}: {line}" for name, line in found if line.startswith("WARNING")]
 
 

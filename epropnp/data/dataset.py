@@ -19,13 +19,20 @@ from epropnp.data import augment
 from epropnp.data.appearance import jitter_appearance
 from epropnp.data.config import AugmentConfig, DetectorNoise
 from epropnp.data.crop import Crop, sample_maps, warp_rgba
-from epropnp.data.reader import ArrowDataset
+from epropnp.data.reader import ArrowDataset, Split
 from epropnp.data.schema import QUANTISATION_STEPS, ObjectModel, Record
 from epropnp.errors import UserError
 
 DETECTOR_SEED = 20151217  # of the errors of evaluation boxes, which no trial's seed changes
 Draw = tuple[int, int, int]  # epoch, position in the epoch, index in the split
 Boxes = Literal["true", "detected"]
+
+
+def chosen_boxes(wanted: Boxes | Literal["auto"], records: Split) -> Boxes:
+    """The boxes wanted; of `auto` the detected ones, if every record has one."""
+    if wanted != "auto":
+        return wanted
+    return "true" if records.nulls("detected_box") else "detected"
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,12 @@ def stated_files(manifest: Manifest) -> dict[str, dict[str, Any]]:
     return stated
 
 
+def checked_objects(manifest: Manifest) -> list[tuple[str, str]]:
+    """Lines on geometry and symmetries, each with its object's name; older manifests have none."""
+    geometry = [(name, line) for name, lines in manifest.get("geometry", {}).items() for line in lines]
+    return [*geometry, *manifest.get("symmetries", {}).items()]
+
+
 def check_sizes(path: Path, manifest: Manifest) -> None:
     """UserError naming the first file that is missing or not as long as the manifest says."""
     for name, entry in sorted(stated_files(manifest).items()):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from epropnp.data.dataset import CropDataset
+from epropnp.data.dataset import CropDataset, chosen_boxes
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.evaluator import predict
@@ -24,15 +24,12 @@ def predict_test(model: TrainedModel, dataset: ArrowDataset) -> Predictions:
         raise UserError(f"{dataset.path} has no test images")
     _check_objects(model, dataset)
     settings, config = model.inference.settings, model.inference.model
-    boxes = settings.test_boxes
-    if boxes == "auto":
-        boxes = "true" if records.nulls("detected_box") else "detected"
     crops = CropDataset(
         dataset,
         "test",
         input_px=config.input_px,
         map_px=config.map_px,
-        boxes=boxes,
+        boxes=chosen_boxes(settings.test_boxes, records),
         noise=settings.detector,
     )
     return predict(model.inference, crops, model.temperatures)

@@ -29,3 +29,7 @@ class EvaluationConfig:
     test_boxes: Literal["true", "detected", "auto"] = "true"
     """What the crops of the test split are cut around; `auto`: detected boxes where every image has one."""
     detector: DetectorNoise = field(default_factory=DetectorNoise)  # of all evaluation boxes
+
+
+STUDY = EvaluationConfig(initial="epnp", iterations=3, test_boxes="auto")
+"""As the report and the official code: EPnP, three Gauss-Newton steps, detected boxes where there are any."""

@@ -17,7 +17,7 @@ from epropnp.data.augment import CROP_PER_BOX
 from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from epropnp.files import replaced
-from epropnp.inference.config import EvaluationConfig
+from epropnp.inference.config import STUDY, EvaluationConfig
 from epropnp.inference.poses import Inference
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
@@ -143,7 +143,7 @@ def load_released_model(
         net=CorrespondenceNet(model).to(device).to(memory_format=torch.channels_last).eval(),
         layer=EProPnP(PnPConfig()).to(device),
         model=model,
-        settings=EvaluationConfig(initial="epnp", iterations=3, test_boxes="auto"),
+        settings=STUDY,
         points=OFFICIAL_POINTS,
         precision="float32",
     )

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from epropnp.errors import UserError
 from epropnp.models.config import BEST, own_file
+from epropnp.models.state_fit import check_fit
+
+_ADVICE = "backbone, head and widths have to be those of that trial (see its trial.json)"
 
 
 def load_own(net: nn.Module, start: str) -> None:
@@ -21,14 +24,7 @@ def load_own(net: nn.Module, start: str) -> None:
     """
     file = own_file(start)
     given, wanted = _read(file), net.state_dict()
-    unknown, missing = sorted(given.keys() - wanted.keys()), sorted(wanted.keys() - given.keys())
-    if unknown or missing:
-        what = f"{unknown[0]} has no counterpart" if unknown else f"{missing[0]} is missing"
-        raise UserError(f"{file}: {what} ({len(unknown)} unknown, {len(missing)} missing tensors); {_ADVICE}")
-    for name, tensor in given.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{tuple(tensor.shape)}, ours {tuple(wanted[name].shape)}"
-            raise UserError(f"{file}: {name} has shape {shapes}; {_ADVICE}")
+    check_fit(given, wanted, file, _ADVICE)
     if not any(tensor.is_meta for tensor in wanted.values()):
         net.load_state_dict(given)
 
@@ -47,6 +43,3 @@ def _read(file: Path) -> dict[str, Tensor]:
             "checkpoint of the official code to model.released"
         )
     return state
-
-
-_ADVICE = "backbone, head and widths have to be those of that trial (see its trial.json)"

@@ -27,10 +27,12 @@ from torch import Tensor, nn
 
 from epropnp.errors import UserError
 from epropnp.models.pretrained import read_state
+from epropnp.models.state_fit import check_fit
 
 HEAD = "rot_head_net.features."
 CDPN_READOUT = HEAD + "27."
 IGNORED = ("trans_head_net.", CDPN_READOUT)
+_HINT = "it fits model.backbone resnet34, head deconv, deconv_stride 32, head_width 256"
 OFFICIAL_ANCHOR = 0.0  # of a cell, where its image point lies: the top-left corner
 NORM_FACTOR = "monte_carlo_pose_loss.norm_factor"
 RENAMED = {
@@ -81,7 +83,7 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
     cdpn = any(key.startswith(CDPN_READOUT) for key in given)
     if cdpn:
         weights |= {key: value for key, value in wanted.items() if key.startswith(READOUTS)}
-    _compare(weights, wanted, file)
+    check_fit(weights, wanted, file, _HINT)
     if not any(tensor.is_meta for tensor in wanted.values()):  # a trial plan builds networks without memory
         net.load_state_dict(weights)
     factor = float(given[NORM_FACTOR]) if NORM_FACTOR in given else None
@@ -108,16 +110,3 @@ def _rename(key: str, file: str | Path) -> str:
         if key.startswith(theirs):
             return ours + key.removeprefix(theirs)
     raise UserError(f"{file}: '{key}' is not part of the official ResNet-34 network or of CDPN's first stage")
-
-
-def _compare(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file: str | Path) -> None:
-    hint = "it fits model.backbone resnet34, head deconv, deconv_stride 32, head_width 256"
-    unknown = sorted(weights.keys() - wanted.keys())
-    missing = sorted(wanted.keys() - weights.keys())
-    if unknown or missing:
-        what = f"{unknown[0]} has no counterpart" if unknown else f"{missing[0]} is missing"
-        raise UserError(f"{file}: {what} ({len(unknown)} unknown, {len(missing)} missing tensors); {hint}")
-    for key, tensor in weights.items():
-        if tensor.shape != wanted[key].shape:
-            shapes = f"{tuple(tensor.shape)}, ours {tuple(wanted[key].shape)}"
-            raise UserError(f"{file}: {key} has shape {shapes}; {hint}")

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-from epropnp.data.dataset import Batch, CropDataset, EpochSampler, training_loader
+from epropnp.data.dataset import (
+    Batch,
+    Boxes,
+    CropDataset,
+    EpochSampler,
+    chosen_boxes,
+    training_loader,
+)
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
@@ -59,12 +65,9 @@ class TrialData:
         return self.dataset.test_id if self.config.data.overfit is None else None
 
     @property
-    def test_boxes(self) -> Literal["true", "detected"]:
+    def test_boxes(self) -> Boxes:
         """What the crops of the test split are cut around."""
-        wanted = self.config.evaluation.test_boxes
-        if wanted != "auto":
-            return wanted
-        return "true" if self.dataset.split("test").nulls("detected_box") else "detected"
+        return chosen_boxes(self.config.evaluation.test_boxes, self.dataset.split("test"))
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Batch, ...]]:
         """The parts of each update's batch, on the device, from update `start` of an epoch on."""

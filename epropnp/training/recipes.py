@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epropnp.data.config import AugmentConfig
-from epropnp.inference.config import EvaluationConfig
+from epropnp.inference.config import STUDY
 from epropnp.models.config import ModelConfig, checked_head
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
 
@@ -118,7 +118,7 @@ def paper() -> Recipe:
             model=ModelConfig(pretrained=True),
             loss=LossConfig(coord_mean="all"),
             optim=OptimConfig(skip_limit=SKIPS),
-            evaluation=EvaluationConfig(initial="epnp", iterations=3, test_boxes="auto"),
+            evaluation=STUDY,
         ),
         backbones=(
             "resnet34.tv_in1k",

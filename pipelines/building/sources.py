@@ -16,7 +16,7 @@ from pipelines.building.whole_pictures import split_whole
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.bop import BopFolder
 from pipelines.readers.cdpn import CdpnFolder
-from pipelines.readers.frames import Frame, RealFrames
+from pipelines.readers.frames import Frame, RealFrames, spread
 from pipelines.readers.mesh_folder import MeshFolder
 from pipelines.readers.object_models import half_turns, object_model
 from pipelines.readers.pictures import picture_traits
@@ -273,6 +273,5 @@ class FolderSource:
         notes = dict(given.notes)
         if len(rendered) > self.renderings:
             notes["renderings not used: more than asked for"] = len(rendered) - self.renderings
-            picks = np.linspace(0, len(rendered) - 1, self.renderings).round().astype(int)
-            rendered = [rendered[i] for i in picks]
+            rendered = spread(rendered, self.renderings)
         return RealFrames(by_split=given.by_split | {"train": (*photographs, *rendered)}, notes=notes)

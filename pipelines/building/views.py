@@ -12,7 +12,7 @@ from pipelines.building.config import BuildConfig
 from pipelines.building.sources import Source
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.camera_file import read_camera
-from pipelines.readers.frames import Frame, RealFrames
+from pipelines.readers.frames import Frame, RealFrames, spread
 from pipelines.readers.pictures import picture_size
 from pipelines.rendering.camera_views import LINEMOD_K, ViewRange, viewpoint_of
 from pipelines.rendering.views import LINEMOD_CAMERA, LINEMOD_VIEWS, Camera, GivenViews, RangedViews, Views
@@ -106,9 +106,7 @@ def _reference(real: RealFrames) -> Sequence[Frame]:
     """
     train, validation, test = (real.by_split.get(split, ()) for split in SPLITS)
     photographs = [frame for frame in train if not frame.synthetic]
-    found = photographs or validation or train or test
-    chosen = np.linspace(0, len(found) - 1, min(len(found), _FRAMES)).round().astype(int)
-    return [found[i] for i in chosen]
+    return spread(photographs or validation or train or test, _FRAMES)
 
 
 def _camera_of(frame: Frame) -> Camera:

@@ -120,7 +120,7 @@ class Scene:
         where = _where(image_id)
         entry = self._entry(self._camera, image_id)
         K = numbers(entry, "cam_K", 9, self._camera, where).reshape(3, 3)
-        if K[0, 0] <= 0 or K[1, 1] <= 0 or K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:
+        if not is_camera_matrix(K):
             raise UserError(f"{self._camera}: {where} has a 'cam_K' that is no camera matrix")
         return K
 
@@ -225,6 +225,11 @@ def _pose(entry: Any, file: Path, where: str) -> Array:
 def is_rotation(R: Array) -> bool:
     """Whether R (3, 3) is a rotation but for rounding."""
     return bool(np.abs(R @ R.T - np.eye(3)).max() < _ROTATION_ERROR and np.linalg.det(R) > 0)
+
+
+def is_camera_matrix(K: Array) -> bool:
+    """Whether K (3, 3) is the matrix of a pinhole camera."""
+    return bool(K[0, 0] > 0 and K[1, 1] > 0 and K[1, 0] == 0 and K[2].tolist() == [0, 0, 1])
 
 
 def read_text(file: Path, purpose: str = "") -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
-from pipelines.readers.bop_files import numbers, read_json
+from pipelines.readers.bop_files import is_camera_matrix, numbers, read_json
 from pipelines.rendering.views import Camera
 
 CAMERA_FILE = "camera.json"  # at the root of a data set
@@ -28,7 +28,7 @@ def read_camera(file: Path) -> Camera:
         raise UserError(f"{file} is no camera: it needs {_FORM}")
     width, height = (float(numbers(table, name, 1, file, "the camera")[0]) for name in ("width", "height"))
     K = _matrix(table, file)
-    if K[0, 0] <= 0 or K[1, 1] <= 0 or K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:
+    if not is_camera_matrix(K):
         raise UserError(f"{file} has no camera matrix: {K.tolist()}")
     if not (width >= 1 and height >= 1 and width == int(width) and height == int(height)):
         raise UserError(f"{file}: width and height are {width:g} and {height:g}, they must be whole pixels")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.readers.finding import Finding
 from pipelines.readers.frames import Frame
 from pipelines.readers.pictures import read_picture
-from pipelines.readers.silhouettes import is_in_front, silhouette
+from pipelines.readers.silhouettes import silhouette
 from pipelines.rendering.renderer import Renderer
 
 _BLUR_PX = 1.0
@@ -51,7 +51,7 @@ def edge_contrast(frame: Frame, renderer: Renderer) -> float | None:
     Raises:
         UserError: when the picture cannot be read.
     """
-    if not is_in_front(frame, renderer):
+    if not renderer.is_in_front(frame.T_cam_obj):
         return None
     gradient = _gradient(read_picture(frame.image_file, frame.bits))  # (h, w, 2)
     rendered = silhouette(frame, renderer, (gradient.shape[1], gradient.shape[0]))

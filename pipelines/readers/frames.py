@@ -13,6 +13,7 @@ the image and a constant error of the annotation in the object's frame: the shif
 (-0.3 +- 0.07, -1.1 +- 0.07) px off, which looks like half a pixel and is not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,12 @@ class RealFrames:
     notes: dict[str, int]
 
 
+def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """So many of the frames, or all where there are fewer, spread evenly."""
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), count)).round().astype(int)
+    return [frames[i] for i in chosen]
+
+
 def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record:
     """Reads one frame, its coordinate map and mask; renders what of them is not given.
 
@@ -85,8 +92,7 @@ def frame_record(frame: Frame, renderer: Renderer, model: ObjectModel) -> Record
     """
     picture = read_picture(frame.image_file, frame.bits)
     image_size = (picture.shape[1], picture.shape[0])
-    depth = renderer.hull @ frame.T_cam_obj[2, :3] + frame.T_cam_obj[2, 3]
-    if depth.min() <= 0:
+    if not renderer.is_in_front(frame.T_cam_obj):
         raise UserError(f"{frame.image_file}: the pose puts {model.name} behind the camera, or through it")
     if frame.coords_file is None:
         maps = renderer.maps(frame.T_cam_obj, frame.K, image_size)

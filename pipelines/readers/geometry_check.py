@@ -8,12 +8,10 @@ edges of the pictures are asked (`edge_check`).
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from epropnp.data.schema import ObjectModel
 from pipelines.readers.edge_check import check_edges
 from pipelines.readers.finding import Finding
-from pipelines.readers.frames import Frame
+from pipelines.readers.frames import Frame, spread
 from pipelines.readers.mask_check import check_masks
 from pipelines.readers.size_check import check_diameter, check_units
 from pipelines.rendering.mesh import Mesh
@@ -31,8 +29,7 @@ def check_geometry(model: ObjectModel, mesh: Mesh, frames: Sequence[Frame]) -> t
     diameter, units = check_diameter(model), check_units(model, frames)
     found = [finding for finding in (diameter, units) if finding is not None]
     if frames and units is None:
-        chosen = np.linspace(0, len(frames) - 1, min(len(frames), CHECKED)).round().astype(int)
-        some, renderer = [frames[i] for i in chosen], Renderer(mesh)
+        some, renderer = spread(frames, CHECKED), Renderer(mesh)
         masked = [frame for frame in some if frame.mask_file or frame.whole_mask_file]
         checked = check_masks(masked, renderer) if masked else check_edges(some, renderer)
         found.append(checked)

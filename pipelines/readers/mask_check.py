@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.readers.finding import Finding
 from pipelines.readers.frames import Frame
-from pipelines.readers.silhouettes import Fit, fit_of, is_in_front, transposed
+from pipelines.readers.silhouettes import Fit, fit_of, transposed
 from pipelines.rendering.renderer import Renderer
 
 RIGHT = 0.99  # median overlap from which a set is right
@@ -26,7 +26,7 @@ def check_masks(frames: Sequence[Frame], renderer: Renderer) -> Finding:
     Raises:
         UserError: when a mask cannot be read.
     """
-    behind = sum(not is_in_front(frame, renderer) for frame in frames)
+    behind = sum(not renderer.is_in_front(frame.T_cam_obj) for frame in frames)
     if 2 * behind > len(frames):
         text = f"geometry: {behind} of {len(frames)} poses put the object behind the camera, or through it"
         return Finding(text=text, refuses=True)

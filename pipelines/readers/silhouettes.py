@@ -38,12 +38,6 @@ class Fit:
     offset_px: float  # between their centres
 
 
-def is_in_front(frame: Frame, renderer: Renderer) -> bool:
-    """Whether all of the object lies in front of the camera: what reaches behind it cannot be rendered."""
-    depth = renderer.hull @ frame.T_cam_obj[2, :3] + frame.T_cam_obj[2, 3]
-    return bool(depth.min() > 0)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Silhouette:
     """The object as it is rendered in a frame, in a window of the picture, which it may reach out of."""
@@ -88,7 +82,7 @@ def fit_of(frame: Frame, renderer: Renderer) -> Fit | None:
         UserError: when the mask cannot be read.
     """
     file = frame.whole_mask_file or frame.mask_file
-    if file is None or not is_in_front(frame, renderer):
+    if file is None or not renderer.is_in_front(frame.T_cam_obj):
         return None
     given = read_mask(file, frame.mask_value if file == frame.mask_file else None)
     rendered = silhouette(frame, renderer, (given.shape[1], given.shape[0]))

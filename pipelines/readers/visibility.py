@@ -27,7 +27,7 @@ def seen_share(frame: Frame, renderer: Renderer) -> float:
         UserError: when picture or mask is unreadable, or their sizes differ.
     """
     T_cam_obj = frame.T_cam_obj
-    if (renderer.hull @ T_cam_obj[2, :3] + T_cam_obj[2, 3]).min() <= 0:
+    if not renderer.is_in_front(T_cam_obj):
         return 0.0
     corners = project(renderer.hull, T_cam_obj, frame.K)
     low = np.floor(corners.min(axis=0)) - 1

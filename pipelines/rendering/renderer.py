@@ -87,6 +87,10 @@ class Renderer:
         diagonal_m = float(np.linalg.norm(mesh.bounds_max - mesh.bounds_min))
         self._shadow_offset_m = min(_SHADOW_OFFSET_M, _SHADOW_OFFSET * diagonal_m)
 
+    def is_in_front(self, T_cam_obj: Array) -> bool:
+        """Whether a pose (4, 4) leaves all of the mesh before the camera: otherwise it cannot be rendered."""
+        return bool((self.hull @ T_cam_obj[2, :3] + T_cam_obj[2, 3]).min() > 0)
+
     def maps(self, T_cam_obj: Array, K: Array, image_size: tuple[int, int]) -> ObjectMaps:
         """Mask and object coordinates at the pixel centres of the object's window.
 
