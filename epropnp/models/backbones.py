@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epropnp.errors import UserError, nearest
+from epropnp.models.depthwise import keep_depthwise_exact
 from epropnp.models.families import (
     NO_DEPTH,
     NormedFeatures,
@@ -153,6 +154,7 @@ class Backbone(nn.Module):
         )
         set_drop_path(self.net, name, drop_path)
         cut_unused(self.net)
+        keep_depthwise_exact(self.net)
         self._nhwc = _gives_nhwc(self.net)
         cfg = timm.get_pretrained_cfg(name)
         mean, std = (cfg.mean, cfg.std) if cfg else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
