@@ -12,7 +12,8 @@ def id_of_test(records: Iterable[Record], objects: Mapping[int, ObjectModel]) ->
     """First 12 hexadecimal digits of a hash of all that a test is made of.
 
     Of each record its sample id, picture, camera, pose and boxes, in whatever order the records come; of each
-    object in them its name, diameter, symmetries and evaluation points. `objects` may hold others, too.
+    object in them its name, diameter, symmetries and the points that metrics go by. `objects` may hold
+    others, too.
     """
     found = [(record.object_id, _record_digest(record)) for record in records]
     shown = sorted({object_id for object_id, _ in found})
@@ -30,7 +31,8 @@ def _record_digest(record: Record) -> bytes:
 
 def _object_digest(model: ObjectModel) -> bytes:
     described = model.object_id, model.name, model.diameter_m, model.symmetric
-    return _digest(described, model.symmetries, model.points)
+    others = () if model.points_bop is None else (model.points_bop,)
+    return _digest(described, model.symmetries, model.points, *others)
 
 
 def _digest(described: tuple[object, ...], *arrays: np.ndarray | None) -> bytes:

@@ -73,9 +73,9 @@ def stated_files(manifest: Manifest) -> dict[str, dict[str, Any]]:
 
 
 def checked_objects(manifest: Manifest) -> list[tuple[str, str]]:
-    """Lines on geometry and symmetries, each with its object's name; older manifests have none."""
+    """Lines on geometry, symmetries and points, each with its object's name; older manifests have none."""
     geometry = [(name, line) for name, lines in manifest.get("geometry", {}).items() for line in lines]
-    return [*geometry, *manifest.get("symmetries", {}).items()]
+    return [*geometry, *manifest.get("symmetries", {}).items(), *manifest.get("points", {}).items()]
 
 
 def check_sizes(path: Path, manifest: Manifest) -> None:

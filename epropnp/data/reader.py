@@ -25,6 +25,7 @@ from epropnp.data.schema import (
     LARGEST_ID,
     OBJECT_SCHEMA,
     OBJECTS_FILE,
+    POINTS_BOP,
     RECORD_SCHEMA,
     ObjectModel,
     Record,
@@ -92,7 +93,7 @@ def _open(path: Path, schema: pa.Schema) -> list[_Chunk]:
         raise UserError(f"{path} is missing although the manifest lists it: {REBUILD}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): {REBUILD}") from None
-    if reader.schema not in (schema, _with_long_ids(schema)):
+    if reader.schema not in _variants(schema):
         raise UserError(f"{path} has other columns than this code expects: {REBUILD}")
     return chunks
 
@@ -100,6 +101,12 @@ def _open(path: Path, schema: pa.Schema) -> list[_Chunk]:
 def _with_long_ids(schema: pa.Schema) -> pa.Schema:
     """As files of objects with large numbers have it."""
     return with_ids_up_to(schema, LARGEST_ID) if "object_id" in schema.names else schema
+
+
+def _variants(schema: pa.Schema) -> list[pa.Schema]:
+    """The columns that a file of a kind may have: longer ids, and points that few objects have."""
+    kinds = [schema, schema.append(POINTS_BOP)] if schema == OBJECT_SCHEMA else [schema]
+    return [*kinds, *map(_with_long_ids, kinds)]
 
 
 def _read_record(columns: Mapping[str, Column], row: int) -> Record:
@@ -124,6 +131,7 @@ def _read_record(columns: Mapping[str, Column], row: int) -> Record:
 
 
 def _read_object(columns: Mapping[str, Column], row: int) -> ObjectModel:
+    points_bop = columns["points_bop"][row] if "points_bop" in columns else np.empty(0)
     return ObjectModel(
         object_id=columns["object_id"][row],
         name=columns["name"][row],
@@ -132,8 +140,13 @@ def _read_object(columns: Mapping[str, Column], row: int) -> ObjectModel:
         bounds_max=columns["bounds_max"][row],
         symmetric=columns["symmetric"][row],
         symmetries=np.array(columns["symmetries"][row]).reshape(-1, 4, 4),
-        points=columns["points"][row].view("<f4").reshape(-1, 3),
+        points=_points(columns["points"][row]),
+        points_bop=_points(points_bop) if len(points_bop) else None,  # null is read as no bytes
     )
+
+
+def _points(blob: np.ndarray) -> np.ndarray:
+    return blob.view("<f4").reshape(-1, 3)
 
 
 def read_objects(file: Path) -> dict[int, ObjectModel]:

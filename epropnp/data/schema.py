@@ -66,6 +66,7 @@ OBJECT_SCHEMA = pa.schema(
         "points": pa.binary(),
     }
 )
+POINTS_BOP = pa.field("points_bop", pa.binary())  # in files in which an object has such points only
 BACKGROUND_SCHEMA = pa.schema({"rgb": pa.binary()})
 LARGEST_ID = 2**31 - 1
 _LARGEST_SHORT_ID = 2**15 - 1
@@ -111,7 +112,8 @@ class ObjectModel:
     bounds_max: np.ndarray  # (3,) float64
     symmetric: bool  # scored by the closest-point distance (ADI)
     symmetries: np.ndarray  # (n, 4, 4) float64, the identity first
-    points: np.ndarray  # (P, 3) float32, all vertices of the evaluation mesh
+    points: np.ndarray  # (P, 3) float32, which ADD, ADI and the projection error are means over
+    points_bop: np.ndarray | None = None  # (Q, 3) float32, for the BOP metrics, where they go by others
 
     @cached_property
     def extent(self) -> np.ndarray:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from epropnp.data.schema import (
     BACKGROUND_SCHEMA,
     OBJECT_SCHEMA,
+    POINTS_BOP,
     RECORD_SCHEMA,
     ROWS_PER_BATCH,
     ObjectModel,
@@ -91,12 +92,19 @@ def write_objects(path: Path, models: Iterable[ObjectModel]) -> int:
             "bounds_max": _flat(model.bounds_max),
             "symmetric": model.symmetric,
             "symmetries": _flat(model.symmetries),
-            "points": np.ascontiguousarray(model.points, "<f4").tobytes(),
+            "points": _points(model.points),
+            "points_bop": None if model.points_bop is None else _points(model.points_bop),
         }
         for model in models
     )
     largest_id = max((model.object_id for model in models), default=0)
-    return _write_rows(path, with_ids_up_to(OBJECT_SCHEMA, largest_id), rows)
+    apart = any(model.points_bop is not None for model in models)
+    schema = OBJECT_SCHEMA.append(POINTS_BOP) if apart else OBJECT_SCHEMA
+    return _write_rows(path, with_ids_up_to(schema, largest_id), rows)
+
+
+def _points(points: np.ndarray) -> bytes:
+    return np.ascontiguousarray(points, "<f4").tobytes()
 
 
 def write_backgrounds(path: Path, images: Iterable[np.ndarray]) -> int:

@@ -25,8 +25,8 @@ class PoseErrors:
         angle_deg: rotation; the eggbox, where it is above 90 degrees, is measured again after half a turn.
         shift_m: translation.
         projection_px: mean over model points; the eggbox likewise.
-        mssd_m: maximum symmetry-aware surface distance.
-        mspd_px: maximum symmetry-aware projection distance, in pixels of an image 640 px wide.
+        mssd_m: maximum symmetry-aware surface distance, over the points of the BOP metrics.
+        mspd_px: maximum symmetry-aware projection distance over them, in pixels of an image 640 px wide.
     """
 
     object_id: Array
@@ -61,6 +61,7 @@ def _errors_of(predictions: Predictions, model: ObjectModel, chosen: Array) -> d
     T_pred, T_true = predictions.T_pred[chosen], predictions.T_true[chosen]
     K, width_px = predictions.K[chosen], predictions.image_size[chosen, 0]
     points, symmetries = model.points.astype(np.float64), model.symmetries
+    points_bop = points if model.points_bop is None else model.points_bop.astype(np.float64)
     distance = metrics.adi_error if model.symmetric else metrics.add_error
     # The study re-measures the eggbox after half a turn, and not the glue.
     T_near = metrics.turned_nearer(T_pred, T_true) if model.name == "eggbox" else T_pred
@@ -70,6 +71,6 @@ def _errors_of(predictions: Predictions, model: ObjectModel, chosen: Array) -> d
         "angle_deg": metrics.rotation_error_deg(T_near[:, :3, :3], T_true[:, :3, :3]),
         "shift_m": metrics.translation_error_m(T_pred, T_true),
         "projection_px": metrics.projection_error_px(T_near, T_true, points, K),
-        "mssd_m": metrics.mssd_error(T_pred, T_true, points, symmetries),
-        "mspd_px": metrics.mspd_error(T_pred, T_true, points, K, symmetries) * BOP_WIDTH_PX / width_px,
+        "mssd_m": metrics.mssd_error(T_pred, T_true, points_bop, symmetries),
+        "mspd_px": metrics.mspd_error(T_pred, T_true, points_bop, K, symmetries) * BOP_WIDTH_PX / width_px,
     }

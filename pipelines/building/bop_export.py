@@ -76,7 +76,7 @@ def _objects(dataset: ArrowDataset, source: Source) -> list[ObjectInfo]:
 
 
 def _same(model: ObjectModel, other: ObjectModel) -> bool:
-    names = ("diameter_m", "bounds_min", "bounds_max", "symmetries", "points")
+    names = ("diameter_m", "bounds_min", "bounds_max", "symmetries", "points", "points_bop")
     return all(np.array_equal(getattr(model, name), getattr(other, name)) for name in names)
 
 

@@ -35,6 +35,7 @@ from pipelines.building.geometry import examine, given_frames, proved
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
+from pipelines.readers.object_models import points_report
 from pipelines.readers.symmetry_check import symmetry_report
 from pipelines.rendering.backgrounds import photograph_backgrounds, procedural_backgrounds
 
@@ -148,6 +149,7 @@ def _write_manifest(
             if len((model := models[info.object_id]).symmetries) > 1
         },
         "geometry": geometry,
+        "points": {model.name: report for model in models.values() if (report := points_report(model))},
         "splits": splits,
         "files": {name: file_digest(work / name) for name in (OBJECTS_FILE, BACKGROUNDS_FILE)},
     }

@@ -17,14 +17,27 @@ def half_turns(info: ObjectInfo) -> NDArray[np.float64]:
     return np.stack(turns if info.symmetric else turns[:1])
 
 
+def points_report(model: ObjectModel) -> str:
+    """Which points an object's metrics go by, where they do not all go by the same."""
+    if model.points_bop is None:
+        return ""
+    return (
+        f"ADD, ADI and the projection error go by the {len(model.points)} vertices of the rendered mesh, as "
+        f"in the study, BOP's metrics by the {len(model.points_bop)} of the mesh for evaluation"
+    )
+
+
 def object_model(
     info: ObjectInfo,
     mesh: Mesh,
     points: NDArray[np.float64],
     diameter_m: float,
     symmetries: NDArray[np.float64],
+    points_bop: NDArray[np.float64] | None = None,
 ) -> ObjectModel:
     """The dataset's entry of an object: bounds enclose the rendered mesh, `points` (P, 3) are scored.
+
+    `points_bop` are for the BOP metrics, where those go by others.
 
     Raises:
         UserError: when the mesh cannot have that diameter, as with millimetres taken for metres.
@@ -45,4 +58,5 @@ def object_model(
         symmetric=info.symmetric,
         symmetries=symmetries,
         points=points.astype(np.float32),
+        points_bop=None if points_bop is None else points_bop.astype(np.float32),
     )

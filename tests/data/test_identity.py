@@ -39,6 +39,7 @@ def test_it_changes_with_everything_that_a_test_is_made_of(name: str) -> None:
     "change",
     [
         {"points": moved(OBJECTS[6].points)},
+        {"points_bop": OBJECTS[6].points[::2]},
         {"symmetries": moved(OBJECTS[6].symmetries)},
         {"diameter_m": 0.2},
         {"symmetric": True},

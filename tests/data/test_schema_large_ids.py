@@ -37,6 +37,25 @@ def test_records_and_objects_come_back(tmp_path: Path, object_id: int) -> None:
     assert list(read_objects(objects)) == [object_id]
 
 
+@pytest.mark.parametrize("largest", IDS[:2])
+def test_points_of_the_bop_metrics_have_a_column_where_an_object_has_them(
+    tmp_path: Path, largest: int
+) -> None:
+    """Files of other objects keep their columns, and so their bytes."""
+    plain = dataclasses.replace(make_model(), object_id=largest)
+    apart = dataclasses.replace(make_model(), points_bop=make_model().points[::2])
+    old, new = tmp_path / "old.arrow", tmp_path / "new.arrow"
+    write_objects(old, [plain])
+    write_objects(new, [apart, plain])
+    assert pa.ipc.open_file(old).schema.names == OBJECT_SCHEMA.names
+    assert pa.ipc.open_file(new).schema.names == [*OBJECT_SCHEMA.names, "points_bop"]
+    found = read_objects(new)
+    assert found[largest].points_bop is None
+    assert read_objects(old)[largest].points_bop is None
+    np.testing.assert_array_equal(found[6].points_bop, apart.points_bop)
+    np.testing.assert_array_equal(found[6].points, apart.points)
+
+
 def test_shards_of_both_widths_make_one_column(tmp_path: Path) -> None:
     files = [tmp_path / "train-00000.arrow", tmp_path / "train-00001.arrow"]
     for file, object_id in zip(files, (6, 40000), strict=True):

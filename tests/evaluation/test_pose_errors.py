@@ -12,7 +12,7 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
 from tests.evaluation.known_errors import K
 
-IMAGES = 500
+IMAGES = 600
 NAMES = {1: "ape", 6: "cat", 7: "cup", 10: "eggbox", 11: "glue"}
 
 
@@ -43,6 +43,8 @@ def objects() -> dict[int, ObjectModel]:
             symmetric=object_id in (7, 10, 11),
             symmetries=np.stack(symmetries(object_id)),
             points=points,
+            # LineMOD's objects have others for the BOP metrics; where there are none, all go by the same
+            points_bop=points[::3] if object_id in (6, 10) else None,
         )
     return models
 
@@ -89,6 +91,7 @@ def oracle_errors(predictions: Predictions, objects: dict[int, ObjectModel], i: 
     object_id = int(predictions.object_id[i])
     T_pred, T_true = predictions.T_pred[i], predictions.T_true[i]
     x = objects[object_id].points.astype(float)
+    few = x[::3] if object_id in (6, 10) else x  # BOP's metrics
     a, b = placed(T_pred, x), placed(T_true, x)
     distances = cdist(b, a).min(1) if object_id in (7, 10, 11) else np.linalg.norm(a - b, axis=1)
 
@@ -102,14 +105,14 @@ def oracle_errors(predictions: Predictions, objects: dict[int, ObjectModel], i: 
         T_near[:3, :3] = T_pred[:3, :3] @ Rotation.from_euler("z", 180, degrees=True).as_matrix()
         angle = angle_deg(T_near[:3, :3])
     equivalent = [T_true @ S for S in symmetries(object_id)]
-    u = pixels(T_pred, x)
+    a_few, u_few = placed(T_pred, few), pixels(T_pred, few)
     return {
         "add_m": distances.mean(),
         "angle_deg": angle,
         "shift_m": float(np.linalg.norm(T_pred[:3, 3] - T_true[:3, 3])),
         "projection_px": np.linalg.norm(pixels(T_near, x) - pixels(T_true, x), axis=1).mean(),
-        "mssd_m": min(np.linalg.norm(a - placed(T, x), axis=1).max() for T in equivalent),
-        "mspd_px": min(np.linalg.norm(u - pixels(T, x), axis=1).max() for T in equivalent)
+        "mssd_m": min(np.linalg.norm(a_few - placed(T, few), axis=1).max() for T in equivalent),
+        "mspd_px": min(np.linalg.norm(u_few - pixels(T, few), axis=1).max() for T in equivalent)
         / (predictions.image_size[i, 0] / 640),
     }
 
@@ -149,7 +152,7 @@ def oracle(random_predictions: Predictions, objects: dict[int, ObjectModel]) -> 
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def test_errors_of_500_random_poses_agree_with_the_oracle(
+def test_errors_of_600_random_poses_agree_with_the_oracle(
     random_predictions: Predictions, objects: dict[int, ObjectModel], oracle: dict[str, np.ndarray]
 ) -> None:
     found = pose_errors(random_predictions, objects)
@@ -157,7 +160,7 @@ def test_errors_of_500_random_poses_agree_with_the_oracle(
         np.testing.assert_allclose(getattr(found, name), expected, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-def test_scores_of_500_random_poses_agree_with_the_oracle(
+def test_scores_of_600_random_poses_agree_with_the_oracle(
     random_predictions: Predictions, objects: dict[int, ObjectModel], oracle: dict[str, np.ndarray]
 ) -> None:
     found = score(random_predictions, objects)

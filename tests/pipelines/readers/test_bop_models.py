@@ -37,16 +37,47 @@ def test_symmetry_of_revolution_becomes_turns(bop_dir: Path) -> None:
     np.testing.assert_allclose(moved, np.tile([0.01, 0.0, 0.05, 1.0], (64, 1)), atol=1e-12)
 
 
-def test_evaluation_mesh_is_preferred_for_points_and_tables(bop_dir: Path) -> None:
-    folder = bop_dir / "models_eval"
+def write_half(root: Path, diameter_mm: float) -> BopFolder:
+    """Give object 6 a `models_eval/` with a mesh of half the size."""
+    folder = root / "models_eval"
     folder.mkdir()
-    mesh = BopFolder(bop_dir).mesh(CAT)
+    mesh = BopFolder(root).mesh(CAT)
     half = type(mesh)(mesh.vertices * 0.5, mesh.faces, mesh.colours, mesh.normals)
     half.save(folder / "obj_000006.ply")
-    (folder / "models_info.json").write_text(json.dumps({"6": {"diameter": 150.0}}))
-    model = BopFolder(bop_dir).model(CAT)
+    (folder / "models_info.json").write_text(json.dumps({"6": {"diameter": diameter_mm}}))
+    return BopFolder(root)
+
+
+def test_tables_of_evaluation_come_first(bop_dir: Path) -> None:
+    model = write_half(bop_dir, 150.0).model(CAT)
     assert (model.diameter_m, len(model.symmetries)) == (0.15, 2)  # symmetries are in models/ only
+
+
+def test_add_of_linemods_objects_goes_by_models_and_bops_metrics_by_models_eval(bop_dir: Path) -> None:
+    before = BopFolder(bop_dir).model(CAT)
+    assert before.points_bop is None
+    model = write_half(bop_dir, 154.5).model(CAT)
+    np.testing.assert_array_equal(model.points, before.points)
+    assert model.points_bop is not None
+    np.testing.assert_allclose(model.points_bop, before.points * 0.5, atol=1e-9)
+
+
+def test_all_metrics_of_other_objects_go_by_models_eval(bop_dir: Path) -> None:
+    data = write_half(bop_dir, 199.0)  # not the diameter of LineMOD's cat
+    (info,) = data.objects().values()
+    assert info.name == "obj_000006"
+    model = data.model(info)
+    assert model.points_bop is None
     np.testing.assert_allclose(model.points.max(axis=0), model.bounds_max * 0.5, atol=1e-6)
+
+
+def test_the_real_meshes_are_the_studys_and_bops(shared_data: Path) -> None:
+    data = BopFolder(shared_data / "lm")
+    counts = {"ape": (5841, 2825), "eggbox": (18473, 7862)}  # as the headers of the files say
+    for name, (study, bop) in counts.items():
+        model = data.model(LINEMOD[name])
+        assert model.points_bop is not None
+        assert (len(model.points), len(model.points_bop)) == (study, bop)
 
 
 def test_objects_are_linemods_only_where_the_diameter_is(tmp_path: Path) -> None:
