@@ -132,6 +132,8 @@ def _tested(arguments: Arguments, console: Console) -> Path:
         model = load_model(path, device)
     else:
         model = load_released_model(path, dataset.objects, device)
+    if (released := model.inference.net.released) is not None:
+        _say(console, f"{path}: {released.summary}")
     with console.status(f"testing {path} on {len(dataset.split('test'))} images"):
         predictions = predict_test(model, dataset)
     folder = arguments.output or path.parent / f"tested-{dataset.dataset_id}"

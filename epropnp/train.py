@@ -242,6 +242,8 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
         f"recipe {config.recipe}: {model.backbone} + {model.head}, {trainer.parameters / 1e6:.1f} M "
         f"parameters, {weights}, on {trainer.device}",
     )
+    if (released := trainer.net.released) is not None:
+        _say(console, f"{model.released}: {released.summary}")
     images, overfit = len(dataset.split("train")), config.data.overfit
     what = _images(images) if overfit is None else f"the first {_images(min(overfit, images))}"
     _say(

@@ -51,14 +51,19 @@ def test_without_a_word_the_results_lie_beside_the_network(trial: Path, tiny_dat
 
 
 @pytest.mark.slow
-def test_an_official_checkpoint_is_tested_as_its_code_does(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_an_official_checkpoint_is_tested_as_its_code_does(
+    tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Their network written out, EPnP on a fifth of all points at the cells' corners, then three steps."""
     torch.manual_seed(0)
     official = Official().eval()
-    extra = {"monte_carlo_pose_loss.norm_factor": torch.tensor(7.5)}
+    translation = {"trans_head_net.fc.weight": torch.zeros(3, 4), "trans_head_net.fc.bias": torch.zeros(3)}
+    extra = {"monte_carlo_pose_loss.norm_factor": torch.tensor(7.5), **translation}
     torch.save({"state_dict": official.state_dict() | extra}, tmp_path / "official.pth")
     words = [str(tmp_path / "official.pth"), "--data", str(tiny_dataset), "--output", str(tmp_path / "out")]
     assert main([*words, "--device", "cpu"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tensors taken over; left out: 2 of trans_head_net.*" in said
     found = Predictions.read(tmp_path / "out" / "predictions.parquet")
     crops = CropDataset(ArrowDataset(tiny_dataset), "test", input_px=256, map_px=64)
     batch = crops.__getitems__([(0, i, i) for i in range(3)])

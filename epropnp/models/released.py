@@ -50,14 +50,21 @@ class Released(NamedTuple):
     Attributes:
         norm_factor: running scale of the Monte Carlo loss; None in a CDPN checkpoint.
         loaded: number of tensors taken over.
-        ignored: number of tensors of the translation head, and of CDPN's readout.
+        ignored: names of the tensors of the translation head, and of CDPN's readout.
         cell_anchor: that the network was trained with; None in a CDPN checkpoint, whose readouts start anew.
     """
 
     norm_factor: float | None
     loaded: int
-    ignored: int
+    ignored: tuple[str, ...]
     cell_anchor: float | None = None
+
+    @property
+    def summary(self) -> str:
+        """What was taken over and what was not, in words."""
+        counts = [(prefix, sum(key.startswith(prefix) for key in self.ignored)) for prefix in IGNORED]
+        left = ", ".join(f"{count} of {prefix}*" for prefix, count in counts if count)
+        return f"{self.loaded} tensors taken over; left out: {left or 'none'}"
 
 
 def load_released(net: nn.Module, file: str | Path) -> Released:
@@ -74,11 +81,9 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
     given = _read(Path(file))
     wanted = net.state_dict()
     weights = _not_in_files(wanted)
-    ignored = 0
+    ignored = tuple(key for key in given if key.startswith(IGNORED))
     for key, tensor in given.items():
-        if key.startswith(IGNORED):
-            ignored += 1
-        elif key != NORM_FACTOR:
+        if key not in (*ignored, NORM_FACTOR):
             weights[_rename(key, file)] = tensor.flip(1) if key == "backbone.conv1.weight" else tensor
     cdpn = any(key.startswith(CDPN_READOUT) for key in given)
     if cdpn:
@@ -87,7 +92,7 @@ def load_released(net: nn.Module, file: str | Path) -> Released:
     if not any(tensor.is_meta for tensor in wanted.values()):  # a trial plan builds networks without memory
         net.load_state_dict(weights)
     factor = float(given[NORM_FACTOR]) if NORM_FACTOR in given else None
-    loaded = len(given) - ignored - (factor is not None)
+    loaded = len(given) - len(ignored) - (factor is not None)
     return Released(factor, loaded, ignored, None if cdpn else OFFICIAL_ANCHOR)
 
 

@@ -109,7 +109,9 @@ def test_our_network_says_what_the_official_one_says(
 def test_the_import_counts_and_returns_what_belongs_to_the_loss(released: State, tmp_path: Path) -> None:
     torch.save(released, tmp_path / "bare.pth")
     found = load_released(CorrespondenceNet(config()), tmp_path / "bare.pth")
-    assert found == (7.5, len(released) - 2, 1, 0.0)
+    (translation,) = (key for key in released if key.startswith("trans_head_net."))
+    assert found == (7.5, len(released) - 2, (translation,), 0.0)
+    assert found.summary == f"{len(released) - 2} tensors taken over; left out: 1 of trans_head_net.*"
 
 
 @pytest.mark.parametrize("anchor", [0.5, 0.25])
@@ -132,7 +134,10 @@ def test_cdpn_gives_all_but_the_readouts(official: Official, cdpn: State, tmp_pa
     found = load_released(net, tmp_path / "cdpn_stage_1.pth")
     after = net.state_dict()
     assert found.norm_factor is None
-    assert found.ignored == 3
+    assert len(found.ignored) == 3
+    prefixes = ("trans_head_net.", "rot_head_net.features.27.")
+    assert set(found.ignored) == {key for key in cdpn if key.startswith(prefixes)}
+    assert found.summary.endswith("left out: 1 of trans_head_net.*, 2 of rot_head_net.features.27.*")
     theirs = official.rot_head_net.features[24].weight
     torch.testing.assert_close(after["head.stages.24.weight"], theirs, rtol=0, atol=0)
     same = [key for key in after if torch.equal(after[key], before[key]) and "num_batches" not in key]
