@@ -14,6 +14,9 @@ class Listener(Protocol):
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """An epoch ended: `epoch`, `epochs`, its `metrics`, and those of `earlier` epochs."""
 
+    def paced(self, trial: str, seconds_per_epoch: float) -> None:
+        """What an epoch will take, measured in the first minute of a trial whose epochs are longer."""
+
     def retried(self, trial: str) -> None:
         """A trial's process broke, and another one will go on from its checkpoint."""
 

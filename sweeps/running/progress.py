@@ -33,11 +33,12 @@ class TrialState:
     started_s: float | None = None
     reported_s: float | None = None  # time of the newest report
     epoch_seconds: list[float] = field(default_factory=list)
+    first_s: float | None = None  # what an epoch will take, measured within the first
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """Median time between reports; None before the second one."""
-        return statistics.median(self.epoch_seconds) if self.epoch_seconds else None
+        """Median time between reports; before the second one what was measured, or None."""
+        return statistics.median(self.epoch_seconds) if self.epoch_seconds else self.first_s
 
     def report(self, result: dict[str, Any], now_s: float) -> None:
         """Take in what a trial reported at the end of an epoch."""
@@ -115,6 +116,22 @@ class SweepProgress:
         state = self.trials[trial]
         state.report(report, time.time())
         self._line(state, self._epoch_text(state))
+
+    def paced(self, trial: str, seconds_per_epoch: float) -> None:
+        """The first epoch of a trial is under way; of the sweep's first such trial, say what it means."""
+        first = not any(state.seconds_per_epoch for state in self.trials.values())
+        state, now_s = self.trials[trial], time.time()
+        state.first_s = seconds_per_epoch
+        if first:
+            left_s = self.seconds_left(now_s)
+            end = time.strftime("%a %d %b %H:%M", time.localtime(now_s + (left_s or 0.0)))
+            self._console.print(
+                f"measured: an epoch of {state.name} takes {_duration(seconds_per_epoch)}. If the other "
+                f"trials are like it, the sweep takes {_duration(left_s)}, until {end}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
     def retried(self, trial: str) -> None:
         """A trial broke and will be tried again."""

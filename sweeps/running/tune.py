@@ -110,6 +110,8 @@ class _Told:
 
     def reported(self, trial: str, report: dict[str, Any]) -> None: ...
 
+    def paced(self, trial: str, seconds_per_epoch: float) -> None: ...
+
     def retried(self, trial: str) -> None: ...
 
 
@@ -132,9 +134,11 @@ class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if "metrics" in result:
-            for listener in self._listeners:
+        for listener in self._listeners:
+            if "metrics" in result:
                 listener.reported(_trial_name(trial), result)
+            if "seconds_per_epoch" in result:
+                listener.paced(_trial_name(trial), result["seconds_per_epoch"])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for listener in self._listeners:

@@ -23,6 +23,7 @@ from epropnp.training.record import note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
+from sweeps.running.pace import Pace
 from sweeps.trial import one_line
 
 
@@ -87,7 +88,8 @@ def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
     reporter = _TuneReporter(trainer)
-    trainer.fit([reporter, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
+    pace = Pace(lambda seconds: tune.report({"seconds_per_epoch": seconds}))
+    trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
     if not reporter.reports:  # resumed after its last epoch: only the test was left to do
         reporter.tell()
     draw(folder, trainer.data.dataset)

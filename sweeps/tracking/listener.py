@@ -37,6 +37,9 @@ class Tracking:
             self._tracker.log_epoch(trial, epoch, metrics)
         self._tracker.log_epoch(trial, report["epoch"], report["metrics"])
 
+    def paced(self, trial: str, seconds_per_epoch: float) -> None:
+        """MLflow has the time of every epoch."""
+
     def retried(self, trial: str) -> None:
         """The run stays open."""
 

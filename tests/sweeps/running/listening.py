@@ -28,6 +28,9 @@ class Ear:
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         self.heard.append((*self.name, "reported", trial, report["epoch"]))
 
+    def paced(self, trial: str, seconds_per_epoch: float) -> None:
+        self.heard.append((*self.name, "paced", trial, seconds_per_epoch))
+
     def retried(self, trial: str) -> None:
         self.heard.append((*self.name, "retried", trial))
 

@@ -59,6 +59,32 @@ def test_estimate_counts_waiting_trials_and_leaves_out_finished_ones(clock: Any)
     assert sweep.seconds_left(clock.time_s) == pytest.approx(40.0)
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_time_of_a_whole_sweep_is_said_within_its_first_epoch(
+    clock: Any, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Of 3 trials of 4 epochs one is done: 8 epochs of 85 s are left, less what went by since the report."""
+    monkeypatch.setattr(progress.time, "localtime", lambda s: ("at", s))
+    monkeypatch.setattr(progress.time, "strftime", lambda form, when=None: f"{when}")
+    buffer = io.StringIO()
+    sweep = _sweep(buffer, terminal=terminal)
+    sweep.started("a")
+    sweep.reported("a", _result(0))
+    clock.time_s += 45.0
+    sweep.paced("a", 85.0)
+    (line,) = (line for line in buffer.getvalue().splitlines() if "measured" in line)
+    assert line.startswith("measured: an epoch of a takes 1 min 25 s. If the other trials are like it, the ")
+    assert line.endswith(f"the sweep takes 10 min 35 s, until ('at', {clock.time_s + 635.0})")
+    sweep.started("b")
+    sweep.reported("b", _result(0))
+    sweep.paced("b", 10.0)
+    assert buffer.getvalue().count("measured") == 1
+    assert sweep.seconds_left(clock.time_s) == pytest.approx(4 * 85.0 - 45.0 + 4 * 10.0)
+    clock.time_s += 5.0
+    sweep.reported("a", _result(1))  # what an epoch took counts more
+    assert sweep.seconds_left(clock.time_s) == pytest.approx(3 * 50.0 + 4 * 10.0 - 5.0)
+
+
 def test_live_table_shows_every_trial(clock: Any) -> None:
     buffer = io.StringIO()
     with _sweep(buffer, terminal=True) as sweep:

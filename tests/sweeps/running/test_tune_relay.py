@@ -82,6 +82,7 @@ def test_listeners_are_told_in_their_order_and_then_the_search(
     name = trials[1].name
     world.start(name)
     world.report(name, {"epoch": 0, "metrics": {}})
+    world.report(name, {"seconds_per_epoch": 85.0})
     world.relay.on_trial_recover(0, [], world.trial(name))
     finish(world.folders[name], result)
     world.complete(name)
@@ -91,6 +92,7 @@ def test_listeners_are_told_in_their_order_and_then_the_search(
         == [
             ("started", name),
             ("reported", name, 0),
+            ("paced", name, 85.0),
             ("retried", name),
             ("ended", name, "finished", None),
         ]
