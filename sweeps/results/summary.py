@@ -20,14 +20,15 @@ from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.training.config import TrialConfig
-from sweeps.results.columns import Row, labels, setting_columns
+from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
 from sweeps.results.sentences import LEGEND, answer, could_show, seed_notes
 from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
 SPREAD = "spread between seeds"
-COLUMNS = (
+OTHER_DATA = "(!)"  # marks a setting whose weights have seen other data than the first one's
+COLUMNS: tuple[Column, ...] = (
     Column("setting"),
     Column("seeds", kind="number", one_line=0),
     Column("mean", kind="estimate", text=interval),
@@ -159,12 +160,15 @@ def _ranking(summary: Summary, score: str) -> Table:
     """The settings by one score, best first."""
     found = summary.ranked[score]
     remark = could_show(found)
-    return Table(
-        title=score,
-        columns=COLUMNS,
-        rows=[_cells(row, found) for row in found.settings],
-        notes=[remark] if remark else [],
-    )
+    remarks = [remark] if remark else []
+    columns, rows = COLUMNS, [_cells(row, found) for row in found.settings]
+    data = [pretraining(summary.settings[row.name][0]).data for row in found.settings]
+    if len(set(data)) > 1:
+        columns = (*columns, Column(PRETRAINING))
+        marked = [seen if seen == data[0] else f"{seen} {OTHER_DATA}" for seen in data]
+        rows = [[*cells, mark] for cells, mark in zip(rows, marked, strict=True)]
+        remarks.append(f"{OTHER_DATA}: other data before this training than the first row's.")
+    return Table(title=score, columns=columns, rows=rows, notes=remarks)
 
 
 def _cells(row: Compared, comparison: Comparison) -> list[Cell]:

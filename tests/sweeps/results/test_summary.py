@@ -152,3 +152,27 @@ def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> No
     assert f"{worst.mean.value:.2f} [{worst.mean.low:.1f}, {worst.mean.high:.1f}]" in text
     assert text.split("\n")[0].startswith("ADD(-S) 0.10d: best is")
     assert "ADD(-S) area: best is" in text
+
+
+@pytest.mark.parametrize("other", ["in12k", "d1h_in1k"])
+def test_settings_that_have_seen_other_data_are_marked(made_row: Make, other: str) -> None:
+    rates = {"convnext_tiny.fb_in1k": 0.7, f"convnext_nano.{other}": 0.4, "resnet34.tv_in1k": 0.1}
+    rows, scores = made(made_row, rates, seeds=1)
+    rows = [
+        dataclasses.replace(
+            row,
+            config=dataclasses.replace(
+                row.config, model=dataclasses.replace(row.config.model, pretrained=True)
+            ),
+        )
+        for row in rows
+    ]
+    page = summary_page(summarise(rows, scores), "title")
+    table = page.partition(f"## {SELECTION}")[2].partition("## ")[0]
+    seen = [line.split("|")[-2].strip() for line in table.splitlines() if line.startswith("|")]
+    if other == "d1h_in1k":
+        assert "pretraining" not in seen
+        assert "(!)" not in page
+    else:
+        assert seen == ["pretraining", "---", "in1k", "in12k (!)", "in1k"]
+        assert "(!): other data before this training than the first row's." in table
