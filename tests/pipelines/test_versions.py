@@ -51,7 +51,7 @@ PINNED: dict[tuple[str, int], dict[str, Digest]] = {
         "record": (1373951.907, 472569.079, -1942973.007),
     },
     # Of version 1, but for the folder's name in the ids; there, frames of train/ were photographs.
-    ("pipelines.readers", 2): {
+    ("pipelines.readers", 3): {
         "bop": (711440.218, 1661029.838, -176652.688),
         "cdpn": (-5030516.364, -8156690.126, -7242436.125),
     },
