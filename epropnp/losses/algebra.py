@@ -59,13 +59,18 @@ class Loss(Generic[S]):
             weights[name] = weights.get(name, 0.0) + weight
         return Loss({**self.terms, **other.terms}, weights)
 
-    def __call__(self, scene: S) -> LossValue:
-        """Compute the terms, in their order. UserError where one is not a scalar."""
+    def __call__(self, scene: S, shares: Mapping[str, Tensor] | None = None) -> LossValue:
+        """Compute the terms, in their order. UserError where one is not a scalar.
+
+        `shares` are what counts of a weight at the moment, by name: scalars, on the device of the terms.
+        """
         raw = {name: term(scene) for name, term in self.terms.items() if self.weights[name]}
         for name, value in raw.items():
             if not isinstance(value, Tensor) or value.ndim:
                 found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise UserError(f"loss term '{name}' gave {found}, not a scalar tensor: take the mean")
         weighted = {name: self.weights[name] * value for name, value in raw.items()}
+        for name, share in (shares or {}).items():
+            weighted[name] = share * weighted[name]
         total = torch.stack(list(weighted.values())).sum()
         return LossValue(total, raw, {name: value.detach() for name, value in weighted.items()})

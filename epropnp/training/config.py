@@ -29,6 +29,8 @@ class LossConfig:
     """Weight of the derivative regularisation, translation."""
     deriv_r: Annotated[float, Range(least=0)] = 0.0
     """Weight of the derivative regularisation, rotation."""
+    deriv_ramp: Annotated[float, Range(least=0, most=1)] = 0.0
+    """Share of the training in which the weights of both derivative terms rise from 0 to theirs."""
     own: Annotated[tuple[tuple[str, float], ...], Range()] = ()
     """Name and weight of terms of yours (see `training.terms`)."""
     coord_mean: Literal["visible", "all"] = "visible"

@@ -15,6 +15,8 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.parts import Parts
 from epropnp.training.terms import Scene, training_loss
 
+DERIVATIVES = ("deriv_t", "deriv_r")
+
 
 class Objective(Parts):
     """Computes the loss of a batch.
@@ -30,6 +32,7 @@ class Objective(Parts):
 
     object_ids: Tensor
     symmetries: Tensor
+    deriv_share: Tensor
 
     def __init__(
         self, config: TrialConfig, objects: Mapping[int, ObjectModel], norm_factor: float = 1.0
@@ -40,12 +43,19 @@ class Objective(Parts):
         ids = torch.tensor(sorted(objects))
         self.register_buffer("object_ids", ids, persistent=False)
         self.register_buffer("symmetries", _symmetry_table(objects), persistent=False)
+        self.register_buffer("deriv_share", torch.ones(()), persistent=False)  # follows from the update
+
+    def start(self, done: float) -> None:
+        """Prepare an update, before which a share `done` of the training lies."""
+        if ramp := self.config.loss.deriv_ramp:
+            self.deriv_share.fill_(min(1.0, done / ramp))
 
     def forward(self, prediction: Prediction, batch: Batch, generator: torch.Generator) -> LossValue:
         """The loss and its terms, scalars."""
         if self.config.loss.symmetric:
             batch = self._closest_target(prediction, batch)
-        return self.loss(Scene(self, prediction, batch, generator))
+        ramped = self.loss.terms.keys() & DERIVATIVES if self.config.loss.deriv_ramp else ()
+        return self.loss(Scene(self, prediction, batch, generator), dict.fromkeys(ramped, self.deriv_share))
 
     def _closest_target(self, prediction: Prediction, batch: Batch) -> Batch:
         """The batch whose true poses are those that the predicted coordinates are closest to."""

@@ -168,6 +168,7 @@ class Trainer:
         """One update, counted from 0 over the whole training; returns its loss."""
         self.guard.remember()
         rate = self.updates.start(step)
+        self.objective.start(step / (self.config.optim.epochs * self.data.steps))
         losses = [self._part_loss(batch, step * len(parts) + i) for i, batch in enumerate(parts)]
         norm = self.updates.clip()
         values = torch.stack([loss.total.detach() for loss in losses])
@@ -268,9 +269,7 @@ class Trainer:
     def _start(self) -> ModelConfig:
         """What the network starts as: weights that a checkpoint will replace are not asked for again."""
         model = self.config.model
-        if not self.checkpoints.last.exists():
-            return model
-        return model.bare
+        return model.bare if self.checkpoints.last.exists() else model
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""

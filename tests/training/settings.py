@@ -129,6 +129,7 @@ SETTINGS: dict[str, Setting] = {
     "loss.mc": _term("0.1", "mc"),
     "loss.deriv_t": _term("0.3", "deriv_t"),
     "loss.deriv_r": _term("0.3", "deriv_r"),
+    "loss.deriv_ramp": Setting(other="0.5", changes=("loss.weighted", "loss.total"), keeps=("loss.raw",)),
     "loss.own": Setting(other="log_scale:0.5", changes=("loss.weighted", "loss.total")),
     "loss.coord_mean": Setting(other="all", changes=("loss.raw", "loss.total")),
     "loss.symmetric": Setting(other="yes", changes=("loss.raw", "loss.total")),

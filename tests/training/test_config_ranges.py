@@ -51,7 +51,7 @@ ABOVE_ZERO = (
     "optim.clip_norm",
 )
 SHARES = (
-    *("model.cell_anchor", "optim.milestones"),
+    *("model.cell_anchor", "optim.milestones", "loss.deriv_ramp"),
     *("data.augment.shift_jitter", "data.augment.color", "data.augment.noise"),
     *("data.augment.background_synthetic", "data.augment.background_real"),
     *("data.augment.occlusion", "data.augment.occluder_crops", "data.augment.grey", "data.augment.blur"),

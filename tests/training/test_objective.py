@@ -93,6 +93,24 @@ def test_every_term_has_its_own_value_and_its_own_weight() -> None:
     assert value.total.item() == pytest.approx(sum(weighted.values()), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("ramp", "done", "share"),
+    [(0.5, 0.0, 0.0), (0.5, 0.2, 0.4), (0.5, 0.7, 1.0), (1.0, 0.75, 0.75), (0.0, 0.0, 1.0)],
+)
+def test_derivative_terms_count_more_and_more(ramp: float, done: float, share: float) -> None:
+    """Their weights rise in a straight line over the first part of the training; the other terms' stay."""
+    batch = made_batch(POSES, [0, 0])
+    objective = Objective(config(dataclasses.replace(ALL_TERMS, deriv_ramp=ramp)), PLAIN)
+    objective.start(done)
+    value = loss_of(objective, prediction_of(batch.coords + 0.1, LOG_SCALE), batch)
+    raw = {name: term.item() for name, term in value.raw.items()}
+    assert min(abs(term) for term in raw.values()) > 1e-6
+    weights = {"coord": 2.0, "mc": 3.0, "deriv_t": 5.0 * share, "deriv_r": 7.0 * share}
+    expected = {name: weights[name] * raw[name] for name in raw}
+    assert {name: term.item() for name, term in value.weighted.items()} == pytest.approx(expected, rel=1e-5)
+    assert value.total.item() == pytest.approx(sum(expected.values()), rel=1e-5)
+
+
 def test_the_mean_over_all_cells_is_asked_for_by_the_config() -> None:
     batch = made_batch(POSES, [0, 0])
     coords = (batch.coords + 0.5).requires_grad_()

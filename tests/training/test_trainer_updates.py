@@ -37,6 +37,7 @@ def config(**optim: Any) -> TrialConfig:
     changes = {"epochs": 2, "accumulate": 2, "clip_norm": LIMIT, "ema": DECAY, "weight_decay": 0.01}
     return dataclasses.replace(
         base,
+        loss=dataclasses.replace(base.loss, deriv_ramp=0.5),
         optim=dataclasses.replace(base.optim, **(changes | optim)),
         evaluation=dataclasses.replace(base.evaluation, temperature="none"),
     )
@@ -51,6 +52,7 @@ class Recorder(Callback):
         self.indices: list[list[int]] = []  # of each part
         self.modes: list[tuple[bool, bool]] = []
         self.losses: list[float] = []
+        self.shares: list[float] = []  # of each part: what counts of the weights of the derivative terms
         self.scales: list[
             tuple[float, float]
         ] = []  # of each part: mean predicted scale, running one after it
@@ -73,6 +75,7 @@ class Recorder(Callback):
             self.modes.append((trainer.net.training, trainer.objective.training))
             value = objective(prediction, batch, generator)
             self.losses.append(value.total.item())
+            self.shares.append((value.weighted["deriv_t"] / value.raw["deriv_t"]).item() / 0.1)
             norm_factor = trainer.objective.monte_carlo.norm_factor.item()
             self.scales.append((prediction.log_scale.detach().exp().mean().item(), norm_factor))
             return value
@@ -165,6 +168,13 @@ def test_every_update_uses_the_rate_of_the_cycle_in_all_groups(training: Trainin
     history = training.whole.trainer.state.history
     lr = [metrics["train/lr"] for metrics in history[1:]]
     np.testing.assert_allclose(lr, expected.reshape(2, 4).mean(1), rtol=1e-5)
+
+
+def test_derivative_terms_reach_their_weights_in_the_middle(training: Training, rest: Recorder) -> None:
+    """In a resumed training, too: 8 updates of 2 parts, the share of the one that follows 3 being 3 / 4."""
+    expected = np.repeat([0, 0.25, 0.5, 0.75, 1, 1, 1, 1], 2)
+    np.testing.assert_allclose(training.whole.shares, expected, atol=1e-5)
+    np.testing.assert_allclose(rest.shares, expected[-len(rest.shares) :], atol=1e-5)
 
 
 def test_gradients_are_clipped_in_every_update_and_the_norm_before_is_logged(training: Training) -> None:
