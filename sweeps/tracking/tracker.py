@@ -30,6 +30,7 @@ TAG_CHARACTERS = 5000
 RETRY_SECONDS = 30.0  # pause after a failure: an outage must not cost a time-out per epoch
 
 SQLITE = "sqlite:///"
+DATABASE = "mlflow.db"  # in the working folder, where there is no server
 Event = dict[str, Any]
 log = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
     """The tracker of a sweep: on a server, or in a database beside the sweep's folder."""
     out = sweep.folder.parent
     return Tracker(
-        uri=uri or f"{SQLITE}{out / 'mlflow.db'}",
+        uri=uri or f"{SQLITE}{out / DATABASE}",
         sweep_id=sweep.sweep_id,
         sweep_name=sweep.name,
         spool=sweep.folder / "mlflow-spool.jsonl",
