@@ -11,6 +11,7 @@ ARGS ?=
 # Test processes, one thread each; on two cores three, for some tests wait.
 JOBS ?= 3
 UI_PORT ?= 5000
+OPEN ?=
 # make mutants: how many lines of which rooms, drawn from which revision.
 ROOM ?= training losses evaluation models data sweeps
 N ?= 40
@@ -72,12 +73,8 @@ bench: $(STAMP)  ## Time the PnP layer, a training step, the renderer and the da
 gpu-check: $(STAMP)  ## On a machine with a GPU: its tests, all benchmarks, a report in OUT
 	@$(BIN)/python tests/bench/gpu_check.py --out $(OUT)
 
-ui: $(STAMP)  ## Show the recorded runs in the MLflow UI, on this machine only
-	@[ -f $(WORK_DIR)/mlflow.db ] || { \
-		echo "error: no runs recorded in $(WORK_DIR)/mlflow.db yet; run make sweep first" >&2; exit 2; }
-	@echo "MLflow UI: http://127.0.0.1:$(UI_PORT) (Ctrl-C ends it)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(UI_PORT) \
-		--workers 1 --backend-store-uri sqlite:///$(WORK_DIR)/mlflow.db
+ui: $(STAMP)  ## Show the recorded runs in the MLflow UI, on this machine only; OPEN=1 asks for no password
+	@$(BIN)/python -m sweeps ui --out $(WORK_DIR) --port $(UI_PORT) $(if $(OPEN),--open)
 
 clean:  ## Remove caches and build leftovers; keeps .venv, datasets and runs
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -43,6 +43,13 @@ def replaced(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error}; free some space, then resume") from error
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter, or leave one as it is; OSError if it cannot be made."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+
+
 @contextlib.contextmanager
 def _in_place_of(path: Path, unfinished: Path) -> Iterator[Path]:
     try:
@@ -118,14 +125,14 @@ def is_claimed(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes that claim the same folder out of it; it is made.
+    """Keep other processes that claim the same folder out of it; it is made, for its owner alone.
 
     Raises:
         UserError: another process has claimed it, or it cannot be made.
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             stream = stack.enter_context((folder / LOCK_FILE).open("w"))
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror})") from error

@@ -9,6 +9,7 @@ from epropnp.errors import nearest
 PROG = "epropnp-sweeps"
 COMMANDS = {  # the module whose `main` runs the command: only that one is imported
     "run": "sweeps.backbones",
+    "ui": "sweeps.tracking.ui",
 }
 USAGE = f"usage: {PROG} {{{','.join(COMMANDS)}}} ...; {PROG} COMMAND --help lists the flags of one"
 

@@ -190,8 +190,9 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: 
     import torch
 
     from epropnp.evaluation.table import to_rich
+    from pipelines.building.private_ray import local_cores
     from sweeps.forecast import forecast, forecast_table
-    from sweeps.running.cluster import local_cores, share_out
+    from sweeps.running.cluster import share_out
 
     threads = max(cell.config.threads for cell in cells)
     gpus = torch.cuda.device_count()

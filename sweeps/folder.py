@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.errors import UserError
-from epropnp.files import replaced
+from epropnp.files import private_folder, replaced
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import STOP_FILE
 from epropnp.training.identity import trial_hash
@@ -95,7 +95,14 @@ class Sweep:
         return folder
 
     def write(self) -> None:
-        """Note identity and command lines; the sweep is the newest now. UserError where that fails."""
+        """Note identity and command lines; the sweep is the newest now. UserError where that fails.
+
+        The folder, if it is made here, is for its owner alone.
+        """
+        try:
+            private_folder(self.folder)
+        except OSError as error:
+            raise UserError(f"{self.folder} cannot be made ({error.strerror}): see --out") from error
         note = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
         with replaced(self.folder / SWEEP_FILE) as file:
             file.write_text(json.dumps(note, indent=1))

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -11,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from epropnp.errors import UserError
-from epropnp.files import PARTIAL, claimed, fill_folder, is_claimed, locked, replaced, share_file, whole_file
+from epropnp.files import (
+    PARTIAL,
+    claimed,
+    fill_folder,
+    is_claimed,
+    locked,
+    private_folder,
+    replaced,
+    share_file,
+    whole_file,
+)
 
 
 def test_the_new_content_takes_the_place_of_the_old_in_one_step(tmp_path: Path) -> None:
@@ -222,3 +233,19 @@ def test_only_a_lock_of_another_process_keeps_out(
     else:
         enter()
     assert entered == [] if refused else [True]
+
+
+def test_a_private_folder_is_for_its_owner_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        private_folder(tmp_path / "out" / "sweep")
+        (tmp_path / "shared").mkdir(mode=0o755)
+        private_folder(tmp_path / "shared")
+        with claimed(tmp_path / "trial"):
+            pass
+    finally:
+        os.umask(before)
+    modes = {
+        name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("out/sweep", "shared", "trial")
+    }
+    assert modes == {"out/sweep": 0o700, "shared": 0o755, "trial": 0o700}

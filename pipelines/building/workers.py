@@ -20,13 +20,13 @@ from typing import Any, Protocol, TypeVar
 import cv2
 
 from epropnp.errors import UserError
+from pipelines.building.private_ray import private_ray, set_private_environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _RETRIES = 5  # of a task whose worker or node was lost
 _AHEAD = 4  # tasks handed to Ray beforehand, per core
-_STORE_BYTES = 100 * 2**20  # of the Ray started here: results are mere numbers
 
 
 class Mapper(Protocol):
@@ -93,31 +93,34 @@ def ray_mapper(address: str) -> Iterator[Mapper]:
     paths.
 
     Raises:
-        UserError: there is no cluster at that address.
+        UserError: there is no cluster at that address, or none starts here.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # else 15: it would stand still beside other work
-    if address == "local":  # no password, and therefore on the loopback interface alone
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        os.environ["RAY_AUTH_MODE"] = "disabled"
+    if address == "local":
+        set_private_environment()
     import ray
 
-    started = not ray.is_initialized()
-    if started:
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address == "local":
-            cores = len(os.sched_getaffinity(0))
-            options |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
-        try:
-            _knock(address)
-            ray.init(address, **options)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"--ray: no Ray cluster at {address} ({error})") from error
-    try:
+    if ray.is_initialized():
         yield _map_tasks
+        return
+    with private_ray() if address == "local" else _joined(address):
+        yield _map_tasks
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    import ray
+
+    try:
+        _knock(address)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"--ray: no Ray cluster at {address} ({error})") from error
+    try:
+        yield
     finally:
-        if started:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _knock(address: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from epropnp.files import replaced
+from epropnp.files import private_folder, replaced
 from sweeps.folder import Sweep
 
 EXPERIMENT = "epropnp"
@@ -29,6 +29,8 @@ PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 5000
 RETRY_SECONDS = 30.0  # pause after a failure: an outage must not cost a time-out per epoch
 
+SQLITE = "sqlite:///"
+DATABASE = "mlflow.db"  # in the working folder, where there is no server
 Event = dict[str, Any]
 log = logging.getLogger(__name__)
 
@@ -112,6 +114,15 @@ class Tracker:
             with replaced(self._spool) as spool:
                 spool.write_text("".join(json.dumps(event) + "\n" for event in events[sent:]))
         return False
+
+    def _make_private(self) -> None:
+        """Make a local database and its folder of artifacts, where they are not there, for their owner."""
+        if self.uri.startswith(SQLITE):
+            file = Path(self.uri.removeprefix(SQLITE))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+        if self._artifacts is not None:
+            private_folder(self._artifacts)
 
     def _record(self, kind: str, trial: str, **content: Any) -> None:
         event = {"kind": kind, "trial": trial, "time_ms": int(time.time() * 1000), **content}
@@ -219,6 +230,7 @@ class Tracker:
         _quiet()
         from mlflow import MlflowClient
 
+        self._make_private()
         client = MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
@@ -233,7 +245,7 @@ def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
     """The tracker of a sweep: on a server, or in a database beside the sweep's folder."""
     out = sweep.folder.parent
     return Tracker(
-        uri=uri or f"sqlite:///{out / 'mlflow.db'}",
+        uri=uri or f"{SQLITE}{out / DATABASE}",
         sweep_id=sweep.sweep_id,
         sweep_name=sweep.name,
         spool=sweep.folder / "mlflow-spool.jsonl",

@@ -1,0 +1,117 @@
+"""A Ray on this machine that nobody else can use: loopback is no border between the users of a machine.
+
+Who reaches a Ray runs code as its owner. All servers of this one listen on the loopback interface and ask for
+a token that is made anew for each process that starts it; what it writes lies in a folder that only its owner
+can enter. Ports are free ones, so that several users and jobs share a machine.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from epropnp.errors import UserError, first_line
+
+OBJECT_STORE_BYTES = 100 * 2**20  # what is worked on is read by memory map, results are numbers
+START_SECONDS = 90  # a busy machine needs more than the 30 s that Ray waits for its own processes
+LONGEST_FOLDER = 40  # characters; below it Ray adds 60, and the path of a socket has 107 at most
+
+_log = logging.getLogger(__name__)
+
+
+def local_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_private_environment() -> None:
+    """Environment of this process, best before its first import of Ray, which looks at most of it once."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # makes Ray bind to loopback, on all systems
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = _token()
+    os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+    # For its store of metadata, and for the node: each is asked for until it answers.
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(START_SECONDS))
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
+    if "ray" in sys.modules:  # imported by others before, as in a notebook
+        _look_again()
+
+
+def _look_again() -> None:
+    """Let Ray take these variables, as it does itself where it makes a token: it has read them before."""
+    from ray import _raylet
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    library: Any = _raylet  # which has no types
+    library.Config.initialize("")
+    library.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@functools.cache
+def _token() -> str:
+    return secrets.token_hex(32)
+
+
+@contextlib.contextmanager
+def private_ray(**options: Any) -> Iterator[None]:
+    """Start Ray with all cores of this machine, and end it with the block.
+
+    `set_private_environment` has run.
+
+    Args:
+        options: for `ray.init`, besides those that are set here.
+
+    Raises:
+        UserError: it did not start, twice. What it wrote is kept.
+    """
+    import ray
+
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))  # mode 700
+    options |= {
+        "num_cpus": local_cores(),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "_temp_dir": str(folder / "s"),  # which Ray opens to all
+    }
+    try:
+        ray.init("local", **options)
+    except Exception as error:  # a time-out is a plain Exception
+        _log.warning("Ray did not start (%s): trying again", first_line(error))
+        _start_again(options, folder)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_again(options: dict[str, Any], folder: Path) -> None:
+    import ray
+
+    ray.shutdown()  # of what did start
+    try:
+        ray.init("local", **options)
+    except Exception as error:
+        ray.shutdown()
+        raise UserError(
+            f"Ray did not start on this machine ({first_line(error)}): perhaps it is too busy; give the same "
+            f"command again, or look into {folder}"
+        ) from error
+
+
+def _short_folder() -> str:
+    """Where temporary files go, if the paths of sockets in it are not too long for the system."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= LONGEST_FOLDER - len("/ray-12345678/s") else "/tmp"
