@@ -169,11 +169,15 @@ def best() -> Recipe:
 
     v2's weights and loss under AdamW with one cycle of warm-up and cosine, averaged weights, stronger
     augmentation, and true poses chosen among the equivalent ones of symmetric objects.
+
+    The derivative terms grow with the training. From the start their gradients are a hundred times those of
+    the other terms, and a network without pretraining learns little else (rendered cats: area 20 instead of
+    31); without them, photographs come out 2 % too near.
     """
     base = TrialConfig(
         recipe="best",
         model=ModelConfig(pretrained=True, weight_norm="v2"),
-        loss=LossConfig(deriv_t=1.0, deriv_r=1.0, symmetric=True),
+        loss=LossConfig(deriv_t=1.0, deriv_r=1.0, deriv_ramp=1.0, symmetric=True),
         optim=dataclasses.replace(ONE_CYCLE, lr=1.5e-3, ema=0.998, skip_limit=SKIPS),
         data=DataConfig(
             real_repeats=10,
@@ -188,7 +192,7 @@ def best() -> Recipe:
             ),
         ),
     )
-    return _variant(paper(), "best", base=base, loss_weights=(0.2,), study_networks=False)
+    return _variant(paper(), "best", base=base, loss_weights=(0.5,), study_networks=False)
 
 
 def quick() -> Recipe:

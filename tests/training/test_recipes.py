@@ -170,7 +170,8 @@ def test_best_and_quick_train_with_one_cycle_of_adamw() -> None:
     assert best.optim == dataclasses.replace(one_cycle, lr=1.5e-3, ema=0.998, skip_limit=0.001)
     assert best.loss.symmetric
     assert (best.loss.weights["deriv_t"], best.loss.weights["deriv_r"]) == (1.0, 1.0)
-    assert RECIPES["best"].loss_weights == (0.2,)
+    assert (best.loss.deriv_ramp, quick.loss.deriv_ramp) == (1.0, 0.0)
+    assert RECIPES["best"].loss_weights == (0.5,)
     assert (best.model.weight_norm, quick.model.weight_norm) == ("v2", "v2")
     assert (quick.loss.weights["deriv_t"], quick.loss.weights["deriv_r"]) == (1.0, 0.2)
     assert RECIPES["quick"].loss_weights == (0.5,)
