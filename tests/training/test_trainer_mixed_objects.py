@@ -165,7 +165,7 @@ def test_a_symmetric_object_is_trained_on_the_turn_that_is_nearest(
     batch, config = batch_of(dataset, "validation", range(12)), tiny()
     config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, symmetric=symmetric))
     objective, trained = Objective(config, dataset.objects), []
-    objective.loss = lambda scene: trained.append(scene.batch)  # type: ignore[assignment]
+    objective.loss = lambda scene, _: trained.append(scene.batch)  # type: ignore[assignment]
     prediction = turned(batch, [0, 1, 6, 7])
     objective(prediction, batch, torch.Generator().manual_seed(0))
     (target,) = trained
