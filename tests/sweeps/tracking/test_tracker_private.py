@@ -4,6 +4,8 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,17 @@ from sweeps.tracking.tracker import PARENT, tracker_of
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """A working folder that others may enter, and in it a sweep that has recorded something."""
+def out() -> Iterator[Path]:
+    """A working folder that others may enter, as they may not pytest's, in which a sweep has recorded."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield recorded(Path(folder) / "out")
+
+
+def recorded(out: Path) -> Path:
     before = os.umask(0o022)
     try:
-        sweep = open_sweep(tmp_path / "out" / "rates")
+        sweep = open_sweep(out / "rates")
         sweep.write()
         tracker = tracker_of(sweep)
         assert tracker.connect()
@@ -25,7 +33,7 @@ def out(tmp_path: Path) -> Path:
         tracker.finish(PARENT, "FINISHED", files=[sweep.folder / "sweep.json"])
     finally:
         os.umask(before)
-    return tmp_path / "out"
+    return out
 
 
 def test_database_artifacts_and_the_sweeps_folder_are_for_their_owner(out: Path) -> None:
@@ -38,8 +46,6 @@ def test_database_artifacts_and_the_sweeps_folder_are_for_their_owner(out: Path)
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
 def test_another_user_reads_none_of_it(out: Path) -> None:
-    for folder in (out, *out.parents[:3]):  # pytest's own are private: let him come as far as this
-        folder.chmod(0o755)
     files = [out / "mlflow.db", out / "rates" / "sweep.json", next(out.glob("mlartifacts/**/sweep.json"))]
     other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     assert subprocess.run([*other, "ls", str(out)], check=False, capture_output=True).returncode == 0
