@@ -33,6 +33,7 @@ from epropnp.errors import UserError
 from epropnp.files import fill_folder, share_file, whole_file
 from pipelines.building.geometry import examine, given_frames, proved
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
+from pipelines.building.private_ray import local_cores
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
 from pipelines.readers.object_models import points_report
@@ -76,7 +77,7 @@ def build_planned(plan: Plan, workers: int | None, progress: bool, ray_address: 
         read_manifest(plan.path)
         return plan.path
     work = plan.root / WORK_FOLDER / plan.dataset_id
-    mapper = partial(open_mapper, workers or len(os.sched_getaffinity(0)), ray_address)
+    mapper = partial(open_mapper, workers or local_cores(), ray_address)
     with _storage_errors(plan.root):
         fill_folder(plan.path, work, partial(_fill, plan, mapper, progress))
     return plan.path

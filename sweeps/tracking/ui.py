@@ -86,11 +86,10 @@ def serve(config: UiConfig) -> None:
         log = own / "server.log"
         server = stack.enter_context(_running([sys.executable, "-m", "mlflow", *words], environment, log))
         _await(server, config.port, log)
-        print(f"MLflow UI: http://{HOST}:{config.port}/ (Ctrl-C ends it)", flush=True)
+        said = f"user {USER}, password {password}"
         if password is None:
-            print("no password is asked for: every user of this machine can read, change and delete the runs")
-        else:
-            print(f"user {USER}, password {password}", flush=True)
+            said = "no password is asked for: every user of this machine can read, change and delete the runs"
+        print(f"MLflow UI: http://{HOST}:{config.port}/ (Ctrl-C ends it)\n{said}", flush=True)
         server.wait()
 
 
