@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, and locks that keep processes apart."""
+"""Files and folders that are written whole or not at all, and a lock that others wait for."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from epropnp.errors import UserError
 
-LOCK_FILE = ".lock"
 PARTIAL = "*.partial"  # pattern of what a kill may leave behind
 _log = logging.getLogger(__name__)
 
@@ -105,42 +104,4 @@ def locked(file: Path) -> Iterator[None]:
         except BlockingIOError:
             _log.info("another process works on %s: waiting for it", file.stem.lstrip("."))
             fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def is_claimed(folder: Path) -> bool:
-    """Whether another process has claimed a folder; where a file system has no locks, False.
-
-    Not for the process that holds the claim: asking would end it.
-    """
-    try:
-        with (folder / LOCK_FILE).open("rb+") as stream:
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes that claim the same folder out of it; it is made, for its owner alone.
-
-    Raises:
-        UserError: another process has claimed it, or it cannot be made.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            private_folder(folder)
-            stream = stack.enter_context((folder / LOCK_FILE).open("w"))
-        except OSError as error:
-            raise UserError(f"{folder} cannot be written ({error.strerror})") from error
-        try:
-            # Of the process: unlike flock's, loader workers that outlive it do not hold the lock.
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise UserError(f"{folder}: another process trains here; wait, or choose another one") from None
-        except OSError:
-            pass  # a file system without locks
         yield

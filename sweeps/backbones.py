@@ -3,11 +3,14 @@
 Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
 """
 
+import contextlib
 import dataclasses
 import os
+import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from sweeps.space import Cell
 
 PROG = "python sweeps/backbones.py"
-CTRL_C = 130  # exit code, as shells have it
+SCRIPT = "epropnp-sweeps"  # the installed command, of which this is `run`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Exit code 0 (all finished or stopped), 1 (a trial failed), 2 (bad input), 75 (interrupted by SIGTERM,
     SIGHUP or a file `stop`: the same with --resume goes on) or 130 (Ctrl-C).
     """
-    from sweeps.running.signals import INTERRUPTED, TerminatedError, handled, raise_terminated
+    from sweeps.running.signals import CTRL_C, INTERRUPTED, TerminatedError, handled, raise_terminated
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -113,8 +116,9 @@ def run(called: Called) -> int:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
     console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
-    places = _data(config, recipe, found.cells, console)
-    return _run(called, config, folder, found.cells, places, console)
+    return _run(
+        called, config, folder, found.cells, partial(_data, config, recipe, found.cells, console), console
+    )
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -151,18 +155,21 @@ def _run(
     config: SweepConfig,
     folder: Path,
     cells: Sequence["Cell"],
-    places: Mapping[Build, str],
+    data: Callable[[], Mapping[Build, str]],
     console: "Console",
 ) -> int:
     from sweeps import sweep
+    from sweeps.folder import SWEEP_FILE
     from sweeps.results.report import show
 
-    go_on = f"--resume --name {folder.name}"
+    go_on = f"go on with: {_program()} --resume --name {folder.name} --out {shlex.quote(str(config.out))}"
+    if config.ray_address is not None:
+        go_on += f" --ray-address {shlex.quote(config.ray_address)}"
     started_s = time.perf_counter()
     try:
         outcome = sweep.run(
             cells,
-            places,
+            data,
             folder,
             command=called.words,
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
@@ -173,16 +180,28 @@ def _run(
             margin=config.margin,
             console=console,
         )
-    except KeyboardInterrupt:
-        console.print(f"\ngo on with: {go_on}", highlight=False)
+    except BaseException:
+        if (folder / SWEEP_FILE).exists():
+            _say(console, f"\n{go_on}")
         raise
     show(outcome.report, console)
     if not outcome.recorded:
-        console.print(f"MLflow is out of reach; later: {go_on}", soft_wrap=True)
+        _say(console, f"MLflow has not heard of all this yet: it will when you {go_on}")
     if outcome.interrupted is not None:
-        console.print(f"interrupted: {outcome.interrupted}; go on with: {go_on}", highlight=False)
-    console.print(f"training {time.perf_counter() - started_s:.0f} s")
+        _say(console, f"interrupted: {outcome.interrupted}; {go_on}")
+    _say(console, f"training {time.perf_counter() - started_s:.0f} s")
     return outcome.code
+
+
+def _program() -> str:
+    """How this was called, for a shell."""
+    name = Path(sys.argv[0]).name
+    return f"{name} run" if name == SCRIPT else PROG
+
+
+def _say(console: "Console", text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
@@ -192,11 +211,11 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: 
     from epropnp.evaluation.table import to_rich
     from pipelines.building.private_ray import local_cores
     from sweeps.forecast import forecast, forecast_table
-    from sweeps.running.cluster import share_out
+    from sweeps.running.cluster import Node, share_out
 
-    threads = max(cell.config.threads for cell in cells)
-    gpus = torch.cuda.device_count()
-    share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
+    cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
+    node = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
+    share = share_out(len(cells), config.trials_at_once, cores, [node])
     table = forecast_table(forecast(cells, folder, places), share.at_once, f"sweep {folder.name}")
     console = console_or_file()
     console.print(to_rich(table, console.width))

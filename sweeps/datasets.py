@@ -113,7 +113,10 @@ def built(config: SweepConfig, recipe: Recipe, cells: Iterable[Cell]) -> Iterato
         for build in dict.fromkeys(cell.build for cell in cells)
     }
     for build, plan in plans.items():
-        yield build, str(build_planned(plan, workers=None, progress=True).resolve())
+        yield (
+            build,
+            str(build_planned(plan, None, progress=True, ray_address=config.ray_address).resolve()),
+        )
 
 
 def warnings_of(place: str) -> list[str]:

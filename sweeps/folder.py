@@ -1,5 +1,6 @@
 """A sweep's folder: its identity, the command lines that it grew by, and the folders of its trials."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -20,7 +21,7 @@ from sweeps.search.search import Planned
 from sweeps.space import Cell
 from sweeps.trial import Note, Trial, read, read_note
 
-SWEEP_FILE = "sweep.json"
+SWEEP_FILE, TRIALS = "sweep.json", "trials"
 NAME_CHARACTERS = 100  # of a trial's folder, at most
 HASH_DIGITS = 6
 NOT_AGAIN = ("--resume", "--resume-or-start", "--dry-run")  # flags of one call
@@ -52,11 +53,11 @@ class Sweep:
 
     def trial_folder(self, trial: str) -> Path:
         """Where one trial keeps its checkpoint, result and predictions."""
-        return self.folder / "trials" / trial
+        return self.folder / TRIALS / trial
 
     def trials(self) -> Iterator[Trial]:
-        """All that were begun, as their folders tell. UserError where one is damaged."""
-        return (read(folder) for folder in self._folders())
+        """All that were begun, as their folders tell; not those whose `trial.json` is damaged."""
+        return (read(self.trial_folder(name)) for name in self._notes())
 
     def planned(self, cells: Sequence[Cell], dataset_id: str | Mapping[Build, str]) -> list[Planned]:
         """The cells as trials of this sweep, each once: one that was begun before keeps its name.
@@ -66,10 +67,10 @@ class Sweep:
             dataset_id: on what; where cells differ in the settings of their data, by these.
 
         Raises:
-            UserError: a trial was begun on another dataset, or its note is damaged.
+            UserError: a trial was begun on another dataset.
         """
         ids = {cell.build: dataset_id for cell in cells} if isinstance(dataset_id, str) else dataset_id
-        notes = {folder.name: read_note(folder) for folder in self._folders()}
+        notes = self._notes()
         for name, note in notes.items():
             if note.dataset_id not in ids.values():
                 now = " or ".join(dict.fromkeys(ids.values()))
@@ -89,9 +90,10 @@ class Sweep:
     def prepare(self, trial: Planned) -> Path:
         """Make a trial's folder, which says what is trained in it. UserError where it cannot be written."""
         folder = self.trial_folder(trial.name)
-        if not (folder / CONFIG_FILE).is_file():
-            built = {"build": list(trial.build)} if trial.build else {}
-            write_config(folder, config_note(trial.config, trial.dataset_id) | built)
+        if _note(folder) is None:  # none, or a damaged one
+            more: dict[str, Any] = {"build": list(trial.build)} if trial.build else {}
+            more["sweep"] = self._content()  # for a sweep whose own file is lost
+            write_config(folder, config_note(trial.config, trial.dataset_id) | more)
         return folder
 
     def write(self) -> None:
@@ -103,9 +105,8 @@ class Sweep:
             private_folder(self.folder)
         except OSError as error:
             raise UserError(f"{self.folder} cannot be made ({error.strerror}): see --out") from error
-        note = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
         with replaced(self.folder / SWEEP_FILE) as file:
-            file.write_text(json.dumps(note, indent=1))
+            file.write_text(json.dumps(self._content(), indent=1))
 
     def with_command(self, words: Sequence[str]) -> "Sweep":
         """The same, grown by one command line, if it is not one of those that are known."""
@@ -113,37 +114,74 @@ class Sweep:
         known = not told or told in map(tuple, self.commands)
         return self if known else dataclasses.replace(self, commands=(*self.commands, told))
 
-    def _folders(self) -> list[Path]:
-        return sorted(file.parent for file in (self.folder / "trials").glob(f"*/{CONFIG_FILE}"))
+    def _content(self) -> dict[str, Any]:
+        return {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
+
+    def _notes(self) -> dict[str, Note]:
+        """What was begun, by name, as far as it can be read."""
+        folders = sorted(file.parent for file in (self.folder / TRIALS).glob(f"*/{CONFIG_FILE}"))
+        notes = {folder.name: _note(folder) for folder in folders}
+        return {name: note for name, note in notes.items() if note is not None}
 
 
 def open_sweep(folder: Path) -> Sweep:
     """The sweep of a folder, or a new one, of which nothing is written yet.
 
+    Where its file is missing or damaged, its trials tell of it.
+
     Raises:
-        UserError: its note is damaged.
+        UserError: the file is damaged, and there are no trials that tell.
     """
     file = folder / SWEEP_FILE
-    if not file.is_file():
-        return Sweep(folder=folder, sweep_id=uuid.uuid4().hex)
-    try:
-        note: dict[str, Any] = json.loads(file.read_text())
-        # One line of words alone is how the version before noted them.
-        commands = note["commands"] if "commands" in note else [note["arguments"]]
-        if not (isinstance(note["sweep_id"], str) and all(isinstance(each, list) for each in commands)):
-            raise TypeError("its entries are of other kinds")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    damage = None
+    if file.is_file():
+        try:
+            return _sweep_of(folder, json.loads(file.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            damage = error
+    told = _told_by_trials(folder)
+    if told:
+        return max(told, key=lambda sweep: len(sweep.commands))  # the trial that was begun last
+    if damage is not None:
         raise UserError(
-            f"--resume: {file} is damaged ({error}); resume another sweep with --name, or remove this one"
-        ) from error
-    told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
-    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
+            f"--resume: {file} is damaged ({damage}); resume another sweep with --name, or remove this one"
+        ) from damage
+    return Sweep(folder=folder, sweep_id=uuid.uuid4().hex)
 
 
 def find_sweeps(out: Path, name: str | None = None) -> list[Path]:
     """Folders of the sweeps in a working folder, of that name if one is given, the newest last."""
-    files = out.resolve().glob(f"{name or '*'}/{SWEEP_FILE}")
-    return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+    found: dict[Path, float] = {}
+    for pattern in (f"{TRIALS}/*/{CONFIG_FILE}", SWEEP_FILE):  # whose own file is lost, too
+        for file in out.resolve().glob(f"{name or '*'}/{pattern}"):
+            found[out.resolve() / file.relative_to(out.resolve()).parts[0]] = file.stat().st_mtime
+    return sorted(found, key=lambda folder: found[folder])
+
+
+def _sweep_of(folder: Path, note: dict[str, Any]) -> Sweep:
+    """ValueError, KeyError or TypeError for what is no note of a sweep."""
+    # One line of words alone is how the version before noted them.
+    commands = note["commands"] if "commands" in note else [note["arguments"]]
+    if not (isinstance(note["sweep_id"], str) and all(isinstance(each, list) for each in commands)):
+        raise TypeError("its entries are of other kinds")
+    told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
+    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
+
+
+def _told_by_trials(folder: Path) -> list[Sweep]:
+    found = []
+    for file in sorted((folder / TRIALS).glob(f"*/{CONFIG_FILE}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.append(_sweep_of(folder, json.loads(file.read_text())["sweep"]))
+    return found
+
+
+def _note(folder: Path) -> Note | None:
+    """What a trial's folder says that it is of; None where it does not, or is damaged."""
+    try:
+        return read_note(folder)
+    except UserError:
+        return None
 
 
 def _named(notes: Mapping[str, Note], config: TrialConfig, dataset_id: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from epropnp.claims import is_claimed
 from epropnp.errors import UserError
-from epropnp.files import is_claimed
 from epropnp.plain import from_dict, to_dict
 from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.halt import STOP_FILE, stop_reason
@@ -53,12 +53,25 @@ class Trial:
 
 
 def read(folder: Path) -> Trial:
-    """Read a trial's folder, of an older version, too. UserError where there is none, or it is damaged."""
+    """Read a trial's folder, of an older version, too.
+
+    What is damaged in it beside `trial.json` makes it a trial that failed for that reason.
+
+    Raises:
+        UserError: there is none, or its `trial.json` is damaged.
+    """
     if not (folder / CONFIG_FILE).is_file():
         raise UserError(f"{folder} is no folder of a trial: it has no {CONFIG_FILE}")
-    note = read_note(folder)
-    record, result = Record.read(folder), read_result(folder)
+    note, damage = read_note(folder), None
+    record, result = None, None
+    try:
+        record = Record.read(folder)
+        result = read_result(folder)
+    except UserError as error:
+        damage = str(error)
     status, reason = _status(folder, record, result)
+    if damage is not None and status != "running":
+        status, reason = "failed", damage
     return Trial(
         name=folder.name,
         config=note.config(),
@@ -70,7 +83,7 @@ def read(folder: Path) -> Trial:
         result=result,
         record=record,
         missing=None
-        if record
+        if record or damage
         else f"{folder.name}: no status.json, as in older versions; its status is "
         "inferred, and history, times, host and versions are unknown",
         build=note.build,
@@ -152,6 +165,6 @@ def read_note(folder: Path) -> Note:
         build = tuple(map(str, values.get("build", ())))
         note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits, build=build)
         note.config()
-    except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error
     return note

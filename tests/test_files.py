@@ -1,7 +1,6 @@
-"""Files and folders that are written whole or not at all, claims, and locks that are waited for."""
+"""Files and folders that are written whole or not at all, and locks that are waited for."""
 
 import errno
-import fcntl
 import os
 import stat
 import subprocess
@@ -14,9 +13,7 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.files import (
     PARTIAL,
-    claimed,
     fill_folder,
-    is_claimed,
     locked,
     private_folder,
     replaced,
@@ -179,70 +176,13 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(
     assert process.wait(timeout=10) != 0
 
 
-def test_a_claim_is_seen_from_outside_while_its_process_lives(tmp_path: Path) -> None:
-    assert not is_claimed(tmp_path)
-    code = "with files.claimed(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
-    process = hold(code, tmp_path)
-    assert is_claimed(tmp_path)
-    with pytest.raises(UserError, match="another process trains here"), claimed(tmp_path):
-        pass
-    process.kill()
-    process.wait(timeout=10)
-    assert not is_claimed(tmp_path)
-    with claimed(tmp_path):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(UserError, match=r"file/trial cannot be written"),
-        claimed(tmp_path / "file" / "trial"),
-    ):
-        pass
-
-
-def test_a_claim_makes_the_folder_and_can_be_made_again(tmp_path: Path) -> None:
-    for _ in range(2):
-        with claimed(tmp_path / "a" / "trial"):
-            assert (tmp_path / "a" / "trial" / ".lock").is_file()
-
-
-@pytest.mark.parametrize(
-    ("error", "refused"),
-    [(errno.EAGAIN, True), (errno.EACCES, True), (errno.ENOLCK, False), (errno.EINVAL, False)],
-)
-def test_only_a_lock_of_another_process_keeps_out(
-    error: int, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file system without locks does not."""
-
-    def lockf(*_: object) -> None:
-        raise OSError(error, os.strerror(error))
-
-    entered = []
-
-    def enter() -> None:
-        with claimed(tmp_path):
-            entered.append(True)
-
-    monkeypatch.setattr(fcntl, "lockf", lockf)
-    if refused:
-        with pytest.raises(UserError, match="another process trains here; wait, or choose another one"):
-            enter()
-    else:
-        enter()
-    assert entered == [] if refused else [True]
-
-
 def test_a_private_folder_is_for_its_owner_and_one_that_is_there_stays(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         private_folder(tmp_path / "out" / "sweep")
         (tmp_path / "shared").mkdir(mode=0o755)
         private_folder(tmp_path / "shared")
-        with claimed(tmp_path / "trial"):
-            pass
+        private_folder(tmp_path / "trial")
     finally:
         os.umask(before)
     modes = {

@@ -14,11 +14,12 @@ import cv2
 import torch
 from torch import Tensor
 
+from epropnp.claims import claimed
 from epropnp.data.dataset import Batch
 from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
-from epropnp.files import claimed, replaced
+from epropnp.files import replaced
 from epropnp.inference.model import portable
 from epropnp.inference.poses import Inference, as_image
 from epropnp.inference.precision import autocast

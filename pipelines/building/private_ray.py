@@ -21,6 +21,7 @@ from epropnp.errors import UserError, first_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # what is worked on is read by memory map, results are numbers
 START_SECONDS = 90  # a busy machine needs more than the 30 s that Ray waits for its own processes
+WAITS = ("RAY_gcs_server_port_wait_time_s", "RAY_raylet_start_wait_time_s")
 LONGEST_FOLDER = 40  # characters; below it Ray adds 60, and the path of a socket has 107 at most
 
 _log = logging.getLogger(__name__)
@@ -33,15 +34,21 @@ def local_cores() -> int:
     return os.cpu_count() or 1
 
 
+def private_environment() -> dict[str, str]:
+    """Variables of a process, from its start on, in which `private_ray` is to be called."""
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # makes Ray bind to loopback, on all systems
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": _token(),
+        # For its store of metadata, and for the node: each is asked for until it answers.
+        **{name: os.environ.get(name, str(START_SECONDS)) for name in WAITS},
+    }
+
+
 def set_private_environment() -> None:
-    """Environment of this process, best before its first import of Ray, which looks at most of it once."""
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # makes Ray bind to loopback, on all systems
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = _token()
+    """The same for this process, best before its first import of Ray, which looks at most of it once."""
+    os.environ.update(private_environment())
     os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
-    # For its store of metadata, and for the node: each is asked for until it answers.
-    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(START_SECONDS))
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     if "ray" in sys.modules:  # imported by others before, as in a notebook
         _look_again()
 
@@ -62,13 +69,19 @@ def _token() -> str:
     return secrets.token_hex(32)
 
 
+def new_folder() -> Path:
+    """For what a Ray writes; only its owner can enter it."""
+    return Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))  # mode 700
+
+
 @contextlib.contextmanager
-def private_ray(**options: Any) -> Iterator[None]:
+def private_ray(folder: Path | None = None, **options: Any) -> Iterator[None]:
     """Start Ray with all cores of this machine, and end it with the block.
 
-    `set_private_environment` has run.
+    The variables of `private_environment` are set.
 
     Args:
+        folder: for what it writes, of `new_folder`, which somebody else removes; None: one of its own.
         options: for `ray.init`, besides those that are set here.
 
     Raises:
@@ -76,7 +89,8 @@ def private_ray(**options: Any) -> Iterator[None]:
     """
     import ray
 
-    folder = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))  # mode 700
+    own = folder is None
+    folder = folder or new_folder()
     options |= {
         "num_cpus": local_cores(),
         "include_dashboard": False,
@@ -94,7 +108,8 @@ def private_ray(**options: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        if own:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_again(options: dict[str, Any], folder: Path) -> None:

@@ -12,14 +12,11 @@ RANKS = {"finished": 0, "stopped": 1}  # others stand below these
 
 
 def read_rows(sweep: Sweep, planned: Sequence[Planned]) -> list[Row]:
-    """One row per trial: what is finished, then what was stopped, then what failed or waits.
+    """One row per trial, by rank.
 
     Args:
         sweep: whose folders are read.
         planned: its trials in their order; others that it has, of an earlier plan, come after them.
-
-    Raises:
-        UserError: a folder is damaged.
     """
     known = {trial.name: trial for trial in sweep.trials()}
     rows = [
@@ -27,6 +24,11 @@ def read_rows(sweep: Sweep, planned: Sequence[Planned]) -> list[Row]:
         for trial in planned
     ]
     rows += [_row(trial, None, trial.build) for trial in known.values()]
+    return by_rank(rows)
+
+
+def by_rank(rows: Sequence[Row]) -> list[Row]:
+    """What is finished, then what was stopped, then what failed or waits."""
     return sorted(rows, key=lambda row: RANKS.get(row.status, len(RANKS)))
 
 

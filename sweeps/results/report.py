@@ -1,22 +1,27 @@
 """What a sweep leaves behind: the answer, the table, the curves."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
+from epropnp.errors import UserError, first_line
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.scores import estimates, image_scores
 from epropnp.evaluation.table import to_csv, to_markdown, to_rich
 from epropnp.evaluation.thresholds import MARGIN
+from epropnp.files import replaced
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
 from sweeps.results.pictures import read_predictions
-from sweeps.results.read import read_rows
+from sweeps.results.read import by_rank, read_rows
 from sweeps.results.summary import (
     SELECTION,
     ImageScores,
@@ -28,6 +33,9 @@ from sweeps.results.summary import (
 )
 from sweeps.results.tables import trial_table
 from sweeps.search.search import Planned
+from sweeps.trial import PREDICTIONS_FILE, Trial
+
+PAUSE = 20  # times what the last partial report took, until the next one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,76 +45,151 @@ class Report:
     Attributes:
         title: of the sweep.
         rows: one per trial, with scores where it finished.
-        summary: None where no trial finished.
+        summary: None where no trial finished, or they cannot be compared.
         files: of the sweep as a whole.
+        problems: what could not be compared, written or drawn, in a line each.
     """
 
     title: str
     rows: Sequence[Row]
     summary: Summary | None
-    files: Sequence[Path]
+    files: Sequence[Path] = ()
+    problems: Sequence[str] = field(default_factory=list)
 
 
-def report(
-    sweep: Sweep,
-    planned: Sequence[Planned],
-    datasets: Mapping[str, ArrowDataset],
-    margin: float = MARGIN,
-) -> Report:
-    """Score the trials and write the files of a sweep.
+class Reporter:
+    """Scores the trials of a sweep and writes its files, at its end and, as a listener, while it runs.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
         planned: its trials in their order; others of its folder, of an earlier plan, come after them.
         datasets: by id, those that the trials were trained and tested on.
         margin: points of a score within which settings are called equal, if that can be shown.
-
-    Raises:
-        UserError: a trial's predictions cannot be read, or are of other images than the rest.
     """
-    rows = read_rows(sweep, planned)
-    finished = [row for row in rows if row.result is not None]
-    images = {row.name: _images(sweep.trial_folder(row.name), datasets[row.dataset_id]) for row in finished}
-    rows = [_scored(row, images[row.name]) if row.name in images else row for row in rows]
-    summary = summarise(rows, images, margin) if images else None
-    title = f"Sweep {sweep.name}"
-    return Report(title=title, rows=rows, summary=summary, files=_write(sweep.folder, title, rows, summary))
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        planned: Sequence[Planned],
+        datasets: Mapping[str, ArrowDataset],
+        margin: float = MARGIN,
+    ) -> None:
+        self.datasets = datasets
+        self._sweep, self._planned, self._margin = sweep, planned, margin
+        self._known: dict[str, tuple[int, ImageScores]] = {}  # by name; when the predictions were written
+        self._next_s = 0.0
+        self._due = False
+
+    def report(self) -> Report:
+        """Tables first, then pictures; what cannot be read, written or drawn costs nothing else."""
+        report = self._written(self._scored())
+        return report if report.summary is None else self._drawn(report, report.summary)
+
+    def started(self, trial: str) -> None:
+        """Nothing is new."""
+
+    def reported(self, trial: str, report: dict[str, Any]) -> None:
+        """An epoch ended: time for a table that was put off."""
+        self._partial()
+
+    def paced(self, trial: str, seconds_per_epoch: float) -> None:
+        """Nothing is new."""
+
+    def retried(self, trial: str) -> None:
+        """Nothing is new."""
+
+    def ended(self, trial: Trial) -> None:
+        """Write the table with this trial in it; in a while, where one was written just now."""
+        self._due = True
+        self._partial()
+
+    def _partial(self) -> None:
+        began_s = time.monotonic()
+        if self._due and began_s >= self._next_s:
+            self._due = False
+            self._written(self._scored())
+            now_s = time.monotonic()
+            self._next_s = now_s + PAUSE * (now_s - began_s)
+
+    def _scored(self) -> Report:
+        rows, images, problems = [], {}, []
+        for row in read_rows(self._sweep, self._planned):
+            try:
+                if row.result is not None:
+                    images[row.name] = self._images(row)
+                    row = _scored(row, images[row.name])
+            except UserError as error:
+                row = dataclasses.replace(row, status="failed", reason=first_line(error), result=None)
+            rows.append(row)
+        rows = by_rank(rows)
+        summary = None
+        try:
+            summary = summarise(rows, images, self._margin) if images else None
+        except UserError as error:
+            problems.append(str(error))
+        title = f"Sweep {self._sweep.name}"
+        return Report(title=title, rows=rows, summary=summary, problems=problems)
+
+    def _images(self, row: Row) -> ImageScores:
+        """What each image of the test split scored in a finished trial. UserError where it cannot be read."""
+        folder = self._sweep.trial_folder(row.name)
+        file = folder / PREDICTIONS_FILE
+        written = file.stat().st_mtime_ns if file.is_file() else 0
+        if self._known.get(row.name, (0,))[0] != written or not written:
+            predictions = read_predictions(folder)
+            values = image_scores(pose_errors(predictions, self.datasets[row.dataset_id].objects))
+            scores = ImageScores(
+                sample_id=predictions.sample_id, object_id=predictions.object_id, values=values
+            )
+            self._known[row.name] = written, scores
+        return self._known[row.name][1]
+
+    def _written(self, report: Report) -> Report:
+        """Write tables and summary."""
+        folder, summary = self._sweep.folder, report.summary
+        table = trial_table(report.rows, report.title)
+        makers = {"table.md": lambda: to_markdown(table), "table.csv": lambda: to_csv(table)}
+        if summary is not None:
+            makers["summary.md"] = lambda: summary_page(summary, report.title)
+            makers["summary.csv"] = lambda: to_csv(summary_table(summary))
+        return _made(report, {folder / name: partial(_write, make) for name, make in makers.items()})
+
+    def _drawn(self, report: Report, summary: Summary) -> Report:
+        finished = {row.name: row.result for row in report.rows if row.result is not None}
+        curves = {name: Curves(loss=r.train_loss, accuracy=r.val_add) for name, r in finished.items()}
+        folder = self._sweep.folder
+        makers = {
+            folder / "summary.png": partial(save_comparison, summary.ranked[SELECTION], SELECTION),
+            folder / "curves.png": partial(save_curves, curves),
+        }
+        return _made(report, makers)
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the table, the answer, and where everything lies."""
+    """Print the table, the answer, where everything lies, and what went wrong with it."""
     console.print(to_rich(trial_table(report.rows, report.title), console.width))
     if report.summary is not None:
         console.print(to_rich(answer_table(report.summary), console.width))
-    for file in report.files:
-        console.print(f"{file.name}: {file}", soft_wrap=True)
-
-
-def _images(folder: Path, dataset: ArrowDataset) -> ImageScores:
-    """What each image of the test split scored in a finished trial."""
-    predictions = read_predictions(folder)
-    values = image_scores(pose_errors(predictions, dataset.objects))
-    return ImageScores(sample_id=predictions.sample_id, object_id=predictions.object_id, values=values)
+    for line in (*(f"{file.name}: {file}" for file in report.files), *report.problems):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _scored(row: Row, images: ImageScores) -> Row:
     return dataclasses.replace(row, scores=estimates(images.values, images.object_id).average)
 
 
-def _write(folder: Path, title: str, rows: Sequence[Row], summary: Summary | None) -> list[Path]:
-    table = trial_table(rows, title)
-    texts = {"table.md": to_markdown(table), "table.csv": to_csv(table)}
-    if summary is not None:
-        texts["summary.md"] = summary_page(summary, title)
-        texts["summary.csv"] = to_csv(summary_table(summary))
-    files = [folder / name for name in texts]
-    for file in files:
-        file.write_text(texts[file.name])
-    if summary is not None:
-        files += [folder / "summary.png", folder / "curves.png"]
-        save_comparison(summary.ranked[SELECTION], SELECTION, files[-2])
-        finished = {row.name: row.result for row in rows if row.result is not None}
-        save_curves(
-            {name: Curves(loss=r.train_loss, accuracy=r.val_add) for name, r in finished.items()}, files[-1]
-        )
-    return files
+def _write(text: Callable[[], str], file: Path) -> None:
+    with replaced(file) as unfinished:
+        unfinished.write_text(text())
+
+
+def _made(report: Report, makers: Mapping[Path, Callable[[Path], None]]) -> Report:
+    """The report with these files, as far as they can be made."""
+    files, problems = list(report.files), list(report.problems)
+    for file, make in makers.items():
+        try:
+            make(file)
+            files.append(file)
+        except Exception as error:  # a full disk, or a picture that fails: the table is shown all the same
+            problems.append(f"{file.name} is not made: {first_line(error)}")
+    return dataclasses.replace(report, files=files, problems=problems)

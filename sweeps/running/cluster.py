@@ -4,15 +4,25 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from epropnp.errors import UserError
-from pipelines.building.private_ray import private_ray, set_private_environment
+from pipelines.building.private_ray import private_environment, private_ray
 
 # Threads of a trial sleep while they wait: spinning ones make trials that share a machine several
 # times slower. How many there are, a trial's config says.
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "RAY_USAGE_STATS_ENABLED": "0"}
+DIGITS = 4  # of a fraction, as Ray counts them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """What a machine of a cluster has for trials."""
+
+    cpus: float
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,64 +30,90 @@ class Share:
     """What each of the trials that run at once may use."""
 
     at_once: int
-    cpus: int
-    gpus: float  # a fraction when several trials share one device
+    cpus: float
+    gpus: float = 0.0  # a fraction when several trials share one device
 
 
-def share_out(trials: int, wanted: int | None, threads: int, cpus: int, gpus: int, node_cpus: int) -> Share:
+def share_out(trials: int, wanted: int | None, cores: int, nodes: Sequence[Node]) -> Share:
     """Divide a machine or a cluster among trials.
 
     Args:
         trials: how many there are.
-        wanted: how many shall run at once; None: one per GPU, or as many as the cores have threads for.
-        threads: CPU threads of a trial. Its config fixes them, for they decide how sums are rounded.
-        cpus, gpus: of the whole cluster.
-        node_cpus: cores of the largest node, which bound what one trial can get.
+        wanted: how many shall run at once; None: one per GPU, or as many as the cores are enough for.
+        cores: what a trial keeps busy: its threads, which its config fixes, for they decide how sums are
+            rounded, and its loader's workers. It gets less where so many trials, or all GPUs, cannot be used
+            otherwise.
+        nodes: those that live; a cluster may have none yet that trials can use, and start them when they are
+            asked for.
     """
-    at_once = min(trials, wanted or gpus or max(1, cpus // threads))
-    gpu_share = 0.0
-    if gpus:
-        gpu_share = 1.0 if at_once <= gpus else 1.0 / math.ceil(at_once / gpus)
-    return Share(at_once=at_once, cpus=max(1, min(cpus // at_once, node_cpus)), gpus=round(gpu_share, 4))
+    devices = int(sum(node.gpus for node in nodes))
+    most = devices or max(1, _fitting(nodes, cores, 0.0))
+    at_once = min(trials, wanted or (most if any(node.cpus for node in nodes) else trials))
+    gpus = _below(1 / math.ceil(at_once / devices)) if devices else 0.0
+    halves = [_below(1 / parts) for parts in range(2, at_once + 1)]
+    for cpus in (*range(cores, 0, -1), *halves):
+        if _fitting(nodes, cpus, gpus) >= at_once:
+            return Share(at_once=at_once, cpus=cpus, gpus=gpus)
+    return Share(at_once=at_once, cpus=cores, gpus=gpus)
 
 
-def set_environment(address: str | None) -> None:
-    """Environment of this process, before its first import of Ray; the user's own settings win.
+def _fitting(nodes: Sequence[Node], cpus: float, gpus: float) -> int:
+    """How many trials with such a share run at once."""
+    found = 0
+    for node in nodes:
+        of_cpus = math.floor(node.cpus / cpus)
+        found += min(of_cpus, math.floor(node.gpus / gpus)) if gpus else of_cpus
+    return found
+
+
+def _below(value: float) -> float:
+    """Rounded down, so that as many as are counted on do fit."""
+    return math.floor(value * 10**DIGITS) / 10**DIGITS
+
+
+def environment(address: str | None) -> dict[str, str]:
+    """Variables of the process that holds Ray, from its start on; the user's own settings win.
 
     On one machine that does not hold for what keeps others out.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Our callbacks show and record the trials; Ray's own loggers would write everything again.
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the output that callbacks can replace
-    # Ctrl-C ends the sweep at once: trials continue from their own checkpoints.
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
-    # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    if address is None:
-        set_private_environment()
+    usual = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Our own listeners show and record the trials; Ray's loggers would write everything again.
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "RAY_AIR_NEW_OUTPUT": "0",  # the output that callbacks can replace
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",  # trials continue from their own checkpoints
+        "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # of what nobody reads
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
+        # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.
+        "RAY_worker_niceness": "0",
+    }
+    own = {key: os.environ.get(key, value) for key, value in usual.items()}
+    return own | (private_environment() if address is None else {})
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
+def ray_session(address: str | None, folder: Path) -> Iterator[None]:
     """Start a Ray of one's own on this machine, or join a cluster; leave it at the end.
 
-    `set_environment` has run: by now Ray may be imported, and would not look at its variables again.
+    This process was started with the variables of `environment`.
+
+    Args:
+        address: of the cluster; None: this machine.
+        folder: for what a Ray of one's own writes.
 
     Raises:
         UserError: there is no cluster at that address, or Ray does not start here.
     """
     import ray
 
-    environment = {"env_vars": WORKER_ENVIRONMENT}
+    variables = {"env_vars": WORKER_ENVIRONMENT}
     if address is None:
-        with private_ray(runtime_env=environment):
+        with private_ray(folder, runtime_env=variables):
             yield
         return
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=variables)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UserError(f"--ray-address: no Ray cluster at {address} ({error})") from error
     try:
@@ -86,12 +122,18 @@ def ray_session(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def share_of_cluster(trials: int, wanted: int | None, threads: int) -> Share:
-    """`share_out` for the Ray that this process is connected to."""
+def nodes_of_cluster() -> list[Node]:
+    """Those that live, of the Ray that this process is connected to."""
     import ray
 
-    total = ray.cluster_resources()
-    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    return share_out(
-        trials, wanted, threads, int(total.get("CPU", 1)), int(total.get("GPU", 0)), int(max(nodes))
-    )
+    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return [Node(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0)) for found in alive]
+
+
+def servers_that_ended() -> list[str]:
+    """Those without which Ray answers nobody, of a Ray that this process started."""
+    from ray._private.worker import global_worker
+
+    node = global_worker.node  # None in a cluster that was joined
+    ended = [] if node is None else [name for name, _ in node.dead_processes()]
+    return [name for name in ended if name in ("gcs_server", "raylet")]

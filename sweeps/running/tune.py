@@ -1,97 +1,169 @@
-"""Runs the trials that a search asks for on Ray Tune, one process each, and tells how they end."""
+"""The process of a sweep that holds Ray: Ray Tune runs the trials that it is answered with when it asks.
 
+Ray may end the process that uses it, or let it wait for ever, when its servers die. Here that costs nothing:
+decisions, records and displays are those of the sweep's own process, at the other end of the link; see
+`sweeps.running.session`, which starts this one.
+"""
+
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
-from epropnp.errors import UserError
-from epropnp.training.record import Record, note_failure
-from sweeps.running.cluster import Share
-from sweeps.running.listener import Listener
-from sweeps.running.worker import run_trial, trial_spec
-from sweeps.search.search import Planned, Search
-from sweeps.trial import one_line, read
+from epropnp.errors import UserError, first_line
+from sweeps.running.cluster import nodes_of_cluster, ray_session, servers_that_ended
+from sweeps.running.processes import end_session
+
+PULSE_S = 2.0  # between signs of life
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the sweep's own process heeds them, for both
+FINISHED = "finished"  # an answer: there will be no other trial
 
 
-def run_trials(
-    search: Search,
-    prepare: Callable[[Planned], Path],
-    dataset: Callable[[Planned], str],
-    *,
-    stop_file: Path,
-    storage: Path,
-    share: Share,
-    retries: int,
-    listeners: Sequence[Listener],
-    updates: int | None = None,
-) -> None:
-    """Run trials until the search is done; how each ended stands in its folder. Ray is started already.
+class Link:
+    """Messages to the sweep's own process, from any thread, and answers to them, for the main thread.
 
-    A failed trial does not stop the others.
-
-    Args:
-        search: says which; it is told of each that ended.
-        prepare: makes the folder of a trial.
-        dataset: folder or URI of a trial's.
-        stop_file: while it is there, running trials are interrupted and no other one starts.
-        storage: folder for Ray Tune's own records.
-        share: how many run at once, and what each may use.
-        retries: of a trial whose process broke.
-        listeners: told in their order, before the search.
-        updates: after which each trial is interrupted; None: train to the end.
+    Where nobody is there any more, see `_end_with`.
     """
 
-    def spec(planned: Planned) -> dict[str, Any]:
-        folder = prepare(planned)
-        return trial_spec(planned.name, planned.config, dataset(planned), folder, stop_file, updates)
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._lock = connection, threading.Lock()
 
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the table
+    def tell(self, kind: str, *content: Any) -> None:
+        """Send a message."""
+        with contextlib.suppress(OSError), self._lock:  # else this process is about to end
+            self._connection.send((kind, *content))
+
+    def answer(self) -> Any:
+        """Wait for an answer, or a command."""
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            threading.Event().wait()  # this process is about to end
+
+
+def main(descriptor: str, folder: str, address: str | None = None) -> int:
+    """Start or join Ray, say what it has, and run trials as commanded until there is no other command.
+
+    Args:
+        descriptor: of the link's end, which is inherited.
+        folder: for what Ray writes; it is there, and empty.
+        address: of a cluster; None: a Ray of one's own on this machine.
+    """
+    _leave_signals()
+    link = Link(Connection(int(descriptor)))
+    threading.Thread(target=_end_with, args=(os.getppid(), Path(folder)), daemon=True).start()
+    try:
+        with ray_session(address, Path(folder)):
+            _leave_signals()  # Ray has set its own handler
+            link.tell("cluster", nodes_of_cluster())
+            threading.Thread(target=_pulse, args=(link,), daemon=True).start()
+            while (command := link.answer()) is not None:
+                link.tell("over", _error_of(link, command))
+    except UserError as error:
+        link.tell("over", str(error))
+        return 2
+    return 0
+
+
+def _leave_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_with(parent: int, folder: Path) -> None:
+    """End, and Ray with us, when the sweep's own process has, even by a kill that lets it tell nobody."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    shutil.rmtree(folder, ignore_errors=True)
+    end_session(os.getsid(0))
+
+
+def _pulse(link: Link) -> None:
+    """Tell again and again how many nodes live, as long as Ray answers."""
+    while not (ended := servers_that_ended()):
+        link.tell("alive", sum(bool(node["Alive"]) for node in ray.nodes()))
+        time.sleep(PULSE_S)
+    link.tell("over", f"its {' and its '.join(ended)} ended")
+
+
+def _error_of(link: Link, command: Mapping[str, Any]) -> str | None:
+    """Run trials until there is no other one; says why, where Ray ended that before."""
+    try:
+        run(link, **command)
+    except Exception as error:  # whatever Ray raises is mended in the same way
+        logging.getLogger(__name__).exception("Ray Tune ended")
+        return first_line(error)
+    return None
+
+
+def run(link: Link, resources: Mapping[str, float], storage: str) -> None:
+    """One run of Ray Tune.
+
+    Args:
+        link: is asked for trials, and told of them.
+        resources: of each trial.
+        storage: folder for Ray Tune's own records, which nobody reads.
+    """
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told
+    over = threading.Event()
     tuner = tune.Tuner(
-        tune.with_resources(run_trial, {"cpu": share.cpus, "gpu": share.gpus}),
+        tune.with_resources(trainable, dict(resources)),
         tune_config=tune.TuneConfig(
-            search_alg=_Asking(search, spec, stop_file),
+            search_alg=Asking(link, over),
             num_samples=-1,  # as many as are asked for
-            max_concurrent_trials=share.at_once,
             reuse_actors=True,  # a fresh process imports torch and timm again: 6 s
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=_trial_name,
+            trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(storage),
-            failure_config=tune.FailureConfig(max_failures=retries),
-            callbacks=[_Relay([*listeners, _Told(search)])],
-            verbose=0,
-            log_to_file=True,
+            name="tune", storage_path=storage, callbacks=[Relay(link)], stop=Over(over), verbose=0
         ),
     )
     tuner.fit()
 
 
-class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
-    """The search, as Ray Tune asks for trials; Tune remembers nothing of it, folders do."""
+def trainable(space: dict[str, Any]) -> None:
+    """What Ray's workers run. They alone import what trains."""
+    from sweeps.running.worker import run_trial
 
-    def __init__(self, search: Search, spec: Callable[[Planned], dict[str, Any]], stop_file: Path) -> None:
+    run_trial(space)
+
+
+class _Unstored:
+    """Ray stores what it is given, which nobody reads, and links cannot be stored."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return object, ()
+
+
+class Asking(_Unstored, Searcher):  # type: ignore[misc, unused-ignore]
+    """Ray Tune's way of asking for trials; it remembers nothing of them, folders do."""
+
+    def __init__(self, link: Link, over: threading.Event) -> None:
         super().__init__()
-        self._search, self._spec, self._stop_file = search, spec, stop_file
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray stores its search; what prepares trials, which holds terminals and connections, cannot be."""
-        return {}
+        self._link, self._over = link, over
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self._search.done or self._stop_file.exists():
+        self._link.tell("ask")
+        spec = self._link.answer()
+        if spec == FINISHED:
+            self._over.set()
             return str(Searcher.FINISHED)
-        planned = self._search.ask()
-        return None if planned is None else {"trial": self._spec(planned)}
+        return None if spec is None else {"trial": spec}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """The search is told with the other listeners."""
+        """Told by the relay."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: see the class."""
@@ -100,76 +172,47 @@ class _Asking(Searcher):  # type: ignore[misc, unused-ignore]
         """Nothing: see the class."""
 
 
-class _Told:
-    """The search as a listener."""
+class Over(_Unstored, tune.Stopper):  # type: ignore[misc, unused-ignore]
+    """Ends what only keeps the place of a node that is left out, when there is nothing else any more."""
 
-    def __init__(self, search: Search) -> None:
-        self.ended = search.tell
+    def __init__(self, over: threading.Event) -> None:
+        self._over = over
 
-    def started(self, trial: str) -> None: ...
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
 
-    def reported(self, trial: str, report: dict[str, Any]) -> None: ...
-
-    def paced(self, trial: str, seconds_per_epoch: float) -> None: ...
-
-    def retried(self, trial: str) -> None: ...
+    def stop_all(self) -> bool:
+        return self._over.is_set()
 
 
-class _Relay(TrialProgressCallback):  # type: ignore[misc, unused-ignore]
-    """From Ray Tune's events to those of listeners; of the kind that replaces Tune's own reporter."""
+class Relay(_Unstored, TrialProgressCallback):  # type: ignore[misc, unused-ignore]
+    """Tells what happens to trials; of the kind that replaces Tune's own reporter."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
-        self._before: dict[str, Record | None] = {}  # what folders said when a process of theirs began
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray stores its callbacks; listeners, which hold terminals and connections, cannot be stored."""
-        return {"_listeners": (), "_before": {}}
+    def __init__(self, link: Link) -> None:
+        self._link = link
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._before[_trial_name(trial)] = Record.read(_trial_folder(trial))
-        for listener in self._listeners:
-            listener.started(_trial_name(trial))
+        self._link.tell("started", _name(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        for listener in self._listeners:
-            if "metrics" in result:
-                listener.reported(_trial_name(trial), result)
-            if "seconds_per_epoch" in result:
-                listener.paced(_trial_name(trial), result["seconds_per_epoch"])
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        for listener in self._listeners:
-            listener.retried(_trial_name(trial))
+        told = result.get("told")  # Tune adds reports of its own, and to ours
+        if told is not None:
+            self._link.tell("reported", _name(trial), told)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._ended(trial, (trial.last_result or {}).get("failed"))
+        self._link.tell("ended", _name(trial), None, _node(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = trial.get_pickled_error() or trial.get_error() or "its process ended"
-        self._ended(trial, one_line(error))
-
-    def _ended(self, trial: Any, failure: str | None) -> None:
-        """Tell how it ended; where its process could not say so itself, note it first."""
-        folder = _trial_folder(trial)
-        ended = read(folder)
-        silent = ended.record == self._before.get(_trial_name(trial))  # a failure there is an earlier one
-        untold = ended.status == "waiting" or (ended.status == "failed" and silent)
-        if failure is not None and untold:
-            try:
-                note_failure(folder, failure)
-            except UserError as error:
-                logging.getLogger(__name__).warning("%s", error)
-            ended = read(folder)
-        for listener in self._listeners:
-            listener.ended(ended)
+        self._link.tell("ended", _name(trial), str(error), _node(trial))
 
 
-def _trial_name(trial: Any) -> str:
+def _name(trial: Any) -> str:
     return str(trial.config["trial"]["name"])
 
 
-def _trial_folder(trial: Any) -> Path:
-    return Path(trial.config["trial"]["folder"])
+def _node(trial: Any) -> str | None:
+    """Address of the node that its process was on, if it began."""
+    return trial.temporary_state.location.hostname

@@ -6,16 +6,17 @@ by a later call, finds `checkpoint.pt` there and goes on. On a cluster it lies o
 
 import contextlib
 import gc
+import logging
 import socket
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from epropnp.claims import is_claimed
 from epropnp.data.remote import is_uri
 from epropnp.errors import UserError
-from epropnp.files import is_claimed
-from epropnp.plain import from_dict, to_dict
+from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import HaltError, InterruptionError
@@ -26,31 +27,7 @@ from sweeps.results.pictures import draw
 from sweeps.running.pace import Pace
 from sweeps.trial import one_line
 
-
-def trial_spec(
-    name: str,
-    config: TrialConfig,
-    dataset: Path | str,
-    folder: Path,
-    stop_file: Path,
-    updates: int | None = None,
-) -> dict[str, Any]:
-    """What `run_trial` needs, as plain values that Ray can send and store.
-
-    Args:
-        name: of the trial.
-        config, dataset, folder: of the trial.
-        stop_file: while it is there, trials are interrupted.
-        updates: after which to interrupt; None: train to the end.
-    """
-    return {
-        "name": name,
-        "config": to_dict(config),
-        "dataset": str(dataset),
-        "folder": str(folder),
-        "stop_file": str(stop_file),
-        "updates": updates,
-    }
+_log = logging.getLogger(__name__)
 
 
 def run_trial(space: dict[str, Any]) -> None:
@@ -76,7 +53,7 @@ def run_trial(space: dict[str, Any]) -> None:
         if folder.is_dir() and not is_claimed(folder):  # else by another process, whose trial it is
             with contextlib.suppress(UserError):
                 note_failure(folder, reason)
-        tune.report({"failed": reason})
+        _tell(failed=reason)
     finally:
         # The process may serve the next trial: leave it no memory to inherit.
         gc.collect()
@@ -88,11 +65,19 @@ def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
     reporter = _TuneReporter(trainer)
-    pace = Pace(lambda seconds: tune.report({"seconds_per_epoch": seconds}))
+    pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))
     trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
     if not reporter.reports:  # resumed after its last epoch: only the test was left to do
         reporter.tell()
-    draw(folder, trainer.data.dataset)
+    try:
+        draw(folder, trainer.data.dataset)
+    except Exception as error:  # the trial has finished, pictures or not
+        _log.warning("%s: no pictures: %s", folder.name, one_line(error))
+
+
+def _tell(**content: Any) -> None:
+    """Report to the sweep. Tune, through which it goes, adds content of its own."""
+    tune.report({"told": content})
 
 
 class _TuneReporter(Callback):
@@ -106,13 +91,11 @@ class _TuneReporter(Callback):
 
     def tell(self) -> None:
         history = self.trainer.state.history
-        tune.report(
-            {
-                "epoch": len(history) - 1,
-                "epochs": self.trainer.config.optim.epochs,
-                "metrics": history[-1],
-                "earlier": [] if self.reports else history[:-1],
-            }
+        _tell(
+            epoch=len(history) - 1,
+            epochs=self.trainer.config.optim.epochs,
+            metrics=history[-1],
+            earlier=[] if self.reports else history[:-1],
         )
         self.reports += 1
 

@@ -115,6 +115,10 @@ class Tracker:
                 spool.write_text("".join(json.dumps(event) + "\n" for event in events[sent:]))
         return False
 
+    def close(self, seconds: float) -> bool:
+        """Wait so long, at most, until all is sent; True when nothing is left."""
+        return self.flush()
+
     def _make_private(self) -> None:
         """Make a local database and its folder of artifacts, where they are not there, for their owner."""
         if self.uri.startswith(SQLITE):

@@ -1,6 +1,7 @@
 """What the sweep tests share: a tiny recipe and made-up results."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import pytest
@@ -9,11 +10,11 @@ from epropnp.evaluation.estimate import Estimate
 from epropnp.training.recipes import Recipe
 from epropnp.training.result import TrialResult
 from sweeps.results.columns import Row
-from sweeps.running.cluster import set_environment
+from sweeps.running.cluster import environment
 from sweeps.search.search import Planned
 from tests.sweeps.cells import tiny_recipe, trials_of
 
-set_environment(None)  # before a test module imports Ray
+os.environ.update(environment(None))  # before a test module imports Ray
 
 SCORES = {
     "add_0.02d": 10.0,

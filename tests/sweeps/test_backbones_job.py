@@ -1,5 +1,6 @@
 """The main job hands everything to its place: data, cells, flags; what is heavy is made up."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from epropnp.command_line import parse
 from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES, Recipe
 from sweeps import backbones
@@ -22,14 +24,15 @@ World = SimpleNamespace
 def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> World:
     """All that the main job calls; `raises` is raised by the sweep, `code` is how it ends."""
     world = World(ran=[], built=[], fetched=[], raises=None, code=0, recorded=True, interrupted=None)
-    world.manifest = {}
+    world.manifest, world.built_on = {}, set()
 
-    def build(plan: Any, workers: int | None, progress: bool) -> Path:
+    def build(plan: Any, workers: int | None, progress: bool, ray_address: str | None) -> Path:
         world.built.append((plan.config, plan.root))
+        world.built_on.add(ray_address)
         return tmp_path / f"made{plan.config.train}"
 
-    def run(cells: Any, dataset: str, folder: Path, **others: Any) -> Any:
-        world.ran.append(SimpleNamespace(cells=cells, dataset=dataset, folder=folder, **others))
+    def run(cells: Any, dataset: Callable[[], Any], folder: Path, **others: Any) -> Any:
+        world.ran.append(SimpleNamespace(cells=cells, dataset=dataset(), folder=folder, **others))
         open_sweep(folder).with_command(others["command"]).write()
         if world.raises is not None:
             raise world.raises
@@ -76,6 +79,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     assert (ran.params["flag.epochs"], ran.params["flag.name"]) == (9, "mine")
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
     assert world.fetched == [ran.cells]
+    assert world.built_on == {"h:1"}  # by the cores of the cluster
 
 
 def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:
@@ -293,7 +297,8 @@ def test_what_ends_a_sweep_is_its_exit_code(
 ) -> None:
     world.raises = stop
     assert backbones.main(world.words) == code
-    assert ("go on with: --resume --name mine" in capsys.readouterr().out) == (code == 130)
+    go_on = f"go on with: python sweeps/backbones.py --resume --name mine --out {world.out}\n"
+    assert capsys.readouterr().out.endswith(go_on)
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -305,12 +310,28 @@ def test_the_exit_code_is_that_of_the_sweep(world: World, code: int) -> None:
 def test_an_interrupted_sweep_says_how_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.code, world.interrupted = 75, "SIGTERM"
     assert backbones.main(world.words) == 75
-    assert "interrupted: SIGTERM; go on with: --resume --name mine" in capsys.readouterr().out
+    go_on = f"go on with: python sweeps/backbones.py --resume --name mine --out {world.out}\n"
+    assert f"interrupted: SIGTERM; {go_on}" in capsys.readouterr().out
+
+
+def test_how_to_go_on_can_be_pasted(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/epropnp-sweeps", "run"])
+    world.interrupted = "SIGTERM"
+    spaced = world.out.parent / "my runs"
+    backbones.main([*world.words, "--out", str(spaced), "--ray-address", "ray://h:1"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "go on with: " in line]
+    words = shlex.split(line.partition("go on with: ")[2])
+    assert words[:2] == ["epropnp-sweeps", "run"]
+    config = parse(SweepConfig, "", words[2:], "")
+    assert (config.resume, config.name, config.out, config.ray_address) == (True, "mine", spaced, "ray://h:1")
 
 
 def test_records_that_could_not_be_sent_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.recorded = False
     assert backbones.main(world.words) == 0
     printed = capsys.readouterr().out
-    assert "out of reach; later: --resume --name mine" in printed
+    assert "MLflow has not heard of all this yet" in printed
+    assert "--resume --name mine" in printed
     assert printed.splitlines()[0] == "sweep mine: 4 trials on ape"

@@ -76,7 +76,7 @@ def test_each_setting_is_built_once_after_all_of_them_were_found_sound(
 ) -> None:
     made: list[Any] = []
 
-    def build(plan: Any, workers: int | None, progress: bool) -> Path:
+    def build(plan: Any, workers: int | None, progress: bool, ray_address: str | None) -> Path:
         made.append(plan)
         return tmp_path / f"made{plan.config.train}"
 

@@ -94,6 +94,7 @@ def test_trials_have_readable_names_of_a_safe_alphabet_and_folders_that_say_what
         "dataset_id": DATASET,
         "settings": identity(cells[1].config),
         "config": to_dict(cells[1].config),
+        "sweep": {"sweep_id": sweep.sweep_id, "name": "mine", "commands": []},
     }
     odd = dataclasses.replace(cells[0], config=dataclasses.replace(cells[0].config, recipe="ä/ b" * 60))
     (trial,) = sweep.planned([odd], DATASET)
@@ -180,3 +181,25 @@ def test_a_damaged_note_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "mine" / "sweep.json").write_text(text)
     with pytest.raises(UserError, match=r"mine/sweep\.json is damaged"):
         open_sweep(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"sweep_id": "a1", "commands": [3]}'])
+def test_a_sweep_whose_file_is_lost_is_told_by_its_trials(
+    tiny: Recipe, tmp_path: Path, text: str | None
+) -> None:
+    sweep = open_sweep(tmp_path / "mine").with_command(["--recipe", "quick"])
+    first, second, *_ = sweep.planned(cells_of(tiny, seeds=[0, 1]), DATASET)
+    sweep.prepare(first)
+    wider = sweep.with_command(["--seeds", "0", "1"])
+    wider.prepare(second)
+    wider.write()
+    (tmp_path / "mine" / "trials" / first.name / "trial.json").write_text("{")  # it need not be all of them
+    if text is None:
+        (tmp_path / "mine" / "sweep.json").unlink()
+    else:
+        (tmp_path / "mine" / "sweep.json").write_text(text)
+    (tmp_path / "other" / "trials").mkdir(parents=True)
+    assert find_sweeps(tmp_path) == find_sweeps(tmp_path, "mine") == [tmp_path / "mine"]
+    found = open_sweep(tmp_path / "mine")
+    assert (found.sweep_id, found.name) == (sweep.sweep_id, "mine")
+    assert found.commands == (("--recipe", "quick"), ("--seeds", "0", "1"))

@@ -23,7 +23,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.training.recipes import Recipe
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
-from sweeps.results.report import report, show
+from sweeps.results.report import Reporter, show
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, run
 from sweeps.tracking.tracker import EXPERIMENT
@@ -43,7 +43,7 @@ def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
     planned = sweep.planned(cells, data.dataset_id)
     for trial in planned:
         Trainer(trial.config, dataset, sweep.prepare(trial), "cpu").fit()
-    report(sweep, planned, {data.dataset_id: data})
+    Reporter(sweep, planned, {data.dataset_id: data}).report()
 
 
 def runs(folder: Path) -> dict[str, Run]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import ray
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -23,7 +22,6 @@ from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import BuildConfig, build_planned
 from pipelines.building.plan import Plan
 from sweeps import backbones
-from sweeps.running.cluster import Share, share_of_cluster
 from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
 
 STARTS = ("tiny-test_resnet-deconv-mc0.02-seed0-", "tiny-test_convnext-deconv-mc0.02-seed0-")
@@ -38,19 +36,12 @@ def recipe(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     coarse = functools.partial(BuildConfig, mesh_resolution=24, background_count=8)
     monkeypatch.setattr("sweeps.datasets.BuildConfig", coarse)
     monkeypatch.setattr("pipelines.building.build.build_planned", _build_here)
-    monkeypatch.setattr("sweeps.sweep.share_of_cluster", _share_on_loopback)
     return tiny
 
 
-def _build_here(plan: Plan, workers: int | None, progress: bool) -> Path:
-    assert workers is None
+def _build_here(plan: Plan, workers: int | None, progress: bool, ray_address: str | None) -> Path:
+    assert (workers, ray_address) == (None, None)
     return build_planned(plan, 1, progress)
-
-
-def _share_on_loopback(trials: int, wanted: int | None, threads: int) -> Share:
-    """A Ray without a password must not be reachable from other machines."""
-    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
-    return share_of_cluster(trials, wanted, threads)
 
 
 def _table(folder: Path) -> list[dict[str, str]]:

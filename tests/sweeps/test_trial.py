@@ -139,7 +139,7 @@ def test_a_trial_whose_folder_has_a_file_stop_is_stopped_for_its_reason(
 def test_a_trial_runs_while_a_process_holds_its_folder(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, status="running", history=HISTORY)
     program = (
-        "import pathlib, sys; from epropnp.files import claimed\n"
+        "import pathlib, sys; from epropnp.claims import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(folder)]

@@ -247,7 +247,7 @@ def test_predictions_and_result_are_written_whole(
 
 def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from epropnp.files import claimed\n"
+        "import sys, pathlib; from epropnp.claims import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

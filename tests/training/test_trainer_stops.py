@@ -42,7 +42,7 @@ def progress(folder: Path) -> tuple[int, int]:
 def claim(folder: Path) -> str:
     """What another process hears that would train in the folder."""
     code = (
-        "import sys, pathlib\nfrom epropnp.files import claimed\n"
+        "import sys, pathlib\nfrom epropnp.claims import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1])): print('free', end='')"
     )
     done = subprocess.run(

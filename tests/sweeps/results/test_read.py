@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from epropnp.errors import UserError
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
 from epropnp.training.result import TrialResult
 from sweeps.folder import open_sweep
 from sweeps.results.read import read_rows
 from sweeps.search.search import Planned
-from sweeps.space import CASE, Axis, Choice
+from sweeps.space import CASE, Axis, Cell, Choice
+from sweeps.trial import read
 from tests.sweeps.cells import cells_of
 
 DATASET = "0123456789ab"
@@ -109,7 +109,23 @@ def test_a_sweep_of_which_nothing_was_begun_has_a_row_for_each_trial(
     assert {(row.status, row.reason, row.result) for row in rows} == {("waiting", None, None)}
 
 
-def test_a_damaged_folder_is_named(trials: list[Planned], tmp_path: Path) -> None:
-    (begin(tmp_path, trials[0]) / "status.json").write_text("{")
-    with pytest.raises(UserError, match=f"{trials[0].name}/status.json is damaged"):
-        read_rows(open_sweep(tmp_path / "mine"), trials)
+@pytest.mark.parametrize("name", ["status.json", "result.json"])
+def test_a_damaged_folder_is_a_failed_row(trials: list[Planned], tmp_path: Path, name: str) -> None:
+    (begin(tmp_path, trials[0]) / name).write_text("{")
+    *_, row = read_rows(open_sweep(tmp_path / "mine"), trials[:1])
+    assert (row.name, row.config, row.status) == (trials[0].name, trials[0].config, "failed")
+    assert f"{trials[0].name}/{name}" in str(row.reason)
+
+
+def test_a_folder_that_does_not_say_what_it_is_of_is_that_of_the_trial_of_its_name(
+    trials: list[Planned], tmp_path: Path
+) -> None:
+    folder = begin(tmp_path, trials[0])
+    (folder / "trial.json").write_text("{")
+    sweep = open_sweep(tmp_path / "mine")
+    again = sweep.planned([Cell(config=trials[0].config)], DATASET)
+    assert [trial.name for trial in again] == [trials[0].name]
+    (row,) = read_rows(sweep, again)
+    assert (row.name, row.status) == (trials[0].name, "waiting")
+    sweep.prepare(again[0])
+    assert read(folder).config == trials[0].config

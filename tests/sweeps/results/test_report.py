@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from epropnp.errors import UserError
+from epropnp.evaluation.predictions import Predictions
 from epropnp.training.record import note_failure
 from epropnp.visualization.comparison import Curves
 from sweeps.folder import open_sweep
 from sweeps.results import report as module
 from sweeps.results.columns import Row
-from sweeps.results.report import Report, report, show
+from sweeps.results.report import Report, Reporter, show
 from sweeps.results.tables import SCORES
 from sweeps.search.search import Planned
+from sweeps.trial import read
 from tests.sweeps import graded
 
 Make = Callable[..., Row]
@@ -59,7 +60,7 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
 
 def _report(scene: Scene) -> Report:
     dataset: Any = SimpleNamespace(objects=graded.objects(), dataset_id=scene.rows[0].dataset_id)
-    return report(scene.sweep, scene.planned, {dataset.dataset_id: dataset})
+    return Reporter(scene.sweep, scene.planned, {dataset.dataset_id: dataset}).report()
 
 
 def _finished(scene: Scene) -> dict[str, Row]:
@@ -121,7 +122,7 @@ def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene)
         scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects()),
         "other": SimpleNamespace(objects=larger),
     }
-    done = report(scene.sweep, [*scene.planned[:-1], own], datasets)
+    done = Reporter(scene.sweep, [*scene.planned[:-1], own], datasets).report()
     scores = {row.config.model.backbone: row.scores["add_0.10d"].value for row in done.rows if row.scores}
     usual = graded.percent("test_resnet", "add_0.10d")
     counted = [
@@ -140,7 +141,7 @@ def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene)
 
 def test_the_margin_is_that_of_all_scores(scene: Scene) -> None:
     datasets: Any = {scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects())}
-    summary = report(scene.sweep, scene.planned, datasets, margin=2.5).summary
+    summary = Reporter(scene.sweep, scene.planned, datasets, margin=2.5).report().summary
     assert summary is not None
     assert {found.margin for found in summary.ranked.values()} == {2.5}
 
@@ -175,13 +176,112 @@ def test_a_sweep_without_a_finished_trial_has_a_table_and_no_answer(scene: Scene
     assert "FAILED: " + scene.rows[1].name + ": diverged" in (scene.sweep.folder / "table.md").read_text()
 
 
-def test_a_missing_prediction_file_is_named_with_the_result_to_delete(scene: Scene) -> None:
+@pytest.mark.parametrize("how", ["missing", "damaged", "half"])
+def test_a_trial_whose_predictions_cannot_be_read_is_a_failed_row_and_the_others_are_compared(
+    scene: Scene, how: str
+) -> None:
+    whole = {row.name: row.scores for row in _report(scene).rows}
+    lost = scene.rows[2].name
+    folder = scene.sweep.trial_folder(lost)
+    file, text = folder / "predictions.parquet", (folder / "predictions.parquet").read_bytes()
+    file.unlink()
+    if how != "missing":
+        file.write_bytes(b"no table" if how == "damaged" else text[: len(text) // 2])
+    done = _report(scene)
+    assert [row.status for row in done.rows] == ["finished", "finished", "failed", "failed"]
+    row = next(row for row in done.rows if row.name == lost)
+    assert str(file) in str(row.reason)
+    assert f"delete {folder / 'result.json'} and --resume" in str(row.reason)
+    assert {row.name: row.scores for row in done.rows if row.scores} == {
+        name: scores for name, scores in whole.items() if scores and name != lost
+    }
+    assert done.summary is not None
+    assert all(len(found.settings) == 2 for found in done.summary.ranked.values())
+    assert f"FAILED: {lost}" in (scene.sweep.folder / "table.md").read_text()
+
+
+def test_trials_that_cannot_be_compared_have_their_table_all_the_same(scene: Scene) -> None:
     folder = scene.sweep.trial_folder(scene.rows[2].name)
-    (folder / "predictions.parquet").unlink()
-    with pytest.raises(UserError) as caught:
-        _report(scene)
-    assert str(folder / "predictions.parquet") in str(caught.value)
-    assert f"delete {folder / 'result.json'} and --resume" in str(caught.value)
+    given = Predictions.read(folder / "predictions.parquet")
+    other = dataclasses.replace(given, sample_id=[f"another {name}" for name in given.sample_id])
+    other.write(folder / "predictions.parquet")
+    done = _report(scene)
+    assert done.summary is None
+    (problem,) = done.problems
+    assert "were not tested on the same images" in problem
+    assert [file.name for file in done.files] == ["table.md", "table.csv"]
+    assert [bool(row.scores) for row in done.rows] == [True, True, True, False]
+
+
+def test_what_cannot_be_written_or_drawn_is_said_and_the_old_file_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scene.sweep.folder / "table.csv").write_text("of before")
+
+    def full(text: str) -> str:
+        raise OSError(28, "No space left on device")
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no such font\nanywhere")
+
+    monkeypatch.setattr(module, "to_csv", full)
+    monkeypatch.setattr(module, "save_curves", fail)
+    done = _report(scene)
+    assert [file.name for file in done.files] == ["table.md", "summary.md", "summary.png"]
+    assert (scene.sweep.folder / "table.csv").read_text() == "of before"
+    assert [problem.partition(" is not made: ")[0] for problem in done.problems] == [
+        "table.csv",
+        "summary.csv",
+        "curves.png",
+    ]
+    assert "No space left on device" in done.problems[0]
+    assert done.problems[2].endswith("no such font")
+    console = Console(record=True, width=100, file=io.StringIO())
+    show(done, console)
+    assert done.problems[2] in console.export_text()
+
+
+def test_while_a_sweep_runs_each_trial_that_finishes_is_in_the_table_at_once_or_soon(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table takes a second here, and is not written more often than every 20 s then."""
+    now = [100.0]
+
+    def clock() -> float:
+        now[0] += 0.5
+        return now[0]
+
+    results = {}
+    for row in _finished(scene).values():
+        file = scene.sweep.trial_folder(row.name) / "result.json"
+        results[row.name] = file.read_text()
+        file.unlink()
+    monkeypatch.setattr(module.time, "monotonic", clock)
+    dataset: Any = SimpleNamespace(objects=graded.objects())
+    reporter = Reporter(scene.sweep, scene.planned, {scene.rows[0].dataset_id: dataset})
+
+    def finished() -> list[str]:
+        lines = csv.DictReader((scene.sweep.folder / "table.csv").open())
+        return [line["trial"] for line in lines if line["status"] == "finished"]
+
+    def finish(name: str) -> None:
+        (scene.sweep.trial_folder(name) / "result.json").write_text(results[name])
+        reporter.ended(read(scene.sweep.trial_folder(name)))
+
+    one, two, three = results
+    finish(one)
+    assert finished() == [one]
+    finish(two)
+    assert finished() == [one]
+    reporter.reported(three, {})
+    assert finished() == [one]
+    now[0] += 20
+    reporter.reported(three, {})
+    assert finished() == [one, two]
+    assert not scene.drawn  # pictures only at the end
+    finish(three)
+    reporter.report()
+    assert finished() == [one, two, three]
 
 
 def test_the_terminal_shows_table_answer_and_places(scene: Scene) -> None:

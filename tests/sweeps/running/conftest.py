@@ -1,15 +1,12 @@
-"""Trials to run, and a Ray Tune that is made up."""
+"""Trials to run, and their folders."""
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import config_note, write_config
-from sweeps.running import tune as module
 from sweeps.search.search import Planned
 from tests.sweeps.cells import trials_of
 
@@ -29,20 +26,3 @@ def prepare(tmp_path: Path) -> Callable[[Planned], Path]:
         return folder
 
     return prepare
-
-
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What Ray Tune is given; it trains nothing."""
-    given: dict[str, Any] = {}
-
-    def with_resources(trainable: Any, resources: dict[str, float]) -> tuple[Any, dict[str, float]]:
-        return trainable, resources
-
-    def tuner(trainable: Any, **options: Any) -> Any:
-        given.update(options, trainable=trainable)
-        return SimpleNamespace(fit=lambda: given.update(fitted=True))
-
-    monkeypatch.setattr(module.tune, "with_resources", with_resources)
-    monkeypatch.setattr(module.tune, "Tuner", tuner)
-    return given

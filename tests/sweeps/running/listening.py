@@ -1,12 +1,15 @@
-"""Listeners and a search that write down what they are told, and `run_trials` with them."""
+"""Listeners and a search that write down what they are told, a Ray that is made up, and trials run on it."""
 
-import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sweeps.running.cluster import Share
-from sweeps.running.tune import run_trials
+from sweeps.running.retries import Retries
+from sweeps.running.session import RayGoneError
+from sweeps.running.signals import Flag
+from sweeps.running.trials import Trials, trial_spec
 from sweeps.search.grid import Grid
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
@@ -20,7 +23,6 @@ class Ear:
     def __init__(self, heard: list[Any] | None = None, name: str = "") -> None:
         self.heard = [] if heard is None else heard
         self.name = (name,) if name else ()
-        self.lock = threading.Lock()  # such as a display has: Ray could not store it
 
     def started(self, trial: str) -> None:
         self.heard.append((*self.name, "started", trial))
@@ -50,22 +52,66 @@ class Told(Grid):
         super().tell(trial)
 
 
-def run(
-    search: Any,
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-    listeners: Sequence[Any] = (),
-    dataset: Callable[[Planned], str] = lambda trial: "s3://bucket/lm",
-    **more: Any,
-) -> None:
-    run_trials(
-        search,
-        prepare,
-        dataset,
-        stop_file=tmp_path / "stop",
-        storage=tmp_path / "ray",
-        share=SHARE,
-        retries=4,
-        listeners=listeners,
-        **more,
-    )
+class MadeUpRay:
+    """The process that holds Ray, as its session shows it: it says what a test wrote down for it.
+
+    Attributes:
+        script: messages, each as it is sent or as a function that does something and returns it; None: a
+            moment in which nothing comes. Where it ends, Ray is gone.
+        answers: what it was sent.
+    """
+
+    def __init__(self) -> None:
+        self.script: deque[Any] = deque()
+        self.answers: list[Any] = []
+
+    def receive(self, seconds: float) -> Any:
+        if not self.script:
+            raise RayGoneError("the script ended")
+        message = self.script.popleft()
+        return message() if callable(message) else message
+
+    def send(self, answer: Any) -> None:
+        self.answers.append(answer)
+
+
+class World:
+    """Trials that are run on such a Ray."""
+
+    def __init__(
+        self,
+        search: Any,
+        prepare: Callable[[Planned], Path],
+        tmp_path: Path,
+        listeners: Sequence[Any] = (),
+        retries: int = 0,
+        updates: int | None = None,
+    ) -> None:
+        self.ray, self.flag, self.stop_file = MadeUpRay(), Flag(), tmp_path / "stop"
+        self.folder = tmp_path
+
+        def spec(planned: Planned) -> dict[str, Any]:
+            folder = prepare(planned)
+            return trial_spec(planned.name, planned.config, "s3://lm", folder, self.stop_file, updates)
+
+        session: Any = self.ray
+        self.trials = Trials(
+            search,
+            spec,
+            session=session,
+            stop_file=self.stop_file,
+            flag=self.flag,
+            share=SHARE,
+            retries=Retries(retries),
+            listeners=listeners,
+        )
+
+    def run(self, *script: Any) -> None:
+        """What Ray says, up to its last word."""
+        self.ray.script.extend([*script, ("over", None)])
+        self.trials.run(self.folder / "ray")
+
+    @property
+    def asked(self) -> list[Any]:
+        """Answers to what it asked: names of trials, None, or the last word."""
+        return [answer["name"] if isinstance(answer, dict) else answer for answer in self.ray.answers[1:]]

@@ -1,33 +1,53 @@
 """How cores and GPUs are shared among the trials that run at once."""
 
+import math
+
 import pytest
 
-from sweeps.running.cluster import Share, share_out
+from sweeps.running.cluster import Node, Share, share_out
+
+
+def node(cpus: float, gpus: float = 0) -> Node:
+    return Node(cpus=cpus, gpus=gpus)
 
 
 @pytest.mark.parametrize(
-    ("trials", "wanted", "threads", "cpus", "gpus", "node_cpus", "share"),
+    ("trials", "wanted", "cores", "nodes", "share"),
     [
-        (4, None, 1, 2, 0, 2, Share(at_once=2, cpus=1, gpus=0.0)),
-        (1, None, 1, 2, 0, 2, Share(at_once=1, cpus=2, gpus=0.0)),
-        (4, 1, 1, 8, 0, 8, Share(at_once=1, cpus=8, gpus=0.0)),
-        (4, None, 1, 16, 1, 16, Share(at_once=1, cpus=16, gpus=1.0)),
-        (4, 2, 1, 16, 1, 16, Share(at_once=2, cpus=8, gpus=0.5)),
-        (8, None, 1, 64, 4, 32, Share(at_once=4, cpus=16, gpus=1.0)),
-        (8, 3, 1, 64, 2, 32, Share(at_once=3, cpus=21, gpus=0.5)),
-        (8, 1, 1, 64, 0, 32, Share(at_once=1, cpus=32, gpus=0.0)),
-        (4, 4, 1, 2, 0, 2, Share(at_once=4, cpus=1, gpus=0.0)),
-        (4, None, 2, 8, 0, 8, Share(at_once=4, cpus=2, gpus=0.0)),
-        (4, None, 2, 4, 0, 4, Share(at_once=2, cpus=2, gpus=0.0)),
-        (2, None, 4, 2, 0, 2, Share(at_once=1, cpus=2, gpus=0.0)),
-        (9, None, 4, 30, 0, 30, Share(at_once=7, cpus=4, gpus=0.0)),  # 28 of 30 cores
-        (3, 8, 1, 8, 0, 8, Share(at_once=3, cpus=2, gpus=0.0)),  # no more than there are trials
-        (9, 5, 1, 10, 2, 10, Share(at_once=5, cpus=2, gpus=0.3333)),  # three share a device, two the other
-        (9, 2, 1, 10, 2, 10, Share(at_once=2, cpus=5, gpus=1.0)),
-        (9, 1, 1, 10, 4, 10, Share(at_once=1, cpus=10, gpus=1.0)),  # a trial trains on one device
+        (4, None, 1, [node(2)], Share(at_once=2, cpus=1)),
+        (1, None, 1, [node(2)], Share(at_once=1, cpus=1)),  # what it keeps busy, and no more
+        (4, 1, 3, [node(8)], Share(at_once=1, cpus=3)),
+        (4, None, 2, [node(8)], Share(at_once=4, cpus=2)),
+        (4, None, 2, [node(4)], Share(at_once=2, cpus=2)),
+        (2, None, 4, [node(2)], Share(at_once=1, cpus=2)),
+        (9, None, 4, [node(30)], Share(at_once=7, cpus=4)),  # 28 of 30 cores
+        (9, None, 4, [node(6), node(6), node(3)], Share(at_once=2, cpus=4)),  # none lies across two nodes
+        (3, 8, 1, [node(8)], Share(at_once=3, cpus=1)),  # no more than there are trials
+        (4, 4, 1, [node(2)], Share(at_once=4, cpus=0.5)),
+        (9, 6, 4, [node(8), node(8)], Share(at_once=6, cpus=2)),
+        (4, None, 9, [node(16, 1)], Share(at_once=1, cpus=9, gpus=1)),
+        (4, 2, 9, [node(16, 1)], Share(at_once=2, cpus=8, gpus=0.5)),
+        (8, None, 9, [node(32, 2), node(32, 2)], Share(at_once=4, cpus=9, gpus=1)),
+        (8, 3, 9, [node(32, 1), node(32, 1)], Share(at_once=3, cpus=9, gpus=0.5)),
+        (9, 5, 2, [node(10, 2)], Share(at_once=5, cpus=2, gpus=0.3333)),
+        (9, 1, 9, [node(10, 4)], Share(at_once=1, cpus=9, gpus=1)),  # a trial trains on one device
+        (9, None, 20, [node(8, 1), node(96, 1)], Share(at_once=2, cpus=8, gpus=1)),  # no device is idle
+        (9, None, 9, [node(8, 8)], Share(at_once=8, cpus=1, gpus=1)),
+        (9, None, 1, [node(64), node(8, 1)], Share(at_once=1, cpus=1, gpus=1)),
+        (9, None, 3, [node(0)], Share(at_once=9, cpus=3)),  # a cluster that starts nodes when it is asked
+        (9, 4, 3, [], Share(at_once=4, cpus=3)),
     ],
 )
-def test_share(
-    trials: int, wanted: int | None, threads: int, cpus: int, gpus: int, node_cpus: int, share: Share
-) -> None:
-    assert share_out(trials, wanted, threads, cpus, gpus, node_cpus) == share
+def test_share(trials: int, wanted: int | None, cores: int, nodes: list[Node], share: Share) -> None:
+    assert share_out(trials, wanted, cores, nodes) == share
+
+
+@pytest.mark.parametrize("wanted", range(1, 40))
+def test_as_many_trials_as_are_wanted_do_fit_on_the_devices(wanted: int) -> None:
+    """Ray counts in ten thousandths, and rounds nothing up."""
+    for devices in (1, 2, 3):
+        share = share_out(99, wanted, 1, [node(64, devices)])
+        assert share.at_once == wanted
+        assert share.gpus == round(share.gpus, 4)
+        each = math.floor(1 / share.gpus) if share.gpus < 1 else 1
+        assert each * devices >= wanted

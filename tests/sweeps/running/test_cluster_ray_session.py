@@ -1,10 +1,6 @@
 """How Ray is started or joined, with what time, and what its trials are told; Ray itself is made up."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,66 +8,38 @@ import ray
 
 from epropnp.errors import UserError
 from sweeps.running import cluster
-from sweeps.running.cluster import Share, ray_session, set_environment, share_of_cluster
+from sweeps.running.cluster import Node, environment, nodes_of_cluster, ray_session
 
 OURS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",
 }
 
 
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An empty environment in the place of the process's own; `alone` where Ray is for this process only."""
-    empty: dict[str, str] = {}
-    monkeypatch.setattr(cluster, "os", SimpleNamespace(environ=empty))
-    monkeypatch.setattr(cluster, "set_private_environment", lambda: empty.update(alone="yes"))
-    return empty
-
-
 @pytest.mark.parametrize(("address", "more"), [(None, {"alone": "yes"}), ("auto", {})])
 def test_the_environment_holds_what_ray_needs_alone_and_in_a_cluster(
-    environment: dict[str, str], address: str | None, more: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, address: str | None, more: dict[str, str]
 ) -> None:
-    set_environment(address)
-    assert environment == OURS | more
+    monkeypatch.setattr(cluster, "private_environment", lambda: {"alone": "yes"})
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    assert environment(address) == OURS | more
 
 
-def test_the_users_own_settings_win(environment: dict[str, str]) -> None:
-    environment.update(dict.fromkeys(OURS, "mine"))
-    set_environment("auto")
-    assert environment == dict.fromkeys(OURS, "mine")
+def test_the_users_own_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OURS:
+        monkeypatch.setenv(name, "mine")
+    assert environment("auto") == dict.fromkeys(OURS, "mine")
 
 
-def test_ray_has_time_to_start_on_a_busy_machine_before_it_is_imported() -> None:
-    """Ray reads the times that it waits for its own processes once, when it is imported."""
-    program = """if True:
-        import os, sys
-        from pathlib import Path
-        from sweeps import backbones, describe, forecast, space, sweep  # all that comes before
-        set_environment = sweep.set_environment
-        def noted(address):
-            assert "ray" not in sys.modules
-            set_environment(address)
-            print(*(os.environ[f"RAY_{what}_wait_time_s"] for what in ("raylet_start", "gcs_server_port")))
-            raise SystemExit(7)
-        sweep.set_environment = noted
-        sweep.run([], "no dataset", Path("no folder"))
-    """
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "TUNE_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=Path(cluster.__file__).parents[2],
-        env=own,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout.split()) == (7, ["90", "90"]), done.stderr
+def test_a_ray_of_ones_own_has_time_to_start_on_a_busy_machine() -> None:
+    own = environment(None)
+    assert [own[f"RAY_{what}_wait_time_s"] for what in ("raylet_start", "gcs_server_port")] == ["90", "90"]
 
 
 @pytest.fixture
@@ -83,18 +51,18 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def test_ray_is_started_on_this_machine_for_this_process(started: list[Any]) -> None:
-    with ray_session(None):
+def test_ray_is_started_on_this_machine_for_this_process(started: list[Any], tmp_path: Path) -> None:
+    with ray_session(None, tmp_path):
         started.append("trials")
     (address, options), *rest = started
     assert address == "local"
-    assert "_temp_dir" in options
+    assert options["_temp_dir"] == str(tmp_path / "s")
     assert options["runtime_env"]["env_vars"]["OMP_WAIT_POLICY"] == "PASSIVE"
     assert rest == ["trials", "shutdown"]
 
 
-def test_a_cluster_is_joined_as_it_is_and_left_after_an_error(started: list[Any]) -> None:
-    with pytest.raises(KeyError), ray_session("head:6379"):
+def test_a_cluster_is_joined_as_it_is_and_left_after_an_error(started: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(KeyError), ray_session("head:6379", tmp_path):
         raise KeyError
     (address, options), *rest = started
     assert address == "head:6379"
@@ -105,7 +73,7 @@ def test_a_cluster_is_joined_as_it_is_and_left_after_an_error(started: list[Any]
 
 @pytest.mark.parametrize("kind", [ConnectionError, ValueError, RuntimeError])
 def test_a_cluster_that_is_not_there_is_the_users_error(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception], tmp_path: Path
 ) -> None:
     def fail(address: str, **options: Any) -> None:
         raise kind("nobody answers")
@@ -113,23 +81,15 @@ def test_a_cluster_that_is_not_there_is_the_users_error(
     monkeypatch.setattr(ray, "init", fail)
     with (
         pytest.raises(UserError, match=r"no Ray cluster at head:6379 \(nobody answers\)"),
-        ray_session("head:6379"),
+        ray_session("head:6379", tmp_path),
     ):
         pass
 
 
-def _node(cpus: float | None, alive: bool = True) -> dict[str, Any]:
-    return {"Alive": alive, "Resources": {} if cpus is None else {"CPU": cpus}}
+def test_the_nodes_that_live_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(alive: bool, **resources: float) -> dict[str, Any]:
+        return {"Alive": alive, "Resources": resources}
 
-
-def test_the_share_counts_the_whole_cluster_and_the_largest_living_node(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 24.0, "GPU": 2.0})
-    nodes = [_node(8.0), _node(16.0), _node(64.0, alive=False), _node(None)]
+    nodes = [found(True, CPU=8.0), found(True, CPU=16.0, GPU=2.0), found(False, CPU=64.0), found(True)]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
-    assert share_of_cluster(1, None, 1) == Share(at_once=1, cpus=16, gpus=1.0)
-    assert share_of_cluster(9, None, 1) == Share(at_once=2, cpus=12, gpus=1.0)
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 24.0})
-    assert share_of_cluster(9, None, 4) == Share(at_once=6, cpus=4, gpus=0.0)
-    assert share_of_cluster(9, 5, 1) == Share(at_once=5, cpus=4, gpus=0.0)
+    assert nodes_of_cluster() == [Node(cpus=8), Node(cpus=16, gpus=2), Node(cpus=0)]

@@ -1,7 +1,8 @@
-"""What Ray Tune is given to run, and what it is answered when it asks for trials; Tune itself is made up."""
+"""What Ray Tune is given, how it asks, and what is told of its trials; Tune itself is made up."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,138 +12,110 @@ from ray import cloudpickle
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
-from epropnp.errors import UserError
-from sweeps.running.worker import run_trial, trial_spec
-from sweeps.search.grid import Grid
-from sweeps.search.search import Planned
-from tests.sweeps.running.listening import Ear, run
+from sweeps.running import trials as other
+from sweeps.running import tune as module
+from sweeps.running.tune import Asking, Link, Over, Relay, run, trainable
 
 
-def test_tune_is_told_names_resources_limits_and_callbacks(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-) -> None:
-    run(Grid(trials), prepare, tmp_path)
+@pytest.fixture
+def ends() -> Iterator[tuple[Link, Connection]]:
+    """The link's end here, and the sweep's."""
+    ours, theirs = Pipe()
+    with ours, theirs:
+        yield Link(ours), theirs
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, ends: tuple[Link, Connection], tmp_path: Path) -> dict[str, Any]:
+    """What Ray Tune is given; it trains nothing."""
+    given: dict[str, Any] = {}
+
+    def tuner(trainable: Any, **options: Any) -> Any:
+        given.update(options, trainable=trainable)
+        return SimpleNamespace(fit=lambda: given.update(fitted=True))
+
+    monkeypatch.setattr(module.tune, "with_resources", lambda *of: of)
+    monkeypatch.setattr(module.tune, "Tuner", tuner)
+    run(ends[0], {"cpu": 5, "gpu": 0.5}, str(tmp_path))
+    return given
+
+
+def told(end: Connection) -> list[Any]:
+    """Messages that have come."""
+    found = []
+    while end.poll(0):
+        found.append(end.recv())
+    return found
+
+
+def test_tune_is_told_resources_limits_and_callbacks(given: dict[str, Any], tmp_path: Path) -> None:
     assert given["fitted"]
-    assert given["trainable"] == (run_trial, {"cpu": 5, "gpu": 0.5})
+    assert given["trainable"] == (trainable, {"cpu": 5, "gpu": 0.5})
     assert "param_space" not in given
     config = given["tune_config"]
-    assert (config.max_concurrent_trials, config.num_samples, config.reuse_actors) == (3, -1, True)
-    spec = trial_spec(trials[1].name, trials[1].config, "d", tmp_path, tmp_path / "stop")
-    ray_trial = SimpleNamespace(config={"trial": spec})
-    assert config.trial_name_creator(ray_trial) == config.trial_dirname_creator(ray_trial) == trials[1].name
+    assert (config.num_samples, config.reuse_actors) == (-1, True)
+    assert config.trial_dirname_creator(SimpleNamespace(trial_id="a1")) == "a1"
     ray_run = given["run_config"]
-    assert (ray_run.name, ray_run.storage_path) == ("tune", str(tmp_path / "ray"))
-    assert ray_run.failure_config.max_failures == 4
-    assert not ray_run.failure_config.fail_fast  # a failed trial does not stop the others
+    assert (ray_run.name, ray_run.storage_path) == ("tune", str(tmp_path))
+    failures = ray_run.failure_config
+    assert not failures.fail_fast  # a failed trial does not stop the others
+    assert failures.max_failures == 0  # the sweep itself says which are run again
     (relay,) = ray_run.callbacks
     assert isinstance(relay, TrialProgressCallback)  # else Tune would print tables of its own
 
 
-@pytest.mark.parametrize("updates", [None, 2])
-def test_each_trial_is_asked_for_in_turn_and_run_in_its_own_folder(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-    updates: int | None,
+def test_tune_asks_for_trials_and_is_answered_until_there_is_no_other_one(
+    ends: tuple[Link, Connection],
 ) -> None:
-    run(Grid(trials), prepare, tmp_path, updates=updates)
-    searcher = given["tune_config"].search_alg
-    assert isinstance(searcher, Searcher)
-    for trial in trials:
-        assert not (tmp_path / trial.name).exists()  # made when it is asked for
-        assert searcher.suggest("any id") == {
-            "trial": trial_spec(
-                trial.name,
-                trial.config,
-                "s3://bucket/lm",
-                tmp_path / trial.name,
-                tmp_path / "stop",
-                updates,
-            )
-        }
-        assert (tmp_path / trial.name / "trial.json").is_file()
-        searcher.on_trial_complete("any id")
-    assert searcher.suggest("any id") == Searcher.FINISHED
+    link, sweep = ends
+    over = threading.Event()
+    asking, stopper = Asking(link, over), Over(over)
+    for answer in ({"name": "a"}, None, module.FINISHED):
+        sweep.send(answer)
+    assert asking.suggest("1") == {"trial": {"name": "a"}}
+    asking.on_trial_complete("1")
+    assert asking.suggest("2") is None
+    assert not stopper.stop_all()
+    assert asking.suggest("3") == Searcher.FINISHED
+    assert stopper.stop_all()  # whatever still keeps a place
+    assert not stopper("1", {})
+    assert told(sweep) == [("ask",)] * 3
+    assert module.FINISHED == other.FINISHED  # what one side says, the other understands
 
 
-def test_each_trial_is_run_on_its_own_dataset(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-) -> None:
-    run(Grid(trials), prepare, tmp_path, dataset=lambda trial: f"on {trial.name}")
-    searcher = given["tune_config"].search_alg
-    for trial in trials:
-        assert searcher.suggest("any id")["trial"]["dataset"] == f"on {trial.name}"
+def test_what_happens_to_trials_is_told_by_name(ends: tuple[Link, Connection]) -> None:
+    link, sweep = ends
+
+    def trial(error: Any = None, node: str | None = "10.0.0.7") -> Any:
+        return SimpleNamespace(
+            config={"trial": {"name": "a"}},
+            get_pickled_error=lambda: error if isinstance(error, Exception) else None,
+            get_error=lambda: error if isinstance(error, str) else None,
+            temporary_state=SimpleNamespace(location=SimpleNamespace(hostname=node)),
+        )
+
+    relay = Relay(link)
+    relay.on_trial_start(0, [], trial())
+    relay.on_trial_result(0, [], trial(), {"told": {"epoch": 3}, "training_iteration": 1})
+    relay.on_trial_result(0, [], trial(), {"done": True})  # one of Tune's own
+    relay.on_trial_complete(0, [], trial())
+    relay.on_trial_error(0, [], trial(RuntimeError("broken")))
+    relay.on_trial_error(0, [], trial("ray::x\nOSError: gone"))
+    relay.on_trial_error(0, [], trial(node=None))
+    assert told(sweep) == [
+        ("started", "a"),
+        ("reported", "a", {"epoch": 3}),
+        ("ended", "a", None, "10.0.0.7"),
+        ("ended", "a", "broken", "10.0.0.7"),
+        ("ended", "a", "ray::x\nOSError: gone", "10.0.0.7"),
+        ("ended", "a", "its process ended", None),
+    ]
 
 
-def test_a_search_that_waits_for_others_to_end_is_asked_again(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-) -> None:
-    answers = [None, trials[2], None]
-    search: Any = SimpleNamespace(done=False, ask=lambda: answers.pop(0), tell=lambda trial: None)
-    run(search, prepare, tmp_path)
-    searcher = given["tune_config"].search_alg
-    assert searcher.suggest("a") is None
-    assert searcher.suggest("b")["trial"]["name"] == trials[2].name
-    assert searcher.suggest("c") is None
-    search.done = True
-    assert searcher.suggest("d") == Searcher.FINISHED
-
-
-def test_no_other_trial_starts_while_there_is_a_file_stop(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-) -> None:
-    search = Grid(trials)
-    run(search, prepare, tmp_path)
-    searcher = given["tune_config"].search_alg
-    assert searcher.suggest("a")["trial"]["name"] == trials[0].name
-    (tmp_path / "stop").touch()
-    assert searcher.suggest("b") == Searcher.FINISHED
-    assert search.ask() == trials[1]  # none was lost
-
-
-def test_a_folder_that_cannot_be_made_is_the_users_error(
-    given: dict[str, Any], trials: tuple[Planned, ...], tmp_path: Path
-) -> None:
-    def full(planned: Planned) -> Path:
-        raise UserError("free some space")
-
-    run(Grid(trials), full, tmp_path)
-    with pytest.raises(UserError, match="free some space"):
-        given["tune_config"].search_alg.suggest("a")
-
-
-def test_ray_can_store_what_it_is_given(
-    given: dict[str, Any],
-    trials: tuple[Planned, ...],
-    prepare: Callable[[Planned], Path],
-    tmp_path: Path,
-) -> None:
-    """Which it does before anything runs; listeners and folders hold what cannot be stored."""
-    lock = threading.Lock()
-
-    def locked(planned: Planned) -> Path:
-        with lock:
-            return prepare(planned)
-
-    run(Grid(trials), locked, tmp_path, [Ear()])
-    with pytest.raises(TypeError, match="lock"):
-        cloudpickle.dumps(locked)
+def test_ray_can_store_what_it_is_given(given: dict[str, Any], tmp_path: Path) -> None:
+    """Which it does before anything runs; nobody reads it."""
     for stored in (given["tune_config"], given["run_config"]):
         cloudpickle.loads(cloudpickle.dumps(stored))
     searcher = given["tune_config"].search_alg
     searcher.save_to_dir(str(tmp_path))
     searcher.restore(str(tmp_path / "nothing"))
-    assert searcher.suggest("a")["trial"]["name"] == trials[0].name

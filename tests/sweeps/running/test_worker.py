@@ -14,7 +14,8 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import InterruptionError, StopError
 from epropnp.training.record import Record, config_note, write_config
 from sweeps.running import worker as module
-from sweeps.running.worker import run_trial, trial_spec
+from sweeps.running.trials import trial_spec
+from sweeps.running.worker import run_trial
 from sweeps.search.search import Planned
 from sweeps.trial import read
 
@@ -25,7 +26,7 @@ Told = list[dict[str, Any]]
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     """What is reported to Ray Tune."""
     reports: Told = []
-    monkeypatch.setattr(module.tune, "report", reports.append)
+    monkeypatch.setattr(module.tune, "report", lambda report: reports.append(report["told"]))
     monkeypatch.setattr(module.gc, "collect", lambda: None)  # a second in a process of many modules
     return reports
 

@@ -14,7 +14,8 @@ from epropnp.training.record import config_note, write_config
 from epropnp.training.result import StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.running import worker as module
-from sweeps.running.worker import run_trial, trial_spec
+from sweeps.running.trials import trial_spec
+from sweeps.running.worker import run_trial
 from sweeps.trial import Trial, read
 from tests.training.tiny import with_optim
 
@@ -38,7 +39,7 @@ class Worker:
         self.stop_file = folder / "stop"
         self.told: list[dict[str, Any]] = []
         write_config(self.folder, config_note(CONFIG, dataset.name))
-        patch.setattr(module.tune, "report", self.told.append)
+        patch.setattr(module.tune, "report", lambda report: self.told.append(report["told"]))
 
     def run(self, updates: int | None = None) -> Trial:
         self.told.clear()

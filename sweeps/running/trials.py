@@ -1,0 +1,236 @@
+"""Runs the trials that a search asks for, and tells how they end: the sweep's own side of the link to Ray.
+
+Two other things than trials are looked after: whether something has told the sweep to end, and whether Ray
+still lives.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from epropnp.errors import UserError, first_line
+from epropnp.plain import to_dict
+from epropnp.training.config import TrialConfig
+from epropnp.training.halt import stop_reason
+from epropnp.training.record import Record, note_failure
+from sweeps.running.cluster import Share
+from sweeps.running.listener import Listener
+from sweeps.running.retries import Retries
+from sweeps.running.session import RayGoneError, Session
+from sweeps.running.signals import Flag
+from sweeps.search.search import Planned, Search
+from sweeps.trial import one_line, read
+
+FINISHED = "finished"  # as `sweeps.running.tune` has it
+FINAL = ("finished", "stopped")
+GRACE_S = 10.0  # for running trials to write a checkpoint
+SILENCE_S = 60.0  # without a node that lives
+TICK_S = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+def trial_spec(
+    name: str,
+    config: TrialConfig,
+    dataset: Path | str,
+    folder: Path,
+    stop_file: Path,
+    updates: int | None = None,
+) -> dict[str, Any]:
+    """What `sweeps.running.worker.run_trial` needs, as plain values that Ray can send.
+
+    Args:
+        name: of the trial.
+        config, dataset, folder: of the trial.
+        stop_file: while it is there, trials are interrupted.
+        updates: after which to interrupt; None: train to the end.
+    """
+    return {
+        "name": name,
+        "config": to_dict(config),
+        "dataset": str(dataset),
+        "folder": str(folder),
+        "stop_file": str(stop_file),
+        "updates": updates,
+    }
+
+
+class Trials:
+    """One run of trials in a session; a failed trial does not stop the others.
+
+    Args:
+        search: says which; it is told of each that ended, after the listeners.
+        spec: makes the folder of a trial, and says what its process needs.
+        session: where they run.
+        stop_file: while it is there, running trials are interrupted and no other one starts.
+        flag: raised where a signal says the same.
+        share: how many run at once, and what each may use.
+        retries: count those of trials whose process broke.
+        listeners: told in their order, before the search.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        spec: Callable[[Planned], dict[str, Any]],
+        *,
+        session: Session,
+        stop_file: Path,
+        flag: Flag,
+        share: Share,
+        retries: Retries,
+        listeners: Sequence[Listener],
+    ) -> None:
+        self._search, self._spec, self._session = search, spec, session
+        self._stop_file, self._flag, self._share = stop_file, flag, share
+        self._retries, self._listeners = retries, listeners
+        self._again: list[Planned] = []
+        self._planned: dict[str, Planned] = {}
+        self._folders: dict[str, Path] = {}
+        self._before: dict[str, Record | None] = {}  # what folders said when a process of theirs began
+        self._failures: dict[str, str] = {}  # what processes said of themselves
+        self._running: set[str] = set()  # given away, and not ended
+        self._interrupted_s: float | None = None
+        self._alive_s = time.monotonic()
+
+    def run(self, storage: Path) -> None:
+        """Until the search is done and all have ended, or something ended the sweep.
+
+        Args:
+            storage: folder for Ray Tune's own records.
+
+        Raises:
+            RayGoneError: Ray ended, or no node of it lives, or its trials did not end when they were told.
+        """
+        resources = {"cpu": self._share.cpus, "gpu": self._share.gpus}
+        self._session.send({"resources": resources, "storage": str(storage)})
+        try:
+            while not self._over():
+                pass
+        except RayGoneError:
+            raise
+        except BaseException:  # also a fault of ours must not cost what runs since its last checkpoint
+            self._interrupt("an error")
+            with contextlib.suppress(RayGoneError):
+                while not self._over():
+                    pass
+            raise
+
+    def end(self) -> None:
+        """Tell of those that have not ended: their processes are gone, with Ray."""
+        for name in sorted(self._running):
+            self._tell_end(name, None)
+
+    def _over(self) -> bool:
+        """Heed what comes within a moment; whether it was that all is over."""
+        message = self._session.receive(TICK_S)
+        self._watch(time.monotonic())
+        match message:
+            case ("over", error):
+                if error is not None:
+                    raise RayGoneError(error)
+                return True
+            case ("ask",):
+                self._session.send(self._answer())
+            case ("alive", nodes):
+                self._alive_s = time.monotonic() if nodes else self._alive_s
+            case ("started", name):
+                self._start(name)
+            case ("reported", name, told):
+                self._report(name, told)
+            case ("ended", name, error, node):
+                self._end(name, error, node)
+        return False
+
+    def _watch(self, now_s: float) -> None:
+        """Interrupt what runs if that is wanted; RayGoneError where that, or Ray, takes too long."""
+        reason = self._flag.signal or stop_reason(self._stop_file.parent)
+        if reason is not None and self._interrupted_s is None:
+            self._interrupt(reason)
+        if self._interrupted_s is not None and (self._flag.urgent or now_s - self._interrupted_s > GRACE_S):
+            raise RayGoneError(f"{len(self._running)} trials did not end within {GRACE_S:.0f} s")
+        if now_s - self._alive_s > SILENCE_S:
+            raise RayGoneError(f"no node of it was heard of for {SILENCE_S:.0f} s")
+
+    def _interrupt(self, reason: str) -> None:
+        """Let running trials write a checkpoint and end."""
+        self._interrupted_s = time.monotonic()
+        try:
+            if not self._stop_file.exists():
+                self._stop_file.write_text(reason)
+        except OSError as error:
+            _log.warning("running trials end without another checkpoint: %s", first_line(error))
+
+    def _answer(self) -> dict[str, Any] | str | None:
+        """What Ray is to run next: a trial, nothing yet, or nothing any more."""
+        if self._interrupted_s is not None:
+            return None if self._running else FINISHED
+        if len(self._running) >= self._share.at_once:
+            return None
+        planned = self._again.pop(0) if self._again else None
+        if planned is None and not self._search.done:
+            planned = self._search.ask()
+        if planned is not None:
+            spec = self._spec(planned)
+            self._planned[planned.name], self._folders[planned.name] = planned, Path(spec["folder"])
+            self._running.add(planned.name)
+            return spec
+        return FINISHED if self._search.done and not self._running else None
+
+    def _start(self, name: str) -> None:
+        self._before[name] = read(self._folders[name]).record
+        self._failures.pop(name, None)
+        self._retries.start(name, self._folders[name])
+        self._tell("started", name)
+
+    def _report(self, name: str, told: dict[str, Any]) -> None:
+        self._alive_s = time.monotonic()
+        if "failed" in told:
+            self._failures[name] = told["failed"]
+        if "metrics" in told:
+            self._tell("reported", name, told)
+        if "seconds_per_epoch" in told:
+            self._tell("paced", name, told["seconds_per_epoch"])
+
+    def _end(self, name: str, error: str | None, node: str | None) -> None:
+        ended = read(self._folders[name])
+        if (
+            error is not None
+            and self._interrupted_s is None
+            and ended.status not in FINAL
+            and self._retries.left(name, self._folders[name])
+        ):
+            self._running.discard(name)
+            self._again.append(self._planned[name])
+            self._tell("retried", name)
+            return
+        failure = one_line(error) if error is not None else self._failures.get(name)
+        self._tell_end(name, None if self._interrupted_s is not None and error is not None else failure)
+
+    def _tell_end(self, name: str, failure: str | None) -> None:
+        """Tell how it ended; where its process could not say so itself, note it first."""
+        self._running.discard(name)
+        folder = self._folders[name]
+        ended = read(folder)
+        silent = ended.record == self._before.get(name)  # a failure there is an earlier one
+        untold = ended.status == "waiting" or (ended.status == "failed" and silent)
+        if failure is not None and untold:
+            try:
+                note_failure(folder, failure)
+            except UserError as error:
+                _log.warning("%s", error)
+            ended = read(folder)
+        self._tell("ended", ended)
+        self._search.tell(ended)
+
+    def _tell(self, what: str, *content: Any) -> None:
+        """Tell the listeners. A display or a record that fails is no reason to end the trials."""
+        for listener in self._listeners:
+            try:
+                getattr(listener, what)(*content)
+            except Exception:
+                _log.exception("%s could not be shown or recorded", what)
