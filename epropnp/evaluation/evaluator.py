@@ -1,6 +1,6 @@
 """Poses and their posteriors for one split, beside its true poses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +24,22 @@ SAMPLED_SPLIT = "test"  # validation only selects, by its poses
 
 
 @torch.no_grad()
-def predict(inference: Inference, data: CropDataset, temperatures: Temperatures | None = None) -> Predictions:
+def predict(
+    inference: Inference,
+    data: CropDataset,
+    temperatures: Temperatures | None = None,
+    after_batch: Callable[[], None] = lambda: None,
+) -> Predictions:
     """Predict every record of `data`, in order. The network is left in evaluation mode.
 
     The posteriors of the test split are sampled, unless `settings.samples` is 0; the poses are the same with
     and without, and at any temperatures.
+
+    Args:
+        inference: network, layer and settings.
+        data: crops of a split.
+        temperatures: of covariance and posterior; None: 1.
+        after_batch: is called after each; what it raises ends this.
     """
     temperatures = temperatures or Temperatures()
     samples = inference.settings.samples if data.records.name == SAMPLED_SPLIT else 0
@@ -43,6 +54,7 @@ def predict(inference: Inference, data: CropDataset, temperatures: Temperatures 
             drawn = sampler.draw(found, pose=inferred.solution.pose, truths=truths, generator=noise)
             part |= sampler.describe(drawn)
         parts.append({name: value.cpu() for name, value in part.items()})
+        after_batch()
     return _collect(parts, data, temperatures)
 
 

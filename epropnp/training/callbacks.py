@@ -29,5 +29,8 @@ class Callback:
     def on_step(self, report: StepReport) -> None:
         """After each update."""
 
+    def on_scored(self) -> None:
+        """After each batch of an evaluation, of the validation or the test split."""
+
     def on_epoch(self, report: EpochReport) -> None:
         """After each epoch's validation, when its checkpoint is written; epoch 0 is before training."""

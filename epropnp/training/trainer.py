@@ -37,13 +37,13 @@ from epropnp.training.data import TrialData
 from epropnp.training.graphed import graphed
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.halt import HaltError, heed_stop
-from epropnp.training.identity import trial_hash
 from epropnp.training.inference import inference_of
 from epropnp.training.memory import memory_told
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
+from epropnp.training.outcome import trial_result
 from epropnp.training.record import Recorder, config_note
-from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult, validation_scores
+from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 from epropnp.training.seeds import mixed_seed
 
 # The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
@@ -100,6 +100,7 @@ class Trainer:
         self._since = time.monotonic()
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net
+        self._callbacks: Sequence[Callback] = ()
 
     @property
     def parameters(self) -> int:
@@ -120,6 +121,7 @@ class Trainer:
     def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:
         self._restore()
         self.recorder.note(self.state.history)
+        self._callbacks = callbacks
         for callback in callbacks:
             callback.on_start(self)
         self._since = time.monotonic()
@@ -203,8 +205,19 @@ class Trainer:
         return inference_of(self.updates.evaluated, self.objective.layer, self.config)
 
     def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
-        predictions = predict(self._inference, self.data.evaluation(split), temperatures)
+        predictions = predict(self._inference, self.data.evaluation(split), temperatures, self._tell_scored)
         return predictions, score(predictions, self.data.dataset.objects)
+
+    def _tell_scored(self) -> None:
+        """Tell of a batch that was evaluated, and end the training after it where that is wanted."""
+        try:
+            for callback in self._callbacks:
+                callback.on_scored()
+            heed_stop(self.work_dir)
+        except HaltError:
+            if self.state.step:  # the epoch's updates are made, and not saved yet
+                self._save()
+            raise
 
     def _finish_epoch(self, epoch: int, metrics: Metrics) -> EpochReport:
         """Note an epoch's metrics, and save everything."""
@@ -238,31 +251,7 @@ class Trainer:
         predictions, test = self._score("test", temperatures)
         with replaced(self.work_dir / "predictions.parquet") as file:
             predictions.write(file)
-        history, model = self.state.history, self.config.model
-        result = TrialResult(
-            recipe=self.config.recipe,
-            backbone=model.backbone,
-            head=model.head,
-            loss_weight=self.config.loss.mc,
-            pretrained=model.starts_from_weights,
-            weights_sha256=self.state.weights_sha256,
-            parameters=self.parameters,
-            seconds=self.state.seconds,
-            epochs=self.config.optim.epochs,
-            best_epoch=self.state.best_epoch,
-            skipped=self.state.skipped,
-            seed=self.config.seed,
-            config_hash=trial_hash(self.config, self.data.dataset.dataset_id),
-            dataset_id=self.data.dataset.dataset_id,
-            test_images=len(predictions.sample_id),
-            test_boxes=self.data.test_boxes,
-            val_before=validation_scores(history[0]),
-            val_after=validation_scores(history[self.state.best_epoch]),
-            test=test,
-            temperatures=dataclasses.asdict(predictions.temperatures),
-            train_loss=[metrics["train/loss"] for metrics in history[1:]],
-            val_add=[metrics["val/add_0.10d"] for metrics in history],
-        )
+        result = trial_result(self.config, self.data, self.state, self.parameters, predictions, test)
         with replaced(self.work_dir / "result.json") as file:
             file.write_text(result.to_json())
         return result

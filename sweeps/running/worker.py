@@ -113,6 +113,9 @@ class _Interrupter(Callback):
             raise InterruptionError("its first updates were checked")
         self._heed()
 
+    def on_scored(self) -> None:
+        self._heed()
+
     def on_epoch(self, report: EpochReport) -> None:
         self._heed()
 

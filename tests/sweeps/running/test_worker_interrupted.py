@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from epropnp.inference.model import load_checkpoint
+from epropnp.training import trainer as trainer_module
 from epropnp.training.callbacks import Callback
 from epropnp.training.record import config_note, write_config
 from epropnp.training.result import StepReport
@@ -61,6 +62,23 @@ class Worker:
                 return super().fit([At(), *callbacks])
 
         self.patch.setattr(module, "Trainer", Watched)
+
+    def in_evaluation(self, number: int, action: Callable[[], Any]) -> None:
+        """What shall happen after the batch of the first, second ... evaluation."""
+        seen: list[Any] = []
+
+        def predict(inference: Any, data: Any, temperatures: Any, after_batch: Callable[[], None]) -> Any:
+            seen.append(data)
+
+            def after() -> None:
+                if len(seen) == number:
+                    action()
+                after_batch()
+
+            return plain(inference, data, temperatures, after)
+
+        plain = trainer_module.predict
+        self.patch.setattr(trainer_module, "predict", predict)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -152,21 +170,41 @@ def test_a_trial_of_which_some_updates_are_wanted_goes_on_from_them_later(
     assert_alike(worker, undisturbed)
 
 
-def test_a_sweep_that_is_to_end_before_a_trial_trains_interrupts_it_after_its_first_evaluation(
+def test_a_sweep_that_is_to_end_before_a_trial_trains_interrupts_it_in_its_first_evaluation(
     worker: Worker,
 ) -> None:
     worker.stop_file.touch()
     trial = worker.run()
-    assert worker.progress == (0, 0)
-    assert (trial.status, trial.reason) == ("waiting", "interrupted after epoch 0: the sweep was")
-    assert [report["epoch"] for report in worker.told] == [0]
-    # One that has been begun in the middle of an epoch may have nothing to report.
+    assert (trial.status, trial.reason) == (
+        "waiting",
+        "interrupted before its first evaluation: the sweep was",
+    )
+    assert (worker.told, worker.files) == ([], set())
+    # One that has been begun in the middle of an epoch has nothing to report.
     worker.stop_file.unlink()
     worker.run(updates=1)
     worker.stop_file.touch()
     trial = worker.run()
     assert worker.progress == (0, 2)
     assert (trial.status, worker.told) == ("waiting", [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("evaluation", "saved", "epochs"), [(2, (0, STEPS), 0), (3, (1, STEPS), 1), (4, (2, 0), 2)]
+)
+def test_an_evaluation_is_interrupted_after_a_batch_and_no_update_is_lost(
+    worker: Worker, undisturbed: Worker, evaluation: int, saved: tuple[int, int], epochs: int
+) -> None:
+    """Of validation it is the rest of the epoch; the fourth is the test, which is done again."""
+    worker.in_evaluation(evaluation, lambda: worker.stop_file.write_text("SIGTERM"))
+    trial = worker.run()
+    assert worker.progress == saved
+    assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epochs}: the sweep was")
+    assert "result.json" not in worker.files
+    worker.stop_file.unlink()
+    assert worker.run().status == "finished"
+    assert_alike(worker, undisturbed)
 
 
 def test_a_trials_own_file_stop_stops_it_and_is_no_failure(worker: Worker) -> None:
