@@ -19,6 +19,7 @@ from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
+from sweeps.names import safe_name
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
@@ -263,8 +264,8 @@ def _called(command: SweepConfig, words: Sequence[str]) -> Called:
 
 def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
     """Of a sweep to be started. UserError where there is one of its name."""
-    names = "-".join(recipe.name for recipe in recipes)
-    folder = config.out.resolve() / (config.name or f"{names}-{time.strftime('%Y%m%d-%H%M%S')}")
+    names, now = "-".join(recipe.name for recipe in recipes), f"-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = config.out.resolve() / (config.name or safe_name(names, now))
     if folder.exists() and not config.resume_or_start:
         raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
     return folder

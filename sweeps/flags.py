@@ -14,6 +14,7 @@ from epropnp.training.overrides import check_once, key_and_text
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 from sweeps.build_settings import check_common
+from sweeps.names import LONGEST, is_safe
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -196,8 +197,17 @@ def check_flags(config: SweepConfig) -> None:
         raise UserError(f"--data: no folder or mesh {data}; check the path, or leave the flag out")
     if backgrounds is not None and not backgrounds.is_dir():
         raise UserError(f"--backgrounds: no folder {backgrounds}; check the path, or leave the flag out")
-    if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
-        raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+    if config.name is not None:
+        _check_name(config.name, known=config.resume)
+
+
+def _check_name(name: str, *, known: bool) -> None:
+    """UserError for a name that not every system takes; sweeps of older versions may have others."""
+    if not is_safe(name) and not (known and re.fullmatch(r"[^\W_][\w.-]*", name)):
+        raise UserError(
+            f"--name: '{name}' may hold the letters A to Z and a to z, digits and . _ - only, begins with a "
+            f"letter or digit, and has at most {LONGEST} characters"
+        )
 
 
 def _check_set(config: SweepConfig) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from epropnp.training.halt import STOP_FILE
 from epropnp.training.identity import trial_hash
 from epropnp.training.record import CONFIG_FILE, config_note, write_config
 from sweeps.build_settings import Build
+from sweeps.names import safe_name
 from sweeps.search.search import Planned
 from sweeps.space import Cell
 from sweeps.trial import Note, Trial, read, read_note
 
 SWEEP_FILE = "sweep.json"
-NAME_CHARACTERS = 100  # of a trial's folder, at most
 HASH_DIGITS = 6
 NOT_AGAIN = ("--resume", "--resume-or-start", "--dry-run")  # flags of one call
 
@@ -158,5 +157,4 @@ def _named(notes: Mapping[str, Note], config: TrialConfig, dataset_id: str) -> s
         return known
     model = config.model
     keys = (config.recipe, model.backbone, model.head, f"mc{config.loss.mc:g}", f"seed{config.seed}")
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(keys))
-    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits[:HASH_DIGITS]}"
+    return safe_name("-".join(keys), f"-{digits[:HASH_DIGITS]}")

@@ -154,6 +154,8 @@ def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     recipes = [RECIPES["best"], RECIPES["quick"]]
     found = backbones._new_folder(SweepConfig(out=tmp_path), recipes)
     assert found == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
+    many = backbones._new_folder(SweepConfig(out=tmp_path), 30 * recipes).name
+    assert (len(many), many[:11], many[-17:]) == (100, "best-quick-", "-at %Y%m%d-%H%M%S")
     assert backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes) == tmp_path / "mine"
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match="exists; add --resume"):
