@@ -1,7 +1,4 @@
-"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from data to table.
-
-Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
-"""
+"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from flags to table."""
 
 import dataclasses
 import os
@@ -20,6 +17,7 @@ from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
 from sweeps.names import safe_name
+from sweeps.running.keep import USUAL
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
@@ -115,6 +113,7 @@ def run(called: Called) -> int:
     fetch_weights(found.cells)
     console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
     places = _data(config, recipe, found.cells, console)
+    _look_for_room(config, folder, found.cells, places, console)
     return _run(called, config, folder, found.cells, places, console)
 
 
@@ -147,6 +146,21 @@ def _data(
     return places
 
 
+def _look_for_room(
+    config: SweepConfig,
+    folder: Path,
+    cells: Sequence["Cell"],
+    places: Mapping[Build, str],
+    console: "Console",
+) -> None:
+    from sweeps.disk import room_told
+    from sweeps.forecast import at_once_here, forecast
+
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    if told := room_told(rows, at_once_here(cells, config.trials_at_once), folder):
+        console.print(told, style="yellow", highlight=False, markup=False)
+
+
 def _run(
     called: Called,
     config: SweepConfig,
@@ -172,6 +186,7 @@ def _run(
             address=config.ray_address,
             check=config.check,
             margin=config.margin,
+            keep=config.keep or USUAL,
             console=console,
         )
     except KeyboardInterrupt:
@@ -188,17 +203,11 @@ def _run(
 
 def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
-    import torch
-
     from epropnp.evaluation.table import to_rich
-    from pipelines.building.private_ray import local_cores
-    from sweeps.forecast import forecast, forecast_table
-    from sweeps.running.cluster import share_out
+    from sweeps.forecast import at_once_here, forecast, forecast_table
 
-    threads = max(cell.config.threads for cell in cells)
-    gpus = torch.cuda.device_count()
-    share = share_out(len(cells), config.trials_at_once, threads, local_cores(), gpus, local_cores())
-    table = forecast_table(forecast(cells, folder, places), share.at_once, f"sweep {folder.name}")
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
     console = console_or_file()
     console.print(to_rich(table, console.width))
     return 0

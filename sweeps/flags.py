@@ -15,6 +15,7 @@ from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 from sweeps.build_settings import check_common
 from sweeps.names import LONGEST, is_safe
+from sweeps.running.keep import KEEPS, Keep
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -134,6 +135,9 @@ class SweepConfig:
     margin: Points = None
     """Settings that are shown to differ by less, in points of a score, are called equal. A smaller margin
     takes more test images and seeds: the summary says which these can show. Default: 5."""
+    keep: Annotated[Keep | None, shown_as(f"{{{','.join(KEEPS)}}}")] = None
+    """Weights that a finished trial keeps: `best.pt`, its last `checkpoint.pt`, all or none. A stopped one
+    keeps what it can go on from; results, predictions and pictures always stay. Default: best."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None

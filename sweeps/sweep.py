@@ -29,6 +29,7 @@ from sweeps.results.pictures import draw_missing
 from sweeps.results.read import labels_of
 from sweeps.results.report import Report, report
 from sweeps.running.cluster import Share, ray_session, set_environment, share_of_cluster
+from sweeps.running.keep import Keep
 from sweeps.running.progress import SweepProgress
 from sweeps.running.signals import INTERRUPTED, TerminatedError, handled
 from sweeps.search.grid import FINAL, Grid
@@ -77,14 +78,14 @@ def run(
     address: str | None = None,
     check: bool | None = None,
     margin: float | None = None,
+    keep: Keep = "all",
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
 
     Args:
         cells: what to train.
-        dataset: folder or URI of a built one, or of several by settings of the data, `Cell.build`; every byte
-            is checked.
+        dataset: folder or URI of a built one, or of several by `Cell.build`; every byte is checked.
         folder: of the sweep, by whose name it is called.
         command: words of the command line, for a later one that goes on.
         tracking_uri: of MLflow; None: a database beside the folder.
@@ -93,11 +94,11 @@ def run(
         address: of a Ray cluster; None: this machine.
         check: whether each setting does its first updates before the long trials; None: with more than four.
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
+        keep: weights that stay in the folders of trials that have ended.
         console: for progress; None: silent.
 
     Raises:
-        UserError: an unusable dataset, several with other tests, a folder that is of trials on another one or
-            cannot be written, a cluster that is not there.
+        UserError: an unusable dataset, several with other tests, a foreign or unwritable folder, no cluster.
     """
     set_environment(address)
     places = by_build(dataset, cells)
@@ -113,7 +114,7 @@ def run(
     tracker.start(PARENT, {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})})
     by_id = {each.dataset_id: each for each in data.values()}
     try:
-        job = _Job(sweep, trials, places, by_id, tracker, console or Console(quiet=True))
+        job = _Job(sweep, trials, places, by_id, tracker, keep, console or Console(quiet=True))
         interrupted = job.train(at_once, address, check)
         found = report(sweep, trials, by_id, MARGIN if margin is None else margin)
     except BaseException:
@@ -137,10 +138,11 @@ class _Job:
         places: Mapping[Build, str],
         datasets: Mapping[str, ArrowDataset],
         tracker: Tracker,
+        keep: Keep,
         console: Console,
     ) -> None:
         self.sweep, self.trials, self.places, self.datasets = sweep, trials, places, datasets
-        self.console = console
+        self.keep, self.console = keep, console
         params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
 
@@ -153,6 +155,8 @@ class _Job:
             self._record_again(trial)
             if trial.missing is not None:
                 self.console.print(trial.missing, highlight=False, soft_wrap=True)
+            if trial.untested:
+                self.console.print(f"{trial.name}: {trial.reason}", highlight=False, markup=False)
         pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
         if len(pending) < len(self.trials):
             self.console.print(f"{len(self.trials) - len(pending)} trials are finished already; kept")
@@ -207,6 +211,7 @@ class _Job:
                 retries=RETRIES,
                 listeners=[progress, self.tracking],
                 updates=updates,
+                keep=self.keep,
             )
 
     def _record_again(self, trial: Trial) -> None:

@@ -12,6 +12,7 @@ from ray.tune.search import Searcher
 from epropnp.errors import UserError
 from epropnp.training.record import Record, note_failure
 from sweeps.running.cluster import Share
+from sweeps.running.keep import Keep
 from sweeps.running.listener import Listener
 from sweeps.running.worker import run_trial, trial_spec
 from sweeps.search.search import Planned, Search
@@ -29,6 +30,7 @@ def run_trials(
     retries: int,
     listeners: Sequence[Listener],
     updates: int | None = None,
+    keep: Keep = "all",
 ) -> None:
     """Run trials until the search is done; how each ended stands in its folder. Ray is started already.
 
@@ -44,11 +46,12 @@ def run_trials(
         retries: of a trial whose process broke.
         listeners: told in their order, before the search.
         updates: after which each trial is interrupted; None: train to the end.
+        keep: weights that stay in the folder of each that has ended.
     """
 
     def spec(planned: Planned) -> dict[str, Any]:
         folder = prepare(planned)
-        return trial_spec(planned.name, planned.config, dataset(planned), folder, stop_file, updates)
+        return trial_spec(planned.name, planned.config, dataset(planned), folder, stop_file, updates, keep)
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the table
     tuner = tune.Tuner(

@@ -23,7 +23,9 @@ from epropnp.training.record import note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
+from sweeps.running.keep import Keep, remove_surplus
 from sweeps.running.pace import Pace
+from sweeps.running.retest import restore_for_test
 from sweeps.trial import one_line
 
 
@@ -34,6 +36,7 @@ def trial_spec(
     folder: Path,
     stop_file: Path,
     updates: int | None = None,
+    keep: Keep = "all",
 ) -> dict[str, Any]:
     """What `run_trial` needs, as plain values that Ray can send and store.
 
@@ -42,6 +45,7 @@ def trial_spec(
         config, dataset, folder: of the trial.
         stop_file: while it is there, trials are interrupted.
         updates: after which to interrupt; None: train to the end.
+        keep: weights that stay in its folder when it has ended.
     """
     return {
         "name": name,
@@ -50,6 +54,7 @@ def trial_spec(
         "folder": str(folder),
         "stop_file": str(stop_file),
         "updates": updates,
+        "keep": keep,
     }
 
 
@@ -78,6 +83,7 @@ def run_trial(space: dict[str, Any]) -> None:
                 note_failure(folder, reason)
         tune.report({"failed": reason})
     finally:
+        remove_surplus(folder, spec["keep"])
         # The process may serve the next trial: leave it no memory to inherit.
         gc.collect()
         if torch.cuda.is_available():
@@ -87,6 +93,7 @@ def run_trial(space: dict[str, Any]) -> None:
 def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
+    restore_for_test(trainer)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: tune.report({"seconds_per_epoch": seconds}))
     trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])

@@ -46,6 +46,8 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "check": (["--check"], {"check": True}),
     "no check": (["--check", "no"], {"check": False}),
     "margin": (["--margin", "2.5"], {"margin": 2.5}),
+    "keep": (["--keep", "none"], {"keep": "none"}),
+    "keep the best": (["--keep", "best"], {"keep": "best"}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
     "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
