@@ -71,6 +71,7 @@ Examples:
       what would be trained, how long it may take and how much disk it needs
 
 Results: OUT/NAME/summary.md (the answer) and table.md (every trial), both as CSV too; the runs: `make ui`.
+From another terminal: epropnp-sweeps {list | status NAME | stop NAME [TRIAL] | clean NAME}.
 """
 
 

@@ -21,6 +21,7 @@ from sweeps.space import Cell
 from sweeps.trial import Note, Trial, read, read_note
 
 SWEEP_FILE = "sweep.json"
+RAY_FOLDER = "ray"  # of a sweep: Ray's own records
 HASH_DIGITS = 6
 NOT_AGAIN = ("--resume", "--resume-or-start", "--dry-run")  # flags of one call
 
@@ -33,11 +34,13 @@ class Sweep:
         folder: named after the sweep.
         sweep_id: never used by another sweep.
         commands: the words of the command lines that it was started, and gone on, with.
+        planned_names: of all trials that the last of them asked for, begun or not.
     """
 
     folder: Path
     sweep_id: str
     commands: Sequence[Sequence[str]] = ()
+    planned_names: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -53,9 +56,13 @@ class Sweep:
         """Where one trial keeps its checkpoint, result and predictions."""
         return self.folder / "trials" / trial
 
+    def trial_folders(self) -> list[Path]:
+        """Of the trials that were begun, by name."""
+        return sorted(file.parent for file in (self.folder / "trials").glob(f"*/{CONFIG_FILE}"))
+
     def trials(self) -> Iterator[Trial]:
         """All that were begun, as their folders tell. UserError where one is damaged."""
-        return (read(folder) for folder in self._folders())
+        return (read(folder) for folder in self.trial_folders())
 
     def planned(self, cells: Sequence[Cell], dataset_id: str | Mapping[Build, str]) -> list[Planned]:
         """The cells as trials of this sweep, each once: one that was begun before keeps its name.
@@ -68,7 +75,7 @@ class Sweep:
             UserError: a trial was begun on another dataset, or its note is damaged.
         """
         ids = {cell.build: dataset_id for cell in cells} if isinstance(dataset_id, str) else dataset_id
-        notes = {folder.name: read_note(folder) for folder in self._folders()}
+        notes = {folder.name: read_note(folder) for folder in self.trial_folders()}
         for name, note in notes.items():
             if note.dataset_id not in ids.values():
                 now = " or ".join(dict.fromkeys(ids.values()))
@@ -103,6 +110,7 @@ class Sweep:
         except OSError as error:
             raise UserError(f"{self.folder} cannot be made ({error.strerror}): see --out") from error
         note = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
+        note |= {"trials": list(self.planned_names)} if self.planned_names else {}
         with replaced(self.folder / SWEEP_FILE) as file:
             file.write_text(json.dumps(note, indent=1))
 
@@ -111,9 +119,6 @@ class Sweep:
         told = tuple(word for word in words if word not in NOT_AGAIN)
         known = not told or told in map(tuple, self.commands)
         return self if known else dataclasses.replace(self, commands=(*self.commands, told))
-
-    def _folders(self) -> list[Path]:
-        return sorted(file.parent for file in (self.folder / "trials").glob(f"*/{CONFIG_FILE}"))
 
 
 def open_sweep(folder: Path) -> Sweep:
@@ -136,7 +141,8 @@ def open_sweep(folder: Path) -> Sweep:
             f"--resume: {file} is damaged ({error}); resume another sweep with --name, or remove this one"
         ) from error
     told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
-    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
+    names = tuple(map(str, note.get("trials", ())))
+    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told, planned_names=names)
 
 
 def find_sweeps(out: Path, name: str | None = None) -> list[Path]:

@@ -23,7 +23,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.build_settings import Build
-from sweeps.folder import Sweep, open_sweep
+from sweeps.folder import RAY_FOLDER, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
 from sweeps.results.pictures import draw_missing
 from sweeps.results.read import labels_of
@@ -107,7 +107,7 @@ def run(
     ids = {build: each.dataset_id for build, each in data.items()}
     sweep = open_sweep(folder.resolve()).with_command(command)
     trials = sweep.planned(cells, ids)
-    sweep.write()
+    dataclasses.replace(sweep, planned_names=[trial.name for trial in trials]).write()
     sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
     tracker = tracker_of(sweep, tracking_uri)
     tracker.connect()
@@ -206,7 +206,7 @@ class _Job:
                 self.sweep.prepare,
                 lambda trial: self.places[trial.build],
                 stop_file=self.sweep.stop_file,
-                storage=self.sweep.folder / "ray",
+                storage=self.sweep.folder / RAY_FOLDER,
                 share=share,
                 retries=RETRIES,
                 listeners=[progress, self.tracking],
