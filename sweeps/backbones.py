@@ -1,7 +1,4 @@
-"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from data to table.
-
-Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
-"""
+"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from flags to table."""
 
 import contextlib
 import dataclasses
@@ -10,7 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +18,8 @@ from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
+from sweeps.names import safe_name
+from sweeps.running.keep import USUAL
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
@@ -116,9 +114,13 @@ def run(called: Called) -> int:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
     console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
-    return _run(
-        called, config, folder, found.cells, partial(_data, config, recipe, found.cells, console), console
-    )
+
+    def data() -> dict[Build, str]:
+        places = _data(config, recipe, found.cells, console)
+        _look_for_room(config, folder, found.cells, places, console)
+        return places
+
+    return _run(called, config, folder, found.cells, data, console)
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -150,6 +152,21 @@ def _data(
     return places
 
 
+def _look_for_room(
+    config: SweepConfig,
+    folder: Path,
+    cells: Sequence["Cell"],
+    places: Mapping[Build, str],
+    console: "Console",
+) -> None:
+    from sweeps.disk import room_told
+    from sweeps.forecast import at_once_here, forecast
+
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    if told := room_told(rows, at_once_here(cells, config.trials_at_once), folder):
+        console.print(told, style="yellow", highlight=False, markup=False)
+
+
 def _run(
     called: Called,
     config: SweepConfig,
@@ -178,6 +195,7 @@ def _run(
             address=config.ray_address,
             check=config.check,
             margin=config.margin,
+            keep=config.keep or USUAL,
             console=console,
         )
     except BaseException:
@@ -206,17 +224,11 @@ def _say(console: "Console", text: str) -> None:
 
 def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
-    import torch
-
     from epropnp.evaluation.table import to_rich
-    from pipelines.building.private_ray import local_cores
-    from sweeps.forecast import forecast, forecast_table
-    from sweeps.running.cluster import Node, share_out
+    from sweeps.forecast import at_once_here, forecast, forecast_table
 
-    cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
-    node = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
-    share = share_out(len(cells), config.trials_at_once, cores, [node])
-    table = forecast_table(forecast(cells, folder, places), share.at_once, f"sweep {folder.name}")
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
     console = console_or_file()
     console.print(to_rich(table, console.width))
     return 0
@@ -282,8 +294,8 @@ def _called(command: SweepConfig, words: Sequence[str]) -> Called:
 
 def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
     """Of a sweep to be started. UserError where there is one of its name."""
-    names = "-".join(recipe.name for recipe in recipes)
-    folder = config.out.resolve() / (config.name or f"{names}-{time.strftime('%Y%m%d-%H%M%S')}")
+    names, now = "-".join(recipe.name for recipe in recipes), f"-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = config.out.resolve() / (config.name or safe_name(names, now))
     if folder.exists() and not config.resume_or_start:
         raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
     return folder

@@ -14,6 +14,8 @@ from epropnp.training.overrides import check_once, key_and_text
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 from sweeps.build_settings import check_common
+from sweeps.names import LONGEST, is_safe
+from sweeps.running.keep import KEEPS, Keep
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -69,6 +71,7 @@ Examples:
       what would be trained, how long it may take and how much disk it needs
 
 Results: OUT/NAME/summary.md (the answer) and table.md (every trial), both as CSV too; the runs: `make ui`.
+From another terminal: epropnp-sweeps {list | status NAME | stop NAME [TRIAL] | clean NAME}.
 """
 
 
@@ -133,6 +136,9 @@ class SweepConfig:
     margin: Points = None
     """Settings that are shown to differ by less, in points of a score, are called equal. A smaller margin
     takes more test images and seeds: the summary says which these can show. Default: 5."""
+    keep: Annotated[Keep | None, shown_as(f"{{{','.join(KEEPS)}}}")] = None
+    """Weights that a finished trial keeps: `best.pt`, its last `checkpoint.pt`, all or none. A stopped one
+    keeps what it can go on from; results, predictions and pictures always stay. Default: best."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None
@@ -196,8 +202,17 @@ def check_flags(config: SweepConfig) -> None:
         raise UserError(f"--data: no folder or mesh {data}; check the path, or leave the flag out")
     if backgrounds is not None and not backgrounds.is_dir():
         raise UserError(f"--backgrounds: no folder {backgrounds}; check the path, or leave the flag out")
-    if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
-        raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+    if config.name is not None:
+        _check_name(config.name, known=config.resume)
+
+
+def _check_name(name: str, *, known: bool) -> None:
+    """UserError for a name that not every system takes; sweeps of older versions may have others."""
+    if not is_safe(name) and not (known and re.fullmatch(r"[^\W_][\w.-]*", name)):
+        raise UserError(
+            f"--name: '{name}' may hold the letters A to Z and a to z, digits and . _ - only, begins with a "
+            f"letter or digit, and has at most {LONGEST} characters"
+        )
 
 
 def _check_set(config: SweepConfig) -> None:

@@ -9,6 +9,7 @@ what a command line says.
 """
 
 import contextlib
+import dataclasses
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
+from sweeps.running.keep import Keep
 from sweeps.running.retries import Retries
 from sweeps.running.session import LOG, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
@@ -50,6 +52,7 @@ def run(
     check: bool | None = None,
     retries: int = RETRIES,
     margin: float | None = None,
+    keep: Keep = "all",
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
@@ -70,6 +73,7 @@ def run(
         check: whether each setting does its first updates before the long trials; None: with more than four.
         retries: of a trial whose process broke without progress.
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
+        keep: weights that stay in the folders of trials that have ended.
         console: for progress; None: silent.
 
     Raises:
@@ -85,6 +89,7 @@ def run(
         check_one_test(data)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
+        sweep = dataclasses.replace(sweep, planned_names=[trial.name for trial in trials])
         sweep.write()
         sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
         tracker = tracker_of(sweep, tracking_uri)
@@ -92,7 +97,9 @@ def run(
             sweep, trials, {each.dataset_id: each for each in data.values()}, margin or MARGIN
         )
         flag = Flag()
-        job = Job(sweep, trials, places, reporter, tracker, session, flag, console or Console(quiet=True))
+        job = Job(
+            sweep, trials, places, reporter, tracker, session, flag, keep, console or Console(quiet=True)
+        )
         with handled(flag, FLAGGED):
             tracker.connect()
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}

@@ -15,11 +15,12 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.build_settings import Build
-from sweeps.folder import Sweep
+from sweeps.folder import RAY_FOLDER, Sweep
 from sweeps.results.pictures import draw_missing
 from sweeps.results.read import labels_of
 from sweeps.results.report import Report, Reporter
 from sweeps.running.cluster import Share, share_out
+from sweeps.running.keep import Keep
 from sweeps.running.progress import SweepProgress
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
@@ -70,6 +71,7 @@ class Job:
         tracker: records.
         session: Ray, which may still be starting.
         flag: raised by signals, which are handled meanwhile.
+        keep: weights that stay in the folders of trials that have ended.
         console: for progress.
     """
 
@@ -82,12 +84,13 @@ class Job:
         tracker: Tracker,
         session: Session,
         flag: Flag,
+        keep: Keep,
         console: Console,
     ) -> None:
         self.sweep, self.trials, self.places = sweep, trials, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
         params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
-        self.tracker = tracker
+        self.tracker, self.keep = tracker, keep
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
 
     def run(
@@ -126,6 +129,8 @@ class Job:
             self._record_again(trial)
             if trial.missing is not None:
                 self._say(trial.missing)
+            if trial.untested:
+                self._say(f"{trial.name}: {trial.reason}")
         pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
         if len(pending) < len(self.trials):
             self._say(f"{len(self.trials) - len(pending)} trials are finished already; kept")
@@ -188,9 +193,10 @@ class Job:
         def spec(trial: Planned) -> dict[str, Any]:
             folder = self.sweep.prepare(trial)
             place = self.places[trial.build]
-            return trial_spec(trial.name, trial.config, place, folder, self.sweep.stop_file, updates)
+            stop_file = self.sweep.stop_file
+            return trial_spec(trial.name, trial.config, place, folder, stop_file, updates, self.keep)
 
-        storage = self.sweep.folder / "ray"  # which all nodes see
+        storage = self.sweep.folder / RAY_FOLDER  # which all nodes see
         trials = Trials(
             search,
             spec,

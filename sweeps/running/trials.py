@@ -17,6 +17,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Record, note_failure
 from sweeps.running.cluster import Share
+from sweeps.running.keep import Keep
 from sweeps.running.listener import Listener
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
@@ -40,6 +41,7 @@ def trial_spec(
     folder: Path,
     stop_file: Path,
     updates: int | None = None,
+    keep: Keep = "all",
 ) -> dict[str, Any]:
     """What `sweeps.running.worker.run_trial` needs, as plain values that Ray can send.
 
@@ -48,6 +50,7 @@ def trial_spec(
         config, dataset, folder: of the trial.
         stop_file: while it is there, trials are interrupted.
         updates: after which to interrupt; None: train to the end.
+        keep: weights that stay in its folder when it has ended.
     """
     return {
         "name": name,
@@ -56,6 +59,7 @@ def trial_spec(
         "folder": str(folder),
         "stop_file": str(stop_file),
         "updates": updates,
+        "keep": keep,
     }
 
 

@@ -24,7 +24,9 @@ from epropnp.training.record import note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
+from sweeps.running.keep import remove_surplus
 from sweeps.running.pace import Pace
+from sweeps.running.retest import restore_for_test
 from sweeps.trial import one_line
 
 _log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ def run_trial(space: dict[str, Any]) -> None:
                 note_failure(folder, reason)
         _tell(failed=reason)
     finally:
+        remove_surplus(folder, spec["keep"])
         # The process may serve the next trial: leave it no memory to inherit.
         gc.collect()
         if torch.cuda.is_available():
@@ -64,6 +67,7 @@ def run_trial(space: dict[str, Any]) -> None:
 def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
+    restore_for_test(trainer)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))
     trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])

@@ -52,6 +52,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build_planned": build,
         "sweeps.sweep.run": run,
+        "sweeps.forecast._dataset_id": lambda place: Path(place).name,
         "sweeps.space.fetch_weights": world.fetched.append,
         "sweeps.results.report.show": lambda *given: None,
     }
@@ -74,7 +75,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     assert {cell.config.optim.epochs for cell in ran.cells} == {9}
     assert (ran.dataset, ran.folder) == ({(): str(tmp_path / "made8")}, world.out / "mine")
     assert (ran.at_once, ran.address, ran.check, ran.tracking_uri) == (3, "h:1", False, None)
-    assert (ran.margin, ran.command) == (None, words)
+    assert (ran.margin, ran.keep, ran.command) == (None, "best", words)
     assert ran.params["flag.seeds"] == (0, 4)
     assert (ran.params["flag.epochs"], ran.params["flag.name"]) == (9, "mine")
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
@@ -151,6 +152,31 @@ def test_doubles_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> N
     assert [cell.config.seed for cell in world.ran[0].cells] == [4, 4]
 
 
+@pytest.mark.parametrize(("free", "code"), [(0, 2), (10**15, 0)])
+def test_the_disk_is_looked_at_before_anything_is_trained(
+    free: int,
+    code: int,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    assert backbones.main([*world.words, "--keep", "last"]) == code
+    assert [ran.keep for ran in world.ran] == ["last"] * (code == 0)
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: --out: checkpoints need ") if code else errors == ""
+
+
+def test_what_fits_one_by_one_alone_is_begun_with_a_warning(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sweeps.disk.peak_bytes", lambda rows, at_once: 100 * at_once)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=250))
+    assert backbones.main([*world.words, "--trials-at-once", "3"]) == 0
+    assert "checkpoints need 0 kB with 3 trials at once" in capsys.readouterr().out
+    assert len(world.ran) == 1
+
+
 def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +184,8 @@ def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     recipes = [RECIPES["best"], RECIPES["quick"]]
     found = backbones._new_folder(SweepConfig(out=tmp_path), recipes)
     assert found == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
+    many = backbones._new_folder(SweepConfig(out=tmp_path), 30 * recipes).name
+    assert (len(many), many[:11], many[-17:]) == (100, "best-quick-", "-at %Y%m%d-%H%M%S")
     assert backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes) == tmp_path / "mine"
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match="exists; add --resume"):

@@ -46,6 +46,8 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "check": (["--check"], {"check": True}),
     "no check": (["--check", "no"], {"check": False}),
     "margin": (["--margin", "2.5"], {"margin": 2.5}),
+    "keep": (["--keep", "none"], {"keep": "none"}),
+    "keep the best": (["--keep", "best"], {"keep": "best"}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
     "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
@@ -92,6 +94,21 @@ def test_without_flags_nothing_is_asked_for_but_places() -> None:
 def test_what_is_given_in_two_ways_or_by_halves_is_refused(words: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_flags(parse(SweepConfig, DESCRIPTION, words.split(), PROG))
+
+
+@pytest.mark.parametrize("name", ["../x", "-x", ".x", "a/b", "[b]", "\u00e9t\u00e9", "a" * 101, ""])
+def test_a_sweep_has_a_name_that_every_system_takes(name: str) -> None:
+    with pytest.raises(
+        UserError, match=r"^--name: '.*' may hold the letters A to Z .* at most 100 characters"
+    ):
+        check_flags(SweepConfig(name=name))
+
+
+def test_a_sweep_of_before_is_gone_on_with_by_its_name() -> None:
+    for name in ("\u00e9t\u00e9", "a" * 101):
+        check_flags(SweepConfig(name=name, resume=True))
+    with pytest.raises(UserError, match=r"^--name: "):
+        check_flags(SweepConfig(name="../x", resume=True))
 
 
 def test_the_same_value_twice_is_no_contradiction() -> None:

@@ -108,7 +108,11 @@ HISTORY = ({"val/add_area": 1.0}, {"val/add_area": 2.0})
             "waiting",
             "interrupted after epoch 3",
         ),
-        ({"status": "finished"}, "waiting", "its result.json was removed: only the test is left to do"),
+        (
+            {"status": "finished"},
+            "waiting",
+            "its result.json was removed: no weights are kept, and it is trained anew",
+        ),
     ],
 )
 def test_a_folder_gives_back_what_its_trial_said(

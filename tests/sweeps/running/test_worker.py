@@ -38,6 +38,7 @@ class FakeTrainer:
     done = 0  # epochs that the checkpoint holds
     error: Exception | None = None
     drawn: list[tuple[Path, str]]  # folders and datasets of pictures
+    restored: list["FakeTrainer"]  # those that may only have their test left
 
     def __init__(self, config: TrialConfig, dataset: str, folder: Path) -> None:
         self.config, self.given = config, (dataset, folder)
@@ -56,8 +57,9 @@ class FakeTrainer:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
-    kind: type[FakeTrainer] = type("Fake", (FakeTrainer,), {"made": [], "drawn": []})
+    kind: type[FakeTrainer] = type("Fake", (FakeTrainer,), {"made": [], "drawn": [], "restored": []})
     monkeypatch.setattr(module, "Trainer", kind)
+    monkeypatch.setattr(module, "restore_for_test", kind.restored.append)
     monkeypatch.setattr(module, "draw", lambda folder, dataset: kind.drawn.append((folder, dataset)))
     return kind
 
@@ -84,6 +86,7 @@ def test_every_epoch_is_told_once_with_its_own_metrics(
         for epoch in range(4)
     ]
     (trainer,) = fake.made
+    assert fake.restored == fake.made
     assert trainer.given == (str(place), place / "trial")
     assert fake.drawn == [(place / "trial", f"read from {place}")]
     assert trainer.config == dataclasses.replace(
@@ -207,4 +210,20 @@ def test_what_ray_sends_is_plain_and_whole(planned: Planned, updates: int | None
         "folder": "f",
         "stop_file": "s",
         "updates": updates,
+        "keep": "all",
     }
+
+
+@pytest.mark.parametrize("error", [None, UserError("a full disk")])
+def test_weights_go_at_the_end_as_the_sweep_wants_it(
+    error: Exception | None, told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
+) -> None:
+    (place / "trial" / "checkpoint.pt").touch()
+    (place / "trial" / "best.pt").touch()
+    if error is None:
+        (place / "trial" / "result.json").touch()
+    fake.error = error
+    spec = trial_spec("a name", planned.config, place, place / "trial", place / "stop", keep="last")
+    run_trial({"trial": spec})
+    left = {file.name for file in (place / "trial").glob("*.pt")}
+    assert left == ({"checkpoint.pt"} if error is None else {"checkpoint.pt", "best.pt"})
