@@ -34,13 +34,16 @@ from sweeps.running.signals import INTERRUPTED, TerminatedError, handled
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
 from sweeps.space import Cell, by_key
+from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
-from sweeps.tracking.tracker import PARENT, Tracker, tracker_of
+from sweeps.tracking.tracker import Tracker, tracker_of
 from sweeps.trial import Trial, read
 
 RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
+RECORD_SECONDS = 60.0  # that the end waits for MLflow; what is left then, a resumed sweep sends
+HURRIED_SECONDS = 8.0  # where somebody may kill the sweep soon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,7 @@ def run(
     sweep.write()
     sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
     tracker = tracker_of(sweep, tracking_uri)
-    tracker.connect()
-    tracker.start(PARENT, {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})})
+    tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})})
     by_id = {each.dataset_id: each for each in data.values()}
     try:
         job = _Job(sweep, trials, places, by_id, tracker, console or Console(quiet=True))
@@ -118,13 +120,14 @@ def run(
         found = report(sweep, trials, by_id, MARGIN if margin is None else margin)
     except BaseException:
         tracker.finish(PARENT, "KILLED")
+        tracker.close(HURRIED_SECONDS)
         raise
     if all(row.status in FINAL for row in found.rows):
         interrupted = None  # it came too late
     outcome = Outcome(report=found, interrupted=interrupted, recorded=False)
     status = {0: "FINISHED", INTERRUPTED: "KILLED"}.get(outcome.code, "FAILED")
     tracker.finish(PARENT, status, interrupted or "", files=found.files)
-    return dataclasses.replace(outcome, recorded=tracker.flush())
+    return dataclasses.replace(outcome, recorded=tracker.close(RECORD_SECONDS))
 
 
 class _Job:

@@ -26,7 +26,7 @@ from sweeps.folder import open_sweep
 from sweeps.results.report import report, show
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, run
-from sweeps.tracking.tracker import EXPERIMENT
+from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import four

@@ -20,7 +20,7 @@ from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, _unchecked, run
-from sweeps.tracking.tracker import EXPERIMENT
+from sweeps.tracking.experiment import EXPERIMENT
 from tests.sweeps.cells import cells_of
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]

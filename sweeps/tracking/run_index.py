@@ -1,0 +1,127 @@
+"""The runs of a sweep in MLflow, by trial: found by their tags, restored from the trash, or created."""
+
+import logging
+from typing import Any
+
+from sweeps.tracking.events import PARENT
+from sweeps.tracking.experiment import EXPERIMENT
+
+SWEEP_TAG = "epropnp.sweep_id"
+TRIAL_TAG = "epropnp.trial"
+PARENT_TAG = "mlflow.parentRunId"
+OWED_TAG = "epropnp.incomplete"  # the run is being written from the folder of its trial
+NO_TRIAL = "-"  # value of TRIAL_TAG of the parent
+RUNS_PER_PAGE = 1000
+log = logging.getLogger(__name__)
+
+
+class RunIndex:
+    """Ids of runs.
+
+    Args:
+        client: of MLflow.
+        experiment: id of the experiment that holds them.
+        sweep_id, sweep_name: of the sweep.
+
+    Attributes:
+        owed: trials whose runs are new, and lack what was said before.
+    """
+
+    def __init__(self, client: Any, experiment: str, sweep_id: str, sweep_name: str) -> None:
+        self.owed: set[str] = set()
+        self._client, self._experiment = client, experiment
+        self._sweep_id, self._sweep_name = sweep_id, sweep_name
+        self._ids: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def id_of(self, trial: str, begins: bool, time_ms: int) -> str:
+        """Run id of a trial, or the parent's for `PARENT`.
+
+        Args:
+            trial: its name.
+            begins: whether it is expected that there is none yet.
+            time_ms: when a run begins that is created.
+        """
+        if trial not in self._ids:
+            found = self.runs(f" and tags.`{TRIAL_TAG}` = '{trial or NO_TRIAL}'")
+            if found:
+                self._restore(found[0], trial)
+                self._ids[trial] = found[0].info.run_id
+                if OWED_TAG in found[0].data.tags:
+                    self.owed.add(trial)
+            else:
+                self._create(trial, begins, time_ms)
+        return self._ids[trial]
+
+    def runs(self, query: str = "") -> list[Any]:
+        """All runs of the sweep, those in the trash, too, to which more applies; those in the trash last."""
+        from mlflow.entities import ViewType
+
+        query = f"tags.`{SWEEP_TAG}` = '{self._sweep_id}'{query}"
+        found, token = [], None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], query, ViewType.ALL, RUNS_PER_PAGE, page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return sorted(found, key=lambda run: run.info.lifecycle_stage == "deleted")
+
+    def by_trial(self) -> dict[str, Any]:
+        """The trials' runs that `runs` has, the one that counts of each."""
+        found: dict[str, Any] = {}
+        for run in self.runs():
+            found.setdefault(run.data.tags[TRIAL_TAG], run)
+        return {trial: run for trial, run in found.items() if trial != NO_TRIAL}
+
+    def settled(self, trial: str) -> None:
+        """What was said before is in its run now."""
+        self.owed.discard(trial)
+        self._client.delete_tag(self._ids[trial], OWED_TAG)
+
+    def mend(self, trial: str) -> bool:
+        """Look whether the run of a trial, or its parent's, is there and no trash; whether it was not."""
+        return sum(self._mend(name) for name in {trial, PARENT} & self._ids.keys()) > 0  # all of them
+
+    def _mend(self, trial: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._restore(self._client.get_run(self._ids[trial]), trial)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        del self._ids[trial]
+        return True
+
+    def _restore(self, run: Any, trial: str) -> bool:
+        if run.info.lifecycle_stage != "deleted":
+            return False
+        self._client.restore_run(run.info.run_id)
+        self._say_once("restored", f"the run of {trial or self._sweep_name} was deleted: it is restored")
+        return True
+
+    def _create(self, trial: str, begins: bool, time_ms: int) -> None:
+        tags = {SWEEP_TAG: self._sweep_id, TRIAL_TAG: trial or NO_TRIAL}
+        if trial != PARENT:
+            tags[PARENT_TAG] = self.id_of(PARENT, begins, time_ms)
+        if not begins:
+            tags[OWED_TAG] = "true"
+            name = trial or self._sweep_name
+            self._say_once("purged", f"no run of {name} is there: it is written from the sweep's folder")
+        run = self._client.create_run(
+            self._experiment, time_ms, tags=tags, run_name=trial or self._sweep_name
+        )
+        self._ids[trial] = str(run.info.run_id)
+        if not begins:
+            self.owed.add(trial)
+        if trial == PARENT:
+            for child in self.by_trial().values():  # of a parent that was purged
+                if child.info.lifecycle_stage == "active":
+                    self._client.set_tag(child.info.run_id, PARENT_TAG, run.info.run_id)
+
+    def _say_once(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            log.warning("MLflow's experiment '%s': %s (said once: others may follow)", EXPERIMENT, text)
+        self._told.add(kind)
