@@ -18,7 +18,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
-from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
+from sweeps.flags import DESCRIPTION, SweepConfig, check_flags, check_kept
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
@@ -99,6 +99,7 @@ def run(called: Called) -> int:
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
+    check_kept(config)
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     found = plan(space)
     check_not_built(config, found.cells)
@@ -108,11 +109,12 @@ def run(called: Called) -> int:
         console.print(f"merged: {double}", highlight=False, markup=False)
     folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
     if told := _rehearsal(config, recipe):
-        console.print(told, style="yellow", highlight=False)
+        console.print(told, style="yellow", highlight=False, markup=False)
     if config.dry_run:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+    said = f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}"
+    console.print(said, markup=False)
     places = _data(config, recipe, found.cells, console)
     return _run(called, config, folder, found.cells, places, console)
 
@@ -138,7 +140,7 @@ def _data(
     started_s = time.perf_counter()
     for build, place in built(config, recipe, cells):
         told = ", ".join((*build, f"{time.perf_counter() - started_s:.1f} s"))
-        console.print(f"dataset: {place}  ({told})")
+        console.print(f"dataset: {place}  ({told})", markup=False)
         for line in warnings_of(place):
             console.print(line, style="yellow", highlight=False, markup=False)
         places[build] = place
@@ -180,7 +182,8 @@ def _run(
     if not outcome.recorded:
         console.print(f"MLflow is out of reach; later: {go_on}", soft_wrap=True)
     if outcome.interrupted is not None:
-        console.print(f"interrupted: {outcome.interrupted}; go on with: {go_on}", highlight=False)
+        why = f"interrupted: {outcome.interrupted}; go on with: {go_on}"
+        console.print(why, markup=False, highlight=False)
     console.print(f"training {time.perf_counter() - started_s:.0f} s")
     return outcome.code
 
@@ -272,11 +275,12 @@ def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
 
 def _recipe_of_this_machine(console: "Console") -> str:
     import torch
+    from rich.text import Text
 
     if torch.cuda.is_available():
-        console.print(f"CUDA device found: recipe [bold]paper[/] ({torch.cuda.get_device_name()})")
+        console.print(f"CUDA device found: recipe paper ({torch.cuda.get_device_name()})", markup=False)
         return "paper"
-    console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
+    console.rule(Text("NO GPU: recipe QUICK", style="bold yellow"), style="yellow")
     console.print(
         "Small networks, small images, one object: a comparison in minutes, not the published "
         "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from epropnp.command_line import Pattern, YesNo, shown_as
+from epropnp.credentials import HIDDEN, without_credentials
 from epropnp.errors import UserError, nearest
 from epropnp.training.overrides import check_once, key_and_text
 from epropnp.training.recipes import RECIPES
@@ -192,12 +193,23 @@ def check_flags(config: SweepConfig) -> None:
     from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
 
     data, backgrounds = config.data, config.backgrounds
+    if data is not None and without_credentials(data) != data:
+        raise UserError(
+            f"--data: {data} holds keys, which would be stored and shown: leave them out, and give them in "
+            "environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in ~/.aws/credentials"
+        )
     if data is not None and not is_uri(data) and not Path(data).exists():
         raise UserError(f"--data: no folder or mesh {data}; check the path, or leave the flag out")
     if backgrounds is not None and not backgrounds.is_dir():
         raise UserError(f"--backgrounds: no folder {backgrounds}; check the path, or leave the flag out")
     if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
         raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+
+
+def check_kept(config: SweepConfig) -> None:
+    """UserError where a resumed sweep needs credentials, of which nothing is kept."""
+    if config.ray_address is not None and HIDDEN in config.ray_address:
+        raise UserError("--ray-address: give it again: the credentials that it was given with are not kept")
 
 
 def _check_set(config: SweepConfig) -> None:

@@ -155,7 +155,7 @@ class _Job:
             search.tell(trial)
             self._record_again(trial)
             if trial.missing is not None:
-                self.console.print(trial.missing, highlight=False, soft_wrap=True)
+                self.console.print(trial.missing, markup=False, highlight=False, soft_wrap=True)
         pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
         if len(pending) < len(self.trials):
             self.console.print(f"{len(self.trials) - len(pending)} trials are finished already; kept")

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import torch
 
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
@@ -158,7 +159,9 @@ class Recorder:
         self._record.write(self.folder)
 
     def _end(self, status: Status, reason: str, trace: str | None = None) -> None:
-        ended = dataclasses.replace(self._record, status=status, reason=reason, traceback=trace, ended=_now())
+        ended = dataclasses.replace(
+            self._record, status=status, reason=without_credentials(reason), traceback=trace, ended=_now()
+        )
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
 

@@ -79,7 +79,7 @@ def show(report: Report, console: Console) -> None:
     if report.summary is not None:
         console.print(to_rich(answer_table(report.summary), console.width))
     for file in report.files:
-        console.print(f"{file.name}: {file}", soft_wrap=True)
+        console.print(f"{file.name}: {file}", soft_wrap=True, markup=False)
 
 
 def _images(folder: Path, dataset: ArrowDataset) -> ImageScores:

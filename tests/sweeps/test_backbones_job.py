@@ -314,3 +314,31 @@ def test_records_that_could_not_be_sent_are_said(world: World, capsys: pytest.Ca
     printed = capsys.readouterr().out
     assert "out of reach; later: --resume --name mine" in printed
     assert printed.splitlines()[0] == "sweep mine: 4 trials on ape"
+
+
+def test_paths_are_printed_as_they_are(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where they look like markup, which rich would take out, or refuse."""
+    made = tmp_path / "[bold]a[/x]:cat:"
+    monkeypatch.setattr("pipelines.building.build.build_planned", lambda *_, **given: made)
+    world.code, world.interrupted = 75, "[/x] the [bold]night"
+    assert backbones.main(world.words) == 75
+    printed = capsys.readouterr().out
+    assert f"dataset: {made}  (" in printed
+    assert "interrupted: [/x] the [bold]night; go on" in printed
+
+
+def test_credentials_are_not_kept_and_must_be_given_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backbones.main([*world.words, "--ray-address", "ray://me:hush@head:10001"]) == 0
+    assert world.ran[0].address == "ray://me:hush@head:10001"
+    folder = world.out / "mine"
+    assert "hush" not in (folder / "sweep.json").read_text()
+    assert "ray://***@head:10001" in (folder / "sweep.json").read_text()
+    resumed = ["--resume", "--out", str(world.out)]
+    assert backbones.main(resumed) == 2
+    assert capsys.readouterr().err.startswith("error: --ray-address: give it again")
+    assert backbones.main([*resumed, "--ray-address", "ray://me:hush@head:10001"]) == 0
+    assert world.ran[1].address == "ray://me:hush@head:10001"

@@ -96,3 +96,15 @@ def test_what_is_given_in_two_ways_or_by_halves_is_refused(words: str, message: 
 
 def test_the_same_value_twice_is_no_contradiction() -> None:
     check_flags(parse(SweepConfig, DESCRIPTION, ["--set", "optim.lr=1e-3", "optim.lr=1e-3"], PROG))
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["s3://AKIA1:hush@bucket/lm", "s3://bucket/lm?region=eu&secret_key=hush", "https://x/lm?token=hush"],
+)
+def test_keys_in_an_address_of_data_are_refused_and_not_repeated(data: str) -> None:
+    with pytest.raises(UserError) as error:
+        check_flags(SweepConfig(data=data))
+    assert "hush" not in str(error.value)
+    assert "AWS_SECRET_ACCESS_KEY" in str(error.value)
+    assert "~/.aws/credentials" in str(error.value)
