@@ -28,7 +28,8 @@ def connected(uri: str, artifacts: Path | None) -> Any:
     database.parent.mkdir(parents=True, exist_ok=True)
     database.touch(mode=0o600)
     if artifacts is not None:
-        mend_places(database, artifacts)
+        if mend_places(database, artifacts):
+            _forget_places()
         private_folder(artifacts)
     with _alone(database):
         client = MlflowClient(tracking_uri=uri)
@@ -55,24 +56,26 @@ def open_experiment(client: Any, artifacts: Path | None) -> str:
     return str(found.experiment_id)
 
 
-def mend_places(database: Path, artifacts: Path) -> None:
-    """Let a database that was moved look for artifacts beside it, not where it lay before.
+def mend_places(database: Path, artifacts: Path) -> bool:
+    """Let a database that was moved look for artifacts beside it, not where it lay before; whether it was.
 
     MLflow makes every artifact place absolute when it stores it, and has no call that changes one. A place is
     left as it is if it is no local folder, or if it is still there and none lies beside the database, as it
     does in a copy of the whole.
     """
-    wanted = artifacts.resolve()
+    wanted, moved = artifacts.resolve(), False
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=10.0)) as base, base:
             query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?"
             for number, stored in base.execute(query, (EXPERIMENT,)).fetchall():
                 if _was_moved(stored, wanted, beside=wanted.parent == database.resolve().parent):
                     _move(base, number, stored, wanted.as_uri())
+                    moved = True
                     log.warning("%s was moved: MLflow looks for its files in %s now", database, wanted)
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "no such table" not in str(error):  # as in an empty one
             log.warning("%s: the place of its artifacts cannot be looked at: %s", database, error)
+    return moved
 
 
 def _was_moved(stored: str | None, wanted: Path, beside: bool) -> bool:
@@ -96,6 +99,14 @@ def _move(base: sqlite3.Connection, number: int, before: str, now: str) -> None:
         "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
         (now, len(before) + 1, number, len(before) + 1, f"{before}/"),
     )
+
+
+def _forget_places() -> None:
+    """Which MLflow remembers for as long as a process runs."""
+    from mlflow.tracking._tracking_service import utils
+
+    with contextlib.suppress(AttributeError):  # its own business
+        utils._artifact_repos_cache.clear()
 
 
 @contextlib.contextmanager

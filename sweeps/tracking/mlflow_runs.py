@@ -47,7 +47,7 @@ class MlflowRuns:
         artifacts: Path | None,
         facts: Callable[[str], Sequence[Event]],
     ) -> None:
-        self.logged: dict[str, int] = {}  # trial -> newest epoch that MLflow has
+        self._logged: dict[str, int] = {}  # run id -> newest epoch that MLflow has
         self._uri, self._sweep = uri, (sweep_id, sweep_name)
         self._root, self._artifacts, self._facts = root, artifacts, facts
         self._client: Any = None
@@ -68,8 +68,10 @@ class MlflowRuns:
             try:
                 self._do(event)
             except Exception as error:
-                if not self._mended(event, error):
+                if getattr(error, "error_code", "") not in AMISS:
                     raise
+                self._open(self._client)
+                self._index.mend(event["trial"])
                 self._do(event)
         except Exception as error:
             self._failures += 1
@@ -85,24 +87,12 @@ class MlflowRuns:
             self._files = RunFiles(client, self._root)
             self._client = client
 
-    def _open(self, client: Any) -> bool:
-        """Look for the experiment; whether it is another one than before."""
+    def _open(self, client: Any) -> None:
+        """Look for the experiment, also for another one than before."""
         experiment = open_experiment(client, self._artifacts)
-        if experiment == self._experiment:
-            return False
-        self._experiment = experiment
-        self._index = RunIndex(client, experiment, *self._sweep)
-        self.logged.clear()
-        return True
-
-    def _mended(self, event: Event, error: Exception) -> bool:
-        """Whether an error came from something that was deleted, and is there again."""
-        if getattr(error, "error_code", "") not in AMISS:
-            return False
-        mended = self._open(self._client) or self._index.mend(event["trial"])
-        if mended:
-            self.logged.pop(event["trial"], None)
-        return bool(mended)
+        if experiment != self._experiment:
+            self._experiment = experiment
+            self._index = RunIndex(client, experiment, *self._sweep)
 
     def _do(self, event: Event) -> None:
         trial = event["trial"]
@@ -156,13 +146,13 @@ class MlflowRuns:
             self._close_abandoned(self._seen, event["time_ms"])
 
     def _on_epoch(self, run_id: str, event: Event) -> None:
-        trial, epoch = event["trial"], event["epoch"]
-        if trial not in self.logged:
+        if run_id not in self._logged:
             metrics = self._client.get_run(run_id).data.metrics
-            self.logged[trial] = int(metrics.get("epoch", -1))
-        if epoch > self.logged[trial]:
+            self._logged[run_id] = int(metrics.get("epoch", -1))
+        epoch = event["epoch"]
+        if epoch > self._logged[run_id]:
             self._log_metrics(run_id, event["metrics"] | {"epoch": epoch}, epoch, event["time_ms"])
-            self.logged[trial] = epoch
+            self._logged[run_id] = epoch
 
     def _on_scores(self, run_id: str, event: Event) -> None:
         """Of a spool that a version before left."""

@@ -80,27 +80,22 @@ class RunIndex:
         self.owed.discard(trial)
         self._client.delete_tag(self._ids[trial], OWED_TAG)
 
-    def mend(self, trial: str) -> bool:
-        """Look whether the run of a trial, or its parent's, is there and no trash; whether it was not."""
-        return sum(self._mend(name) for name in {trial, PARENT} & self._ids.keys()) > 0  # all of them
-
-    def _mend(self, trial: str) -> bool:
+    def mend(self, trial: str) -> None:
+        """Restore the run of a trial, and its parent, from the trash, or forget that there are such runs."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return self._restore(self._client.get_run(self._ids[trial]), trial)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-        del self._ids[trial]
-        return True
+        for name in {trial, PARENT} & self._ids.keys():
+            try:
+                self._restore(self._client.get_run(self._ids[name]), name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                del self._ids[name]
 
-    def _restore(self, run: Any, trial: str) -> bool:
-        if run.info.lifecycle_stage != "deleted":
-            return False
-        self._client.restore_run(run.info.run_id)
-        self._say_once("restored", f"the run of {trial or self._sweep_name} was deleted: it is restored")
-        return True
+    def _restore(self, run: Any, trial: str) -> None:
+        if run.info.lifecycle_stage == "deleted":
+            self._client.restore_run(run.info.run_id)
+            self._say_once("restored", f"the run of {trial or self._sweep_name} was deleted: it is restored")
 
     def _create(self, trial: str, begins: bool, time_ms: int) -> None:
         tags = {SWEEP_TAG: self._sweep_id, TRIAL_TAG: trial or NO_TRIAL}
