@@ -4,6 +4,7 @@ What others did to the records meanwhile is mended: what is in the trash is rest
 written again from the folders of trials.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ LEFT_OUT_TAG = "epropnp.left_out"  # the newest record that cannot be stored, an
 PARAMS_PER_BATCH = 100  # MLflow's limits
 METRICS_PER_BATCH = 1000
 PARAM_CHARACTERS = 6000
-ATTEMPTS = 5  # at a record that fails while others are taken
+PATIENCE_SECONDS = 60.0  # with a record that fails while others are taken
 AMISS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")  # also of what was deleted
 
 
@@ -57,12 +58,12 @@ class MlflowRuns:
         self._seen: set[str] = set()  # trials of which something was said
         self._parent_start: Event | None = None
         self._failed: Event | None = None
-        self._failures = 0  # of that event, one after the other
+        self._failing_since_s = 0.0
 
     def carry(self, event: Event) -> None:
         """Carry an event out; see `Carrier`."""
-        self._failures = self._failures if event == self._failed else 0
-        self._failed = event
+        if event != self._failed:
+            self._failed, self._failing_since_s = event, time.monotonic()
         self._connect()
         try:
             try:
@@ -74,7 +75,6 @@ class MlflowRuns:
                 self._index.mend(event["trial"])
                 self._do(event)
         except Exception as error:
-            self._failures += 1
             self._judge(event, error)
             raise
         self._failed = None
@@ -118,7 +118,7 @@ class MlflowRuns:
         reason = without_credentials(first_line(error))
         if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
             raise RefusedError(reason) from error
-        if self._failures < ATTEMPTS or is_connection(error):
+        if self._is_patient() or is_connection(error):
             return
         text = f"{event['kind']} of {event['trial'] or 'the sweep'} at {event['time_ms']}: {reason}"
         try:
@@ -128,8 +128,12 @@ class MlflowRuns:
             return
         raise RefusedError(reason) from error
 
+    def _is_patient(self) -> bool:
+        return time.monotonic() - self._failing_since_s < PATIENCE_SECONDS
+
     def _on_start(self, run_id: str, event: Event) -> None:
         run = self._client.get_run(run_id)
+        self._logged.setdefault(run_id, _newest_epoch(run))
         if run.info.status != "RUNNING" or run.info.end_time:
             self._update(run_id, "RUNNING", 0)
         self._set_tags(
@@ -147,8 +151,7 @@ class MlflowRuns:
 
     def _on_epoch(self, run_id: str, event: Event) -> None:
         if run_id not in self._logged:
-            metrics = self._client.get_run(run_id).data.metrics
-            self._logged[run_id] = int(metrics.get("epoch", -1))
+            self._logged[run_id] = _newest_epoch(self._client.get_run(run_id))
         epoch = event["epoch"]
         if epoch > self._logged[run_id]:
             self._log_metrics(run_id, event["metrics"] | {"epoch": epoch}, epoch, event["time_ms"])
@@ -160,24 +163,28 @@ class MlflowRuns:
 
     def _on_files(self, run_id: str, event: Event) -> None:
         """Of a spool that a version before left."""
-        self._files.store(self._client.get_run(run_id), event["files"], self._failures < ATTEMPTS)
+        self._files.store(self._client.get_run(run_id), event["files"], self._is_patient())
 
     def _on_finish(self, run_id: str, event: Event) -> None:
         run, scores = self._client.get_run(run_id), event.get("scores", {})
         self._set_tags(run, {REASON_TAG: event["reason"]})
         new = {key: value for key, value in scores.items() if not _same(run.data.metrics.get(key), value)}
         self._log_metrics(run_id, new, event.get("step", 0), event["time_ms"])
-        stored = self._files.store(run, event.get("files", []), self._failures < ATTEMPTS)
+        stored = self._files.store(run, event.get("files", []), self._is_patient())
         if new or stored or run.info.status != event["status"] or not run.info.end_time:
             self._update(run_id, event["status"], event["time_ms"])
         if event["trial"] == PARENT:
-            self._restore_missing(event["time_ms"])
+            self._complete()
             self._close_abandoned((), event["time_ms"])
 
     def _close_abandoned(self, but: Collection[str], time_ms: int) -> None:
         """Children that a killed driver left running end as their folders say, unless they do run."""
         for trial, run in self._index.by_trial().items():
-            if trial in but or run.info.status != "RUNNING" or run.info.lifecycle_stage == "deleted":
+            if (
+                trial in (PARENT, *but)
+                or run.info.status != "RUNNING"
+                or run.info.lifecycle_stage == "deleted"
+            ):
                 continue
             facts = self._facts(trial)
             gone = {"status": "KILLED", "reason": "its folder is gone or damaged", "time_ms": time_ms}
@@ -185,12 +192,12 @@ class MlflowRuns:
                 if fact["kind"] == "finish":
                     self._do(fact)
 
-    def _restore_missing(self, time_ms: int) -> None:
-        """Runs that were deleted or purged after the last that was said of them."""
+    def _complete(self) -> None:
+        """Runs that were deleted or purged after the last word on them, or whose files had no place."""
         found = self._index.by_trial()
         for trial in self._seen - {PARENT}:
             run = found.get(trial)
-            if run is None or run.info.lifecycle_stage == "deleted":
+            if run is None or run.info.lifecycle_stage == "deleted" or run.info.run_id in self._files.failed:
                 self._index.mend(trial)
                 for fact in self._facts(trial)[-1:]:
                     self._do(fact)
@@ -219,6 +226,10 @@ class MlflowRuns:
 
         store = self._client._tracking_client.store
         store.update_run_info(run_id, RunStatus.from_string(status), end_ms, None)
+
+
+def _newest_epoch(run: Any) -> int:
+    return int(run.data.metrics.get("epoch", -1))
 
 
 def _same(one: float | None, other: float) -> bool:

@@ -20,16 +20,21 @@ class RunFiles:
     Args:
         client: of MLflow.
         root: the folder from which files are named.
+
+    Attributes:
+        failed: ids of runs that lack files.
     """
 
     def __init__(self, client: Any, root: Path) -> None:
         self._client, self._root = client, root
         self._told = False
+        self.failed: set[str] = set()
 
     def store(self, run: Any, names: Sequence[str], patient: bool) -> bool:
         """Store what is new or has changed; whether there was anything.
 
-        What fails is left out, and tried again when it is asked for again, as when a sweep is resumed.
+        What fails is left out, and tried again when it is asked for again: at the end of the sweep, and when
+        it is resumed.
 
         Args:
             run: of MLflow, as it is now.
@@ -38,7 +43,8 @@ class RunFiles:
         """
         tag = run.data.tags.get(FILES_TAG)
         had = json.loads(tag) if tag else {}
-        has, failed = dict(had), False
+        has = dict(had)
+        self.failed.discard(run.info.run_id)
         for file in (self._root / name for name in names):
             if not file.is_file() or (tag is None and _is_older(file, run)):
                 continue
@@ -49,18 +55,19 @@ class RunFiles:
                 self._client.log_artifact(run.info.run_id, str(file))
                 has[file.name] = digest
             except Exception as error:
-                if patient and is_connection(error):
+                if patient and not self._told and is_connection(error):
                     raise
                 self._client.get_run(run.info.run_id)  # raises if it is MLflow itself that is out of reach
                 self._say_once(run, error)
-                failed = True
+                self.failed.add(run.info.run_id)
                 break
-        if has != had or (failed and tag is None):
+        if has != had or (tag is None and run.info.run_id in self.failed):
             self._client.set_tag(run.info.run_id, FILES_TAG, json.dumps(has))
         return has != had
 
     def _say_once(self, run: Any, error: Exception) -> None:
         if not self._told:
+            self._told = True
             log.warning(
                 "MLflow's place for files, %s, takes none (%s): they stay in the sweep's folder, and all "
                 "else is recorded. Make that place writable, or serve it (mlflow server --serve-artifacts), "
@@ -68,7 +75,6 @@ class RunFiles:
                 without_credentials(run.info.artifact_uri),
                 without_credentials(first_line(error)),
             )
-        self._told = True
 
 
 def is_connection(error: BaseException | None) -> bool:

@@ -32,6 +32,7 @@ class RunIndex:
         self._client, self._experiment = client, experiment
         self._sweep_id, self._sweep_name = sweep_id, sweep_name
         self._ids: dict[str, str] = {}
+        self._unused: dict[str, Any] | None = None  # runs that MLflow had before, and were not asked for yet
         self._told: set[str] = set()
 
     def id_of(self, trial: str, begins: bool, time_ms: int) -> str:
@@ -43,37 +44,37 @@ class RunIndex:
             time_ms: when a run begins that is created.
         """
         if trial not in self._ids:
-            found = self.runs(f" and tags.`{TRIAL_TAG}` = '{trial or NO_TRIAL}'")
-            if found:
-                self._restore(found[0], trial)
-                self._ids[trial] = found[0].info.run_id
-                if OWED_TAG in found[0].data.tags:
-                    self.owed.add(trial)
-            else:
+            if self._unused is None:
+                self._unused = self.by_trial()
+            found = self._unused.pop(trial, None)
+            if found is None:
                 self._create(trial, begins, time_ms)
+            else:
+                self._restore(found, trial)
+                self._ids[trial] = found.info.run_id
+                if OWED_TAG in found.data.tags:
+                    self.owed.add(trial)
         return self._ids[trial]
 
-    def runs(self, query: str = "") -> list[Any]:
-        """All runs of the sweep, those in the trash, too, to which more applies; those in the trash last."""
+    def by_trial(self) -> dict[str, Any]:
+        """The runs of the trials, and of the sweep itself (`PARENT`), that MLflow has, also in the trash."""
         from mlflow.entities import ViewType
 
-        query = f"tags.`{SWEEP_TAG}` = '{self._sweep_id}'{query}"
-        found, token = [], None
+        query = f"tags.`{SWEEP_TAG}` = '{self._sweep_id}'"
+        runs, token = [], None
         while True:
             page = self._client.search_runs(
                 [self._experiment], query, ViewType.ALL, RUNS_PER_PAGE, page_token=token
             )
-            found += page
+            runs += page
             token = page.token
             if not token:
-                return sorted(found, key=lambda run: run.info.lifecycle_stage == "deleted")
-
-    def by_trial(self) -> dict[str, Any]:
-        """The trials' runs that `runs` has, the one that counts of each."""
+                break
         found: dict[str, Any] = {}
-        for run in self.runs():
-            found.setdefault(run.data.tags[TRIAL_TAG], run)
-        return {trial: run for trial, run in found.items() if trial != NO_TRIAL}
+        for run in sorted(runs, key=lambda run: run.info.lifecycle_stage == "deleted"):
+            trial = run.data.tags.get(TRIAL_TAG, NO_TRIAL)
+            found.setdefault(PARENT if trial == NO_TRIAL else trial, run)
+        return found
 
     def settled(self, trial: str) -> None:
         """What was said before is in its run now."""
@@ -91,6 +92,7 @@ class RunIndex:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 del self._ids[name]
+                self._unused = None
 
     def _restore(self, run: Any, trial: str) -> None:
         if run.info.lifecycle_stage == "deleted":
@@ -112,9 +114,9 @@ class RunIndex:
         if not begins:
             self.owed.add(trial)
         if trial == PARENT:
-            for child in self.by_trial().values():  # of a parent that was purged
-                if child.info.lifecycle_stage == "active":
-                    self._client.set_tag(child.info.run_id, PARENT_TAG, run.info.run_id)
+            for child, own in (self._unused or {}).items():  # of a parent that was purged
+                if child != PARENT and own.info.lifecycle_stage == "active":
+                    self._client.set_tag(own.info.run_id, PARENT_TAG, run.info.run_id)
 
     def _say_once(self, kind: str, text: str) -> None:
         if kind not in self._told:

@@ -11,8 +11,9 @@ from mlflow.exceptions import MlflowException
 
 from epropnp.training.result import TrialResult
 from sweeps.tracking import events
+from sweeps.tracking import mlflow_runs as module
 from sweeps.tracking.events import PARENT, Event, RefusedError
-from sweeps.tracking.mlflow_runs import ATTEMPTS, LEFT_OUT_TAG, REASON_TAG, MlflowRuns
+from sweeps.tracking.mlflow_runs import LEFT_OUT_TAG, REASON_TAG, MlflowRuns
 from sweeps.tracking.run_index import PARENT_TAG
 from sweeps.tracking.trial_events import end_of
 from sweeps.trial import read
@@ -225,9 +226,10 @@ def test_a_record_that_fails_while_others_are_taken_is_left_out_at_last(
     event = events.epoch_ended(A, 3, {"train/loss": 8.0})
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", broken)
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(3):
             with pytest.raises(MlflowException):
                 runs.carry(event)
+        patch.setattr(module, "PATIENCE_SECONDS", 0.0)
         with pytest.raises(RefusedError, match=r"postgresql://\*\*\*@db/x"):
             runs.carry(event)
     left_out = tracked.runs(uri, tmp_path)["sweep"].data.tags[LEFT_OUT_TAG]
@@ -248,8 +250,40 @@ def test_nothing_is_left_out_while_nothing_is_taken(
     with monkeypatch.context() as full:
         full.setattr(MlflowClient, "log_batch", broken)
         full.setattr(MlflowClient, "set_tag", broken)
-        for _ in range(3 * ATTEMPTS):
+        full.setattr(module, "PATIENCE_SECONDS", 0.0)
+        for _ in range(3):
             with pytest.raises(MlflowException):
                 runs.carry(event)
     carry(runs, event)
     assert tracked.history(uri, tracked.runs(uri, tmp_path)[A], "train/loss") == [(0, 8.0)]
+
+
+def test_files_that_have_no_place_for_a_while_are_stored_at_the_end_of_the_sweep(
+    uri: str,
+    tmp_path: Path,
+    runs: MlflowRuns,
+    result: TrialResult,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Such as a bucket that is out of reach: it holds the records for a minute, and the files longer."""
+    write_trial(tmp_path / A, result, [8.0])
+    carry(runs, events.started(PARENT, {}), events.started(A, {}))
+    end = end_of(read(tmp_path / A), tmp_path / A, tmp_path)
+
+    def broken(*_: Any) -> None:
+        raise ConnectionError("s3://key:hush@bucket")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(MlflowClient, "log_artifact", broken)
+        with pytest.raises(ConnectionError):
+            runs.carry(end)
+        assert tracked.runs(uri, tmp_path)[A].info.status == "RUNNING"
+        outage.setattr(module, "PATIENCE_SECONDS", 0.0)
+        carry(runs, end)
+    run = tracked.runs(uri, tmp_path)[A]
+    assert (run.info.status, tracked.artifacts(uri, run)) == ("FINISHED", {})
+    carry(runs, events.ended(PARENT, "FINISHED", root=tmp_path))
+    assert list(tracked.artifacts(uri, run)) == ["result.json"]
+    (record,) = caplog.records
+    assert "takes none (s3://***@bucket): they stay in the sweep's folder" in record.getMessage()
