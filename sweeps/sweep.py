@@ -42,7 +42,7 @@ from sweeps.trial import Trial, read
 RETRIES = 1  # of a trial whose process broke; it goes on from its checkpoint
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
-RECORD_SECONDS = 60.0  # that the end waits for MLflow; what is left then, a resumed sweep sends
+RECORD_SECONDS = 30.0  # that the end waits for MLflow; what is left then, a resumed sweep sends
 HURRIED_SECONDS = 8.0  # where somebody may kill the sweep soon
 
 

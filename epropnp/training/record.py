@@ -160,7 +160,11 @@ class Recorder:
 
     def _end(self, status: Status, reason: str, trace: str | None = None) -> None:
         ended = dataclasses.replace(
-            self._record, status=status, reason=without_credentials(reason), traceback=trace, ended=_now()
+            self._record,
+            status=status,
+            reason=without_credentials(reason),
+            traceback=None if trace is None else without_credentials(trace),
+            ended=_now(),
         )
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)

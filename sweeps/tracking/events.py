@@ -4,6 +4,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def _event(kind: str, trial: str, **content: Any) -> Event:
 
 
 def _numbers(values: Mapping[str, float]) -> dict[str, float]:
-    return {key: float(value) for key, value in values.items()}
+    """What is none is left out: a record must not end a sweep."""
+    return {key: float(value) for key, value in values.items() if isinstance(value, Real)}
 
 
 def _text(value: Any) -> str:

@@ -70,8 +70,8 @@ class RunFiles:
             self._told = True
             log.warning(
                 "MLflow's place for files, %s, takes none (%s): they stay in the sweep's folder, and all "
-                "else is recorded. Make that place writable, or serve it (mlflow server --serve-artifacts), "
-                "and resume the sweep",
+                "else is recorded. Make that place writable, or name in MLFLOW_TRACKING_URI a server that "
+                "takes files (mlflow server --serve-artifacts), and resume the sweep",
                 without_credentials(run.info.artifact_uri),
                 without_credentials(first_line(error)),
             )

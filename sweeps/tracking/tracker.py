@@ -4,6 +4,7 @@ Nothing that MLflow does, or does not do, holds or ends a trial: during an outag
 (`sweeps.tracking.spool`) and are sent later, in their order. Only the driver talks to MLflow.
 """
 
+import contextlib
 import json
 import logging
 import threading
@@ -38,7 +39,7 @@ class Carrier(Protocol):
         """Do it, also for the second time. RefusedError, or any other one where it is out of reach."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Said:
     """An event that is not sent yet, and where its line in the spool ends, if the disk took it."""
 
@@ -149,7 +150,8 @@ class Tracker:
             self._disk_failed = True
 
     def _begin(self) -> None:
-        if self._said and self._thread is None and not self._stopped:
+        alive = self._thread is not None and self._thread.is_alive()
+        if self._said and not alive and not self._stopped:
             self._thread = threading.Thread(target=self._send_all, name="tracker", daemon=True)
             self._thread.start()
 
@@ -193,7 +195,8 @@ class Tracker:
         said = self._said.popleft()
         self._failures = 0
         if said.end is None:
-            self._unwritten.popleft()
+            with contextlib.suppress(ValueError):
+                self._unwritten.remove(said)
         elif not self._said and self._spool.is_large:
             self._spool.clear()
         else:
