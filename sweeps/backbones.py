@@ -1,9 +1,7 @@
 """The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from flags to table."""
 
 import contextlib
-import dataclasses
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,20 +13,16 @@ from epropnp.errors import UserError
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
-from sweeps.axes import doubles, merged, space_of
+from sweeps.axes import doubles, space_of
 from sweeps.build_settings import LISTED, Build
-from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
-from sweeps.names import safe_name
+from sweeps.called import PROG, Called, called_of
+from sweeps.flags import DESCRIPTION, SweepConfig, check_flags, check_kept
 from sweeps.running.keep import USUAL
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
-    from sweeps.folder import Sweep
     from sweeps.space import Cell
-
-PROG = "python sweeps/backbones.py"
-SCRIPT = "epropnp-sweeps"  # the installed command, of which this is `run`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_flags(command)
             if command.list_backbones is not None:
                 return list_backbones(command.list_backbones)
-            called = _called(command, words)
+            called = called_of(command, words)
             if command.list_settings is not None:
                 return list_settings(called, command.list_settings)
             return describe(called) if command.describe else run(called)
@@ -61,36 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CTRL_C
 
 
-@dataclasses.dataclass(frozen=True)
-class Called:
-    """What a command line asks for.
-
-    Attributes:
-        commands: the flags of all command lines of the sweep, this one the last.
-        words: of this one.
-        sweep: to go on with; None: a new one.
-    """
-
-    commands: Sequence[SweepConfig]
-    words: Sequence[str]
-    sweep: "Sweep | None" = None
-
-    @property
-    def config(self) -> SweepConfig:
-        """Where and how to run."""
-        return merged(self.commands)
-
-    def with_recipe(self, console: "Console") -> "Called":
-        """The same, with the recipe that fits this machine if the sweep was started without one."""
-        first, *others = self.commands
-        if first.recipe is not None:
-            return self
-        name = _recipe_of_this_machine(console)
-        first = dataclasses.replace(first, recipe=(name,))
-        words = self.words if others else [*self.words, "--recipe", name]
-        return dataclasses.replace(self, commands=(first, *others), words=words)
-
-
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
     from sweeps.datasets import build_config, check_not_built, completed, is_built, named
@@ -100,6 +64,7 @@ def run(called: Called) -> int:
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
+    check_kept(config)
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     found = plan(space)
     check_not_built(config, found.cells)
@@ -107,13 +72,13 @@ def run(called: Called) -> int:
     found = completed(found, base)
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
-    folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
+    folder = called.folder(space.recipes)
     if told := _rehearsal(config, recipe):
-        console.print(told, style="yellow", highlight=False)
+        console.print(told, style="yellow", highlight=False, markup=False)
     if config.dry_run:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+    _say(console, f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
 
     def data() -> dict[Build, str]:
         places = _data(config, recipe, found.cells, console)
@@ -144,7 +109,7 @@ def _data(
     started_s = time.perf_counter()
     for build, place in built(config, recipe, cells):
         told = ", ".join((*build, f"{time.perf_counter() - started_s:.1f} s"))
-        console.print(f"dataset: {place}  ({told})")
+        console.print(f"dataset: {place}  ({told})", markup=False)
         for line in warnings_of(place):
             console.print(line, style="yellow", highlight=False, markup=False)
         places[build] = place
@@ -179,9 +144,7 @@ def _run(
     from sweeps.folder import SWEEP_FILE
     from sweeps.results.report import show
 
-    go_on = f"go on with: {_program()} --resume --name {folder.name} --out {shlex.quote(str(config.out))}"
-    if config.ray_address is not None:
-        go_on += f" --ray-address {shlex.quote(config.ray_address)}"
+    go_on = f"go on with: {called.again(folder.name)}"
     started_s = time.perf_counter()
     try:
         outcome = sweep.run(
@@ -191,11 +154,9 @@ def _run(
             command=called.words,
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
             params={f"flag.{k}": v for k, v in vars(config).items() if v not in (None, (), False)},
-            at_once=config.trials_at_once,
             address=config.ray_address,
-            check=config.check,
             margin=config.margin,
-            keep=config.keep or USUAL,
+            options=called.options,
             console=console,
         )
     except BaseException:
@@ -209,12 +170,6 @@ def _run(
         _say(console, f"interrupted: {outcome.interrupted}; {go_on}")
     _say(console, f"training {time.perf_counter() - started_s:.0f} s")
     return outcome.code
-
-
-def _program() -> str:
-    """How this was called, for a shell."""
-    name = Path(sys.argv[0]).name
-    return f"{name} run" if name == SCRIPT else PROG
 
 
 def _say(console: "Console", text: str) -> None:
@@ -273,47 +228,6 @@ def list_settings(called: Called, pattern: str) -> int:
     table = settings_table(shown or {"default": with_data(TrialConfig(), config)}, pattern, LISTED)
     console.print(to_rich(table, console.width))
     return 0
-
-
-def _called(command: SweepConfig, words: Sequence[str]) -> Called:
-    """The command lines of the sweep to go on with, and this one; alone, if a sweep is to be started."""
-    if not (command.resume or command.resume_or_start):
-        return Called((command,), words)
-    from sweeps.folder import find_sweeps, open_sweep
-
-    found = find_sweeps(command.out, command.name)
-    if found:
-        sweep = open_sweep(found[-1])
-        earlier = [parse(SweepConfig, DESCRIPTION, told, PROG) for told in sweep.commands]
-        return Called((*earlier, command), words, sweep)
-    if command.resume_or_start:
-        return Called((command,), words)
-    what = f"sweep '{command.name}'" if command.name else "sweep"
-    raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
-
-
-def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
-    """Of a sweep to be started. UserError where there is one of its name."""
-    names, now = "-".join(recipe.name for recipe in recipes), f"-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = config.out.resolve() / (config.name or safe_name(names, now))
-    if folder.exists() and not config.resume_or_start:
-        raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
-    return folder
-
-
-def _recipe_of_this_machine(console: "Console") -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        console.print(f"CUDA device found: recipe [bold]paper[/] ({torch.cuda.get_device_name()})")
-        return "paper"
-    console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
-    console.print(
-        "Small networks, small images, one object: a comparison in minutes, not the published "
-        "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."
-    )
-    console.rule(style="yellow")
-    return "quick"
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def show_backbones(pattern: str, console: Console) -> None:
         raise UserError(f"--list-backbones: no timm model matches '{pattern}'; '*' lists all")
     if len(names) > MEASURED_AT_MOST:
         for name in names:
-            console.print(name, highlight=False)
+            console.print(name, markup=False, highlight=False)
         hint = f"strides, widths and sizes are shown for at most {MEASURED_AT_MOST}: narrow the pattern"
         console.print(f"{len(names)} models; {hint}", highlight=False)
         return

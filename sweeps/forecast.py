@@ -26,6 +26,7 @@ from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.results.read import labels_of
 from sweeps.running.cluster import Node, share_out
 from sweeps.running.keep import Keep, weights
+from sweeps.running.options import AtOnce
 from sweeps.search.grid import FINAL
 from sweeps.space import Cell
 from sweeps.trial import Trial
@@ -119,11 +120,11 @@ COLUMNS = (
 )
 
 
-def at_once_here(cells: Sequence[Cell], wanted: int | None) -> int:
-    """How many trials run at once on this machine, of so many as are wanted."""
+def at_once_here(cells: Sequence[Cell], wanted: AtOnce | None) -> int:
+    """How many trials run at once on this machine, of so many as are wanted; `auto` is not known before."""
     cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
     here = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
-    return share_out(len(cells), wanted, cores, [here]).at_once
+    return share_out(len(cells), None if wanted == "auto" else wanted, cores, [here]).at_once
 
 
 def peak_bytes(rows: Sequence[Forecast], at_once: int) -> int:

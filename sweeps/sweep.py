@@ -26,14 +26,12 @@ from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
-from sweeps.running.keep import Keep
-from sweeps.running.retries import Retries
+from sweeps.running.options import Options
 from sweeps.running.session import LOG, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.space import Cell
 from sweeps.tracking.tracker import tracker_of
 
-RETRIES = 1  # of a trial whose process broke without progress; it goes on from its checkpoint
 FLAGGED = (*SIGNALS, signal.SIGINT)
 
 Dataset = Path | str | Mapping[Build, Path | str]
@@ -47,12 +45,9 @@ def run(
     command: Sequence[str] = (),
     tracking_uri: str | None = None,
     params: Mapping[str, Any] | None = None,
-    at_once: int | None = None,
     address: str | None = None,
-    check: bool | None = None,
-    retries: int = RETRIES,
     margin: float | None = None,
-    keep: Keep = "all",
+    options: Options | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
@@ -68,12 +63,9 @@ def run(
         command: words of the command line, for a later one that goes on.
         tracking_uri: of MLflow; None: a database beside the folder.
         params: recorded for the sweep as a whole.
-        at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.
-        check: whether each setting does its first updates before the long trials; None: with more than four.
-        retries: of a trial whose process broke without progress.
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
-        keep: weights that stay in the folders of trials that have ended.
+        options: how to run the trials; None: as by default.
         console: for progress; None: silent.
 
     Raises:
@@ -98,12 +90,20 @@ def run(
         )
         flag = Flag()
         job = Job(
-            sweep, trials, places, reporter, tracker, session, flag, keep, console or Console(quiet=True)
+            sweep,
+            trials,
+            places,
+            reporter,
+            tracker,
+            session,
+            flag,
+            options or Options(),
+            console or Console(quiet=True),
         )
         with handled(flag, FLAGGED):
-            tracker.connect()
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
-            return job.run(told, at_once, check, Retries(retries))
+            tracker.start_sweep(command, told)
+            return job.run()
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.claims import is_claimed
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.models.config import BEST
 from epropnp.plain import from_dict, to_dict
@@ -136,7 +137,9 @@ def read_result(folder: Path) -> TrialResult | None:
 
 def one_line(error: BaseException | str) -> str:
     """The line of an error that says what happened: the last of a traceback, else the first."""
-    lines = [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in COLOURS.sub("", without_credentials(str(error))).splitlines() if line.strip()
+    ]
     if not lines:
         return type(error).__name__
     traced = any("Traceback" in line or line.startswith("ray::") for line in lines)

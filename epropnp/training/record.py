@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
@@ -160,7 +161,13 @@ class Recorder:
         self._record.write(self.folder)
 
     def _end(self, status: Status, reason: str, trace: str | None = None) -> None:
-        ended = dataclasses.replace(self._record, status=status, reason=reason, traceback=trace, ended=_now())
+        ended = dataclasses.replace(
+            self._record,
+            status=status,
+            reason=without_credentials(reason),
+            traceback=None if trace is None else without_credentials(trace),
+            ended=_now(),
+        )
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
 

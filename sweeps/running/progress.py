@@ -165,7 +165,7 @@ class SweepProgress:
             table.add_column(title, justify="right")
         for state in list(self.trials.values()):
             table.add_row(
-                state.name,
+                Text(state.name),  # a string may be taken for markup
                 Text(state.status, style=_STYLES[state.status]),
                 f"{state.epoch}/{state.epochs}",
                 "-" if state.loss is None else f"{state.loss:.4g}",

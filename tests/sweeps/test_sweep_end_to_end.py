@@ -22,7 +22,8 @@ from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import BuildConfig, build_planned
 from pipelines.building.plan import Plan
 from sweeps import backbones
-from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
+from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.tracking.run_index import PARENT_TAG
 
 STARTS = ("tiny-test_resnet-deconv-mc0.02-seed0-", "tiny-test_convnext-deconv-mc0.02-seed0-")
 

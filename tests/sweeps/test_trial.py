@@ -184,6 +184,7 @@ def test_a_result_is_that_of_its_folder_or_none(result: TrialResult, tmp_path: P
 
 def test_an_error_without_words_is_named_by_its_kind() -> None:
     assert one_line(MemoryError()) == "MemoryError"
+    assert one_line(OSError("s3://me:hush@bucket is not there")) == "s3://***@bucket is not there"
     assert one_line(ValueError("\n  \nfirst\nsecond\n")) == "first"
 
 

@@ -162,3 +162,18 @@ def test_a_trial_is_called_by_its_label_and_its_folder_is_named_once(clock: Any)
     assert told[0] == "lr 1  started in a"
     assert told[1].startswith("lr 1  epoch 0/4")
     assert told[2] == "b  started"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_looks_like_markup_is_shown_as_it_is(terminal: bool) -> None:
+    buffer = io.StringIO()
+    console = Console(file=buffer, force_terminal=terminal, width=160, color_system=None)
+    labels = {"a": "[bold]a[/x]", "b": "[/]b"}
+    sweep = SweepProgress({"a": 4, "b": 4}, labels=labels, before={}, at_once=1, console=console)
+    with sweep:
+        sweep.started("a")
+        sweep.ended(ended("b", "failed", "no [/x] in [bold]b"))
+    shown = buffer.getvalue()
+    assert "[bold]a[/x]" in shown
+    assert "[/]b" in shown
+    assert terminal or "failed: no [/x] in [bold]b" in shown

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from epropnp.errors import UserError
 from epropnp.plain import to_dict
@@ -211,6 +212,8 @@ def test_what_ray_sends_is_plain_and_whole(planned: Planned, updates: int | None
         "stop_file": "s",
         "updates": updates,
         "keep": "all",
+        "gpus": 0.0,
+        "left_out": [],
     }
 
 
@@ -227,3 +230,71 @@ def test_weights_go_at_the_end_as_the_sweep_wants_it(
     run_trial({"trial": spec})
     left = {file.name for file in (place / "trial").glob("*.pt")}
     assert left == ({"checkpoint.pt"} if error is None else {"checkpoint.pt", "best.pt"})
+
+
+@pytest.mark.parametrize(
+    ("cuda", "reason"),
+    [
+        (None, "this torch was built without CUDA: install another wheel"),
+        ("13.0", "The NVIDIA driver is too old"),
+    ],
+)
+def test_a_trial_with_a_gpu_that_torch_cannot_use_fails_with_the_reason(
+    told: Told,
+    fake: type[FakeTrainer],
+    planned: Planned,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: str | None,
+    reason: str,
+) -> None:
+    def zeros(*of: Any, **more: Any) -> None:
+        raise RuntimeError(f"{reason}\nsee the manual")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch, "zeros", zeros)
+    given = space(planned, place)
+    given["trial"]["gpus"] = 0.5
+    run_trial(given)
+    assert fake.made == []
+    assert [
+        report["failed"].partition(" gave this trial a GPU that torch cannot use: ")[2] for report in told
+    ] == [reason]
+    assert read(place / "trial").status == "failed"
+    given["trial"]["gpus"] = 0.0
+    run_trial(given)
+    assert len(fake.made) == 1
+
+
+def test_a_process_on_a_node_that_is_left_out_only_keeps_the_place(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(seconds: float) -> None:
+        if len(told) > 3:
+            raise SystemExit  # as Tune ends it
+        told.append({"slept": seconds})
+
+    monkeypatch.setattr(module.ray.util, "get_node_ip_address", lambda: "10.0.0.7")
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    monkeypatch.setattr(module.tune, "report", lambda report: told.append(report.get("told", {})))
+    given = space(planned, place)
+    given["trial"]["left_out"] = ["10.0.0.8", "10.0.0.7"]
+    with pytest.raises(SystemExit):
+        run_trial(given)
+    assert told[0] == {"left_out": True}
+    assert fake.made == []
+    given["trial"]["left_out"] = ["10.0.0.8"]
+    run_trial(given)
+    assert len(fake.made) == 1
+
+
+def test_a_process_of_another_node_that_still_holds_the_folder_is_waited_for(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module, "is_claimed", lambda folder: folder == place / "trial" and len(slept) < 5)
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: (slept.append(seconds), fake.made.clear()))
+    run_trial(space(planned, place))
+    assert len(slept) == 5
+    assert len(fake.made) == 1
