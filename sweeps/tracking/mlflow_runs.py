@@ -4,6 +4,7 @@ What others did to the records meanwhile is mended: what is in the trash is rest
 written again from the folders of trials.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,9 @@ PARAMS_PER_BATCH = 100  # MLflow's limits
 METRICS_PER_BATCH = 1000
 PARAM_CHARACTERS = 6000
 PATIENCE_SECONDS = 60.0  # with a record that fails while others are taken
-AMISS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")  # also of what was deleted
+REFUSED = "INVALID_PARAMETER_VALUE"
+AMISS = (REFUSED, "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")  # also what is said of what was deleted
+log = logging.getLogger(__name__)
 
 
 class MlflowRuns:
@@ -57,23 +60,17 @@ class MlflowRuns:
         self._files: Any = None
         self._seen: set[str] = set()  # trials of which something was said
         self._parent_start: Event | None = None
-        self._failed: Event | None = None
+        self._failed: tuple[Any, ...] | None = None  # the event that fails
         self._failing_since_s = 0.0
 
     def carry(self, event: Event) -> None:
         """Carry an event out; see `Carrier`."""
-        if event != self._failed:
-            self._failed, self._failing_since_s = event, time.monotonic()
+        which = event["kind"], event["trial"], event["time_ms"], event.get("epoch")
+        if which != self._failed:
+            self._failed, self._failing_since_s = which, time.monotonic()
         self._connect()
         try:
-            try:
-                self._do(event)
-            except Exception as error:
-                if getattr(error, "error_code", "") not in AMISS:
-                    raise
-                self._open(self._client)
-                self._index.mend(event["trial"])
-                self._do(event)
+            self._mend_and_do(event)
         except Exception as error:
             self._judge(event, error)
             raise
@@ -94,6 +91,26 @@ class MlflowRuns:
             self._experiment = experiment
             self._index = RunIndex(client, experiment, *self._sweep)
 
+    def _mend_and_do(self, event: Event) -> None:
+        try:
+            self._do(event)
+        except Exception as error:
+            if getattr(error, "error_code", "") not in AMISS:
+                raise
+            self._open(self._client)
+            self._index.mend(event["trial"])
+            self._do(event)
+
+    def _tell(self, fact: Event) -> None:
+        """Carry out what a folder says; that one fact is refused keeps no other out."""
+        try:
+            self._mend_and_do(fact)
+        except Exception as error:
+            if getattr(error, "error_code", "") != REFUSED:
+                raise
+            reason = without_credentials(first_line(error))
+            log.warning("MLflow refused a record, it is left out: %s", reason)
+
     def _do(self, event: Event) -> None:
         trial = event["trial"]
         run_id = self._index.id_of(trial, event["kind"] == "start", event["time_ms"])
@@ -107,7 +124,7 @@ class MlflowRuns:
         start = [] if self._parent_start is None else [self._parent_start]
         try:
             for fact in start if trial == PARENT else self._facts(trial):
-                self._do(fact)
+                self._tell(fact)
         except Exception:
             self._index.owed.add(trial)
             raise
@@ -116,7 +133,7 @@ class MlflowRuns:
     def _judge(self, event: Event, error: Exception) -> None:
         """RefusedError where an event will never be taken, though others are."""
         reason = without_credentials(first_line(error))
-        if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+        if getattr(error, "error_code", "") == REFUSED:
             raise RefusedError(reason) from error
         if self._is_patient() or is_connection(error):
             return
@@ -190,7 +207,7 @@ class MlflowRuns:
             gone = {"status": "KILLED", "reason": "its folder is gone or damaged", "time_ms": time_ms}
             for fact in facts or [{"kind": "finish", "trial": trial, **gone}]:
                 if fact["kind"] == "finish":
-                    self._do(fact)
+                    self._tell(fact)
 
     def _complete(self) -> None:
         """Runs that were deleted or purged after the last word on them, or whose files had no place."""
@@ -200,7 +217,7 @@ class MlflowRuns:
             if run is None or run.info.lifecycle_stage == "deleted" or run.info.run_id in self._files.failed:
                 self._index.mend(trial)
                 for fact in self._facts(trial)[-1:]:
-                    self._do(fact)
+                    self._tell(fact)
 
     def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
         from mlflow.entities import Metric

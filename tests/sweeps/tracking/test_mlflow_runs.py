@@ -1,7 +1,9 @@
 """What events become in MLflow: each fact once, as it is now, whatever was carried out before."""
 
+import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,19 @@ def test_a_run_that_could_not_be_written_to_its_end_is_completed_by_the_next_pro
     assert not any("incomplete" in tag for tag in run.data.tags)
 
 
+def test_a_fact_that_mlflow_refuses_keeps_no_other_out(
+    uri: str, tmp_path: Path, runs: MlflowRuns, result: TrialResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_trial(tmp_path / A, result, [8.0, 4.0])
+    status = tmp_path / A / "status.json"
+    status.write_text(status.read_text().replace("train/loss", "not a name!*", 1))
+    carry(runs, events.started(PARENT, {}), end_of(read(tmp_path / A), tmp_path / A, tmp_path))
+    run = tracked.runs(uri, tmp_path)[A]
+    assert tracked.history(uri, run, "train/loss") == [(1, 4.0)]
+    assert (run.info.status, run.data.metrics["test/add_area"]) == ("FINISHED", result.test["add_area"])
+    assert sum("refused a record" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_children_get_the_new_parent_where_theirs_was_purged(
     uri: str, tmp_path: Path, runs: MlflowRuns
 ) -> None:
@@ -223,13 +238,14 @@ def test_a_record_that_fails_while_others_are_taken_is_left_out_at_last(
     def broken(*_: Any, **__: Any) -> None:
         raise MlflowException("(psycopg2.DataError) for postgresql://me:hush@db/x")
 
-    event = events.epoch_ended(A, 3, {"train/loss": 8.0})
+    event = events.epoch_ended(A, 3, {"train/loss": 8.0, "val/x": float("nan")})
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", broken)
-        for _ in range(3):
-            with pytest.raises(MlflowException):
-                runs.carry(event)
-        patch.setattr(module, "PATIENCE_SECONDS", 0.0)
+        patch.setattr(module, "PATIENCE_SECONDS", 0.3)
+        with pytest.raises(MlflowException):
+            runs.carry(event)
+        time.sleep(0.3)
+        event = json.loads(json.dumps(event))  # as it comes from the queue
         with pytest.raises(RefusedError, match=r"postgresql://\*\*\*@db/x"):
             runs.carry(event)
     left_out = tracked.runs(uri, tmp_path)["sweep"].data.tags[LEFT_OUT_TAG]
