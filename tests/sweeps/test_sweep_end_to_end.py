@@ -120,7 +120,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
 ) -> None:
     out = tmp_path / "runs"
     common = ["--recipe", "quick", "--out", str(out), "--datasets", str(tmp_path / "data")]
-    common += ["--name", "first"]
+    common += ["--name", "first", "--keep", "all"]
 
     # 1. A fresh sweep: two trials, one table, one parent run with two children.
     assert backbones.main(common) == 0, capsys.readouterr().err

@@ -124,6 +124,7 @@ def test_a_folder_gives_back_what_its_trial_said(
     assert (trial.dataset_id, trial.test_id) == ("0123456789ab", "fedcba987654")
     assert trial.history == record.get("history", ())
     assert (trial.result, trial.missing) == (None, None)
+    assert trial.untested == (record["status"] == "finished")
 
 
 @pytest.mark.parametrize("status", [None, "waiting", "running", "failed", "stopped", "finished"])
