@@ -1,12 +1,8 @@
-"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from data to table.
-
-Reads top to bottom: flags, trials, data, Ray, table. All input is checked before anything starts.
-"""
+"""The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from flags to table."""
 
 import contextlib
 import dataclasses
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +18,13 @@ from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, merged, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
+from sweeps.program import PROG, go_on_command
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
     from sweeps.folder import Sweep
     from sweeps.space import Cell
-
-PROG = "python sweeps/backbones.py"
-SCRIPT = "epropnp-sweeps"  # the installed command, of which this is `run`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,11 +105,12 @@ def run(called: Called) -> int:
         console.print(f"merged: {double}", highlight=False, markup=False)
     folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
     if told := _rehearsal(config, recipe):
-        console.print(told, style="yellow", highlight=False)
+        console.print(told, style="yellow", highlight=False, markup=False)
     if config.dry_run:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    console.print(f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+    said = f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}"
+    console.print(said, markup=False)
     return _run(
         called, config, folder, found.cells, partial(_data, config, recipe, found.cells, console), console
     )
@@ -142,7 +137,7 @@ def _data(
     started_s = time.perf_counter()
     for build, place in built(config, recipe, cells):
         told = ", ".join((*build, f"{time.perf_counter() - started_s:.1f} s"))
-        console.print(f"dataset: {place}  ({told})")
+        console.print(f"dataset: {place}  ({told})", markup=False)
         for line in warnings_of(place):
             console.print(line, style="yellow", highlight=False, markup=False)
         places[build] = place
@@ -158,13 +153,14 @@ def _run(
     data: Callable[[], Mapping[Build, str]],
     console: "Console",
 ) -> int:
-    from sweeps import sweep
     from sweeps.folder import SWEEP_FILE
-    from sweeps.results.report import show
+    from sweeps.running.waiting import waiting
 
-    go_on = f"go on with: {_program()} --resume --name {folder.name} --out {shlex.quote(str(config.out))}"
-    if config.ray_address is not None:
-        go_on += f" --ray-address {shlex.quote(config.ray_address)}"
+    with waiting(console, "sweep: loading torch and MLflow"):
+        from sweeps import sweep
+        from sweeps.results.report import show
+    command = go_on_command(folder.name, config.out, config.ray_address)
+    go_on = f"go on with: {command}"
     started_s = time.perf_counter()
     try:
         outcome = sweep.run(
@@ -179,6 +175,7 @@ def _run(
             check=config.check,
             margin=config.margin,
             console=console,
+            go_on=command,
         )
     except BaseException:
         if (folder / SWEEP_FILE).exists():
@@ -191,12 +188,6 @@ def _run(
         _say(console, f"interrupted: {outcome.interrupted}; {go_on}")
     _say(console, f"training {time.perf_counter() - started_s:.0f} s")
     return outcome.code
-
-
-def _program() -> str:
-    """How this was called, for a shell."""
-    name = Path(sys.argv[0]).name
-    return f"{name} run" if name == SCRIPT else PROG
 
 
 def _say(console: "Console", text: str) -> None:
@@ -285,7 +276,8 @@ def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
     names = "-".join(recipe.name for recipe in recipes)
     folder = config.out.resolve() / (config.name or f"{names}-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists() and not config.resume_or_start:
-        raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
+        command = go_on_command(folder.name, config.out, config.ray_address)
+        raise UserError(f"--name: {folder} exists; choose another name, or go on with it: {command}")
     return folder
 
 
@@ -293,7 +285,7 @@ def _recipe_of_this_machine(console: "Console") -> str:
     import torch
 
     if torch.cuda.is_available():
-        console.print(f"CUDA device found: recipe [bold]paper[/] ({torch.cuda.get_device_name()})")
+        console.print(f"CUDA device found: recipe paper ({torch.cuda.get_device_name()})", markup=False)
         return "paper"
     console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
     console.print(

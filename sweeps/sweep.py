@@ -28,6 +28,7 @@ from sweeps.running.job import Job, Outcome
 from sweeps.running.retries import Retries
 from sweeps.running.session import LOG, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
+from sweeps.running.waiting import waiting
 from sweeps.space import Cell
 from sweeps.tracking.tracker import tracker_of
 
@@ -51,6 +52,7 @@ def run(
     retries: int = RETRIES,
     margin: float | None = None,
     console: Console | None = None,
+    go_on: str | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
 
@@ -71,17 +73,21 @@ def run(
         retries: of a trial whose process broke without progress.
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
         console: for progress; None: silent.
+        go_on: the command line that makes the same call again, for hints; None: there is none.
 
     Raises:
         UserError: an unusable dataset, several with other tests, a folder that is of trials on another one,
             cannot be written, or is worked on by another process; a cluster that is not there.
     """
+    console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
     with _held(sweep), ray_process(address, sweep.folder / LOG) as session:
         if address is not None:  # before anything is built for a cluster that is not there
-            session.nodes(given_up=lambda: False)
+            with waiting(console, f"Ray: joining {address}"):
+                session.nodes(given_up=lambda: False)
         places = by_build(dataset() if callable(dataset) else dataset, cells)
-        data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+        with waiting(console, "datasets: checking every byte"):
+            data = {build: ArrowDataset.verified(place) for build, place in places.items()}
         check_one_test(data)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
@@ -92,9 +98,10 @@ def run(
             sweep, trials, {each.dataset_id: each for each in data.values()}, margin or MARGIN
         )
         flag = Flag()
-        job = Job(sweep, trials, places, reporter, tracker, session, flag, console or Console(quiet=True))
+        job = Job(sweep, trials, places, reporter, tracker, session, flag, console, go_on)
         with handled(flag, FLAGGED):
-            tracker.connect()
+            with waiting(console, "records: opening MLflow"):
+                tracker.connect()
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             return job.run(told, at_once, check, Retries(retries))
 

@@ -17,14 +17,15 @@ from epropnp.training.record import Status
 from sweeps.build_settings import Build
 from sweeps.folder import Sweep
 from sweeps.results.pictures import draw_missing
-from sweeps.results.read import labels_of
+from sweeps.results.read import labels_of, shared_of
 from sweeps.results.report import Report, Reporter
-from sweeps.running.cluster import Share, share_out
+from sweeps.running.cluster import Share, share_out, told
 from sweeps.running.progress import SweepProgress
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
 from sweeps.running.signals import CTRL_C, INTERRUPTED, Flag
 from sweeps.running.trials import Trials, trial_spec
+from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
 from sweeps.space import by_key
@@ -34,6 +35,7 @@ from sweeps.trial import Trial, read
 
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
+FEWER = "--trials-at-once"  # a flag that a lack of memory names
 CLOSING_S = 10.0  # for records that are not sent yet; what is left goes with the next call
 
 
@@ -71,6 +73,7 @@ class Job:
         session: Ray, which may still be starting.
         flag: raised by signals, which are handled meanwhile.
         console: for progress.
+        go_on: the command line that goes on with the sweep; None: a function was called.
     """
 
     def __init__(
@@ -83,9 +86,11 @@ class Job:
         session: Session,
         flag: Flag,
         console: Console,
+        go_on: str | None = None,
     ) -> None:
         self.sweep, self.trials, self.places = sweep, trials, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
+        self.go_on = go_on
         params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracker = tracker
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
@@ -138,6 +143,7 @@ class Job:
             try:
                 if not wanted or self._passes(_unchecked(pending, known), share, retries):
                     self._run(search, share, retries)
+                self._advise(share)
             except RayGoneError as gone:
                 reason = self._reason() or f"Ray is there no more: {gone}"
         reason = self._reason() or reason
@@ -150,9 +156,11 @@ class Job:
 
     def _share(self, pending: Sequence[Planned], at_once: int | None) -> Share | None:
         """What each trial may use, as soon as Ray is there; None where the sweep is ended before."""
-        nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
+        with waiting(self.console, "Ray: starting"):
+            nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
         if nodes is None:
             return None
+        self._say(f"Ray: {told(nodes, self.session.is_here)}")
         cores = max(trial.config.threads + trial.config.data.workers for trial in pending)
         share = share_out(len(pending), at_once, cores, nodes)
         self._say(
@@ -171,7 +179,7 @@ class Job:
         if failed:
             self._say(
                 f"check: {len(failed)} of {len(trials)} settings failed, and nothing long was started; mend "
-                "them, or train the others all the same: --resume --check no"
+                f"them, or train the others all the same: {self._again('--check no', 'check=False')}"
             )
         return not failed
 
@@ -183,6 +191,7 @@ class Job:
             before={name: known[name].status for name in (t.name for t in self.trials) if name in known},
             at_once=share.at_once,
             console=self.console,
+            shared=shared_of(self.trials),
         )
 
         def spec(trial: Planned) -> dict[str, Any]:
@@ -210,6 +219,18 @@ class Job:
                 raise
             finally:
                 shutil.rmtree(storage, ignore_errors=True)
+
+    def _advise(self, share: Share) -> None:
+        """Where trials found no memory beside others: how to try them again."""
+        failed = [trial for trial in self.sweep.trials() if trial.status == "failed"]
+        lacking = [trial for trial in failed if FEWER in (trial.reason or "")]
+        if lacking and share.at_once > 1:
+            again = self._again(f"{FEWER} 1", "at_once=1")
+            self._say(f"{len(lacking)} trials found no memory; one at a time: {again}")
+
+    def _again(self, flags: str, arguments: str) -> str:
+        """How to go on with the sweep in another way: a command, or arguments of the function."""
+        return arguments if self.go_on is None else f"{self.go_on} {flags}"
 
     def _record_again(self, trial: Trial) -> None:
         """What a killed driver may not have told MLflow of a trial that had ended."""

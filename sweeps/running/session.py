@@ -57,6 +57,11 @@ class Session:
         theirs.close()
         self._nodes: Sequence[Node] | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether Ray is on this machine alone."""
+        return self._address is None
+
     def nodes(self, given_up: Callable[[], bool]) -> Sequence[Node] | None:
         """Those of the cluster, waited for; None where that was given up.
 

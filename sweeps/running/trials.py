@@ -191,6 +191,8 @@ class Trials:
         self._alive_s = time.monotonic()
         if "failed" in told:
             self._failures[name] = told["failed"]
+        if "step" in told:
+            self._tell("stepped", name, told)
         if "metrics" in told:
             self._tell("reported", name, told)
         if "seconds_per_epoch" in told:

@@ -25,6 +25,7 @@ from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
 from sweeps.running.pace import Pace
+from sweeps.running.steps import Steps
 from sweeps.trial import one_line
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _train(spec: dict[str, Any], folder: Path) -> None:
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))
-    trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
+    trainer.fit([reporter, pace, Steps(_tell), _Interrupter(Path(spec["stop_file"]), spec["updates"])])
     if not reporter.reports:  # resumed after its last epoch: only the test was left to do
         reporter.tell()
     try:

@@ -160,7 +160,7 @@ def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     assert found == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
     assert backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes) == tmp_path / "mine"
     (tmp_path / "mine").mkdir()
-    with pytest.raises(UserError, match="exists; add --resume"):
+    with pytest.raises(UserError, match=r"exists; choose another .* --resume --name mine --out /"):
         backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes)
     again = SweepConfig(out=tmp_path, name="mine", resume_or_start=True)  # killed before it noted anything
     assert backbones._new_folder(again, recipes) == tmp_path / "mine"
