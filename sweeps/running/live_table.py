@@ -76,18 +76,17 @@ class LiveTable:
 
     def __init__(self, state: SweepState, shared: Sequence[str]) -> None:
         self._state = state
-        self._trials = list(state.trials.values())
-        alike, short = shortened([trial.name for trial in self._trials])
+        self._shared, self._trials = shared, list(state.trials.values())
+        self._alike, short = shortened([trial.name for trial in self._trials])
         self._names = dict(zip(self._trials, short, strict=True))
-        count = f"{len(short)} trial" + "s" * (len(short) != 1)
-        self._heading = [part for part in (count, alike, *shared) if part]
         self._spinner = Spinner("dots")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines for the terminal as it is now."""
         now_s, width, height = time.monotonic(), options.max_width, options.size.height
-        yield _line(_whole_parts(self._heading, width), width, "bold")
-        room = height - 4  # without the heading, the titles, the line of the whole and that of the cursor
+        heading = _heading(len(self._trials), self._alike, self._shared, width)
+        yield from (_line(text, width, "bold") for text in heading)
+        room = height - len(heading) - 3  # without titles, the line of the whole and that of the cursor
         if len(self._trials) > room:
             room -= 1  # for what is not shown
         shown, hidden = chosen(self._trials, room)
@@ -159,13 +158,17 @@ def _left(trial: TrialState, now_s: float) -> str:
     return NONE if trial.status in ENDED else duration(trial.seconds_left(now_s, None))
 
 
-def _whole_parts(parts: Sequence[str], width: int) -> str:
-    """As many of them as fit, the first in any case."""
-    told = parts[0]
-    for part in parts[1:]:
-        if len(told) + 2 + len(part) <= width:
-            told += f", {part}"
-    return told
+def _heading(count: int, alike: str, shared: Sequence[str], width: int) -> list[str]:
+    """How many trials there are and what they share: one line, or two where names share much."""
+    lines = [f"{count} trial" + "s" * (count != 1)]
+    if alike and len(lines[0]) + 2 + len(alike) <= width:
+        lines[0] += f", {alike}"
+    elif alike:
+        lines.append(in_the_middle(alike, width))
+    for part in shared:
+        if len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f", {part}"
+    return lines
 
 
 def _line(text: str, width: int, style: str = "") -> Text:
