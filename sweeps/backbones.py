@@ -15,14 +15,16 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, space_of
 from sweeps.build_settings import LISTED, Build
-from sweeps.called import PROG, Called, called_of
+from sweeps.called import Called, called_of
 from sweeps.flags import DESCRIPTION, SweepConfig, check_flags, check_kept
+from sweeps.program import PROG
 from sweeps.running.keep import USUAL
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
-    from sweeps.space import Cell
+    from sweeps.running.session import Session
+    from sweeps.space import Cell, Space
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,14 +59,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
-    from sweeps.datasets import build_config, check_not_built, completed, is_built, named
-    from sweeps.space import fetch_weights, plan
+    from sweeps.datasets import is_built
 
     require("a sweep", "sweeps", *(() if is_built(called.config.data) else ("data",)))
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
     check_kept(config)
+    if config.dry_run:
+        return _planned(called, config, space, console, None)
+    from sweeps.running.session import ray_process
+
+    with ray_process(config.ray_address) as session:  # starts while networks and data are looked at
+        return _planned(called, config, space, console, session)
+
+
+def _planned(
+    called: Called, config: SweepConfig, space: "Space", console: "Console", session: "Session | None"
+) -> int:
+    """Run what the space holds; without Ray, say it."""
+    from sweeps.datasets import build_config, check_not_built, completed, named
+    from sweeps.space import fetch_weights, plan
+
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     found = plan(space)
     check_not_built(config, found.cells)
@@ -75,7 +91,7 @@ def run(called: Called) -> int:
     folder = called.folder(space.recipes)
     if told := _rehearsal(config, recipe):
         console.print(told, style="yellow", highlight=False, markup=False)
-    if config.dry_run:
+    if session is None:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
     _say(console, f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
@@ -85,7 +101,7 @@ def run(called: Called) -> int:
         _look_for_room(config, folder, found.cells, places, console)
         return places
 
-    return _run(called, config, folder, found.cells, data, console)
+    return _run(called, config, folder, found.cells, data, console, session)
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -139,12 +155,16 @@ def _run(
     cells: Sequence["Cell"],
     data: Callable[[], Mapping[Build, str]],
     console: "Console",
+    session: "Session",
 ) -> int:
-    from sweeps import sweep
     from sweeps.folder import SWEEP_FILE
-    from sweeps.results.report import show
+    from sweeps.running.waiting import waiting
 
-    go_on = f"go on with: {called.again(folder.name)}"
+    with waiting(console, "sweep: loading torch"):
+        from sweeps import sweep
+        from sweeps.results.report import show
+    command = called.again(folder.name)
+    go_on = f"go on with: {command}"
     started_s = time.perf_counter()
     try:
         outcome = sweep.run(
@@ -158,6 +178,8 @@ def _run(
             margin=config.margin,
             options=called.options,
             console=console,
+            go_on=command,
+            session=session,
         )
     except BaseException:
         if (folder / SWEEP_FILE).exists():

@@ -1,8 +1,6 @@
 """What a command line of the main job asks for, alone or to go on with a sweep that others have begun."""
 
 import dataclasses
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +13,13 @@ from epropnp.training.recipes import Recipe
 from sweeps.axes import merged
 from sweeps.flags import DESCRIPTION, SweepConfig, resources_of
 from sweeps.names import safe_name
+from sweeps.program import PROG, go_on_command
 from sweeps.running.options import Options
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
     from sweeps.folder import Sweep
-
-PROG = "python sweeps/backbones.py"
-SCRIPT = "epropnp-sweeps"  # the installed command, of which that is `run`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,22 +63,14 @@ class Called:
         names, now = "-".join(recipe.name for recipe in recipes), f"-{time.strftime('%Y%m%d-%H%M%S')}"
         folder = config.out.resolve() / (config.name or safe_name(names, now))
         if folder.exists() and not config.resume_or_start:
-            raise UserError(f"--name: {folder} exists; add --resume to go on with it, or choose another name")
+            again = self.again(folder.name)
+            raise UserError(f"--name: {folder} exists; choose another name, or go on with it: {again}")
         return folder
 
-    def again(self, name: str, *more: str) -> str:
-        """The whole command that goes on with the sweep, for a shell.
-
-        Args:
-            name: of the sweep.
-            more: flags to add.
-        """
-        program = Path(sys.argv[0]).name
-        words = [program, "run"] if program == SCRIPT else PROG.split()
-        words += ["--resume", "--name", name, "--out", str(self.config.out)]
-        if self.config.ray_address is not None:
-            words += ["--ray-address", without_credentials(self.config.ray_address)]
-        return shlex.join([*words, *more])
+    def again(self, name: str) -> str:
+        """The whole command that goes on with the sweep of a name; other flags may follow."""
+        address = self.config.ray_address
+        return go_on_command(name, self.config.out, address and without_credentials(address))
 
     def with_recipe(self, console: "Console") -> "Called":
         """The same, with the recipe that fits this machine if the sweep was started without one."""

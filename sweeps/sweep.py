@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from epropnp.claims import claimed
+from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
 from sweeps.build_settings import Build
@@ -27,11 +28,13 @@ from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
 from sweeps.running.options import Options
-from sweeps.running.session import LOG, ray_process
+from sweeps.running.session import Session, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
+from sweeps.running.waiting import waiting
 from sweeps.space import Cell
 from sweeps.tracking.tracker import tracker_of
 
+RUNS = "this sweep runs already; wait for its end, or give another name"
 FLAGGED = (*SIGNALS, signal.SIGINT)
 
 Dataset = Path | str | Mapping[Build, Path | str]
@@ -49,6 +52,8 @@ def run(
     margin: float | None = None,
     options: Options | None = None,
     console: Console | None = None,
+    go_on: str | None = None,
+    session: Session | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
 
@@ -67,17 +72,25 @@ def run(
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
         options: how to run the trials; None: as by default.
         console: for progress; None: silent.
+        go_on: the command line that makes the same call again, for hints; None: there is none.
+        session: Ray, which was told to start at that address before; None: it is started here.
 
     Raises:
         UserError: an unusable dataset, several with other tests, a folder that is of trials on another one,
             cannot be written, or is worked on by another process; a cluster that is not there.
     """
+    console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
-    with _held(sweep), ray_process(address, sweep.folder / LOG) as session:
+    with (
+        _held(sweep),
+        ray_process(address) if session is None else contextlib.nullcontext(session) as session,
+    ):
         if address is not None:  # before anything is built for a cluster that is not there
-            session.nodes(given_up=lambda: False)
+            with waiting(console, f"Ray: joining {without_credentials(address)}"):
+                session.nodes(given_up=lambda: False)
         places = by_build(dataset() if callable(dataset) else dataset, cells)
-        data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+        with waiting(console, "datasets: checking every byte"):
+            data = {build: ArrowDataset.verified(place) for build, place in places.items()}
         check_one_test(data)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
@@ -98,7 +111,8 @@ def run(
             session,
             flag,
             options or Options(),
-            console or Console(quiet=True),
+            console,
+            go_on,
         )
         with handled(flag, FLAGGED):
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
@@ -111,7 +125,7 @@ def _held(sweep: Sweep) -> Iterator[None]:
     """Keep other processes out of the folder, which goes where nothing came of a new sweep."""
     new = not sweep.folder.exists()
     try:
-        with claimed(sweep.folder):
+        with claimed(sweep.folder, RUNS):
             yield
     finally:
         if new and not (sweep.folder / SWEEP_FILE).exists():

@@ -108,6 +108,13 @@ def labels(rows: Sequence[Row]) -> dict[str, str]:
     return {name: label if alike[label] == 1 else f"{label} {name}" for name, label in found.items()}
 
 
+def alike(rows: Sequence[Row]) -> list[str]:
+    """What these rows have in common of what usually tells rows apart: titles and values."""
+    columns = [column for column in (*SETTINGS, SEED) if column.title not in (PRETRAINING, "weights")]
+    found = [(column.title, {cell_text(column, column.value(row)) for row in rows}) for column in columns]
+    return [f"{title} {next(iter(texts))}" for title, texts in found if len(texts) == 1]
+
+
 def _label(row: Row, columns: Sequence[TrialColumn]) -> str:
     texts = [(column.title, cell_text(column, column.value(row))) for column in columns]
     words = [text if title in BARE else f"{title} {text}" for title, text in texts]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sweeps.build_settings import Build
 from sweeps.folder import Sweep
-from sweeps.results.columns import Row, labels
+from sweeps.results.columns import Row, alike, labels
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
@@ -60,3 +60,8 @@ def _not_begun(trial: Planned) -> Row:
 def labels_of(planned: Sequence[Planned]) -> dict[str, str]:
     """By name, what tells each of these trials from the others."""
     return labels([_not_begun(trial) for trial in planned])
+
+
+def shared_of(planned: Sequence[Planned]) -> list[str]:
+    """What all of these trials have in common, in a few words each."""
+    return alike([_not_begun(trial) for trial in planned])

@@ -88,6 +88,9 @@ class Reporter:
     def started(self, trial: str) -> None:
         """Nothing is new."""
 
+    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
+        """Nothing is new."""
+
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """An epoch ended: time for a table that was put off."""
         self._partial()

@@ -71,6 +71,17 @@ def share_out(
     return Share(at_once=at_once, cpus=cores, gpus=more.get("gpu", gpus), more=more)
 
 
+def told(nodes: Sequence[Node], here: bool) -> str:
+    """What they have, such as `24 cores, 4 GPUs on 3 machines`; `here`: all are this machine."""
+    cores, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    found = [_counted(cores, "core"), *([_counted(gpus, "GPU")] if gpus else [])]
+    return f"{', '.join(found)} on {'this machine' if here else _counted(len(nodes), 'machine')}"
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:g} {what}" + "s" * (count != 1)
+
+
 def _fitting(nodes: Sequence[Node], cpus: float, gpus: float) -> int:
     """How many trials with such a share run at once."""
     found = 0

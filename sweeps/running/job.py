@@ -17,9 +17,9 @@ from epropnp.training.record import Status
 from sweeps.build_settings import Build
 from sweeps.folder import RAY_FOLDER, Sweep
 from sweeps.results.pictures import draw_missing
-from sweeps.results.read import labels_of
+from sweeps.results.read import labels_of, shared_of
 from sweeps.results.report import Report, Reporter
-from sweeps.running.cluster import Share, share_out
+from sweeps.running.cluster import Share, share_out, told
 from sweeps.running.hours import Hours
 from sweeps.running.memory import Memory, enough_for
 from sweeps.running.nodes import Nodes
@@ -29,6 +29,7 @@ from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
 from sweeps.running.signals import CTRL_C, INTERRUPTED, Flag
 from sweeps.running.trials import Trials, trial_spec
+from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
 from sweeps.space import by_key
@@ -39,6 +40,7 @@ from sweeps.trial import Trial, read
 
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
+FEWER = "--trials-at-once"  # a flag that a lack of memory names
 CLOSING_S = 60.0  # that the end waits for MLflow; what is left then, the next call sends
 HURRIED_S = 8.0  # where somebody may kill the sweep soon
 
@@ -78,6 +80,7 @@ class Job:
         flag: raised by signals, which are handled meanwhile.
         options: how to run them.
         console: for progress.
+        go_on: the command line that goes on with the sweep; None: a function was called.
     """
 
     def __init__(
@@ -91,11 +94,12 @@ class Job:
         flag: Flag,
         options: Options,
         console: Console,
+        go_on: str | None = None,
     ) -> None:
         self.sweep, self.trials, self.places = sweep, trials, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
         self.options, self.retries, self.nodes = options, Retries(options.retries), Nodes(self._say)
-        self.hours = Hours(sweep.folder, options.hours, options.hours_in_all)
+        self.hours, self.go_on = Hours(sweep.folder, options.hours, options.hours_in_all), go_on
         params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracker = tracker
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
@@ -141,6 +145,7 @@ class Job:
             self._run_all(search, pending, _unchecked(pending, known))
         except RayGoneError as error:
             gone = f"Ray is there no more: {error}"
+            self.session.keep_log(self.sweep.folder)
         reason = self._reason() or gone
         with contextlib.suppress(OSError):
             self.sweep.stop_file.unlink(missing_ok=True)
@@ -148,9 +153,11 @@ class Job:
 
     def _run_all(self, search: Search, pending: Sequence[Planned], unchecked: Sequence[Planned]) -> None:
         """Run what is pending, the first updates of what is unchecked before all others if that is wanted."""
-        nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
+        with waiting(self.console, "Ray: starting"):
+            nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
         if nodes is None:
             return
+        self._say(f"Ray: {told(nodes, self.session.is_here)}")
         at_once, check = self.options.at_once, self.options.check
         cores = max(trial.config.threads + trial.config.data.workers for trial in pending)
         wanted = None if at_once == "auto" else at_once
@@ -169,6 +176,7 @@ class Job:
             + (f", GPUs: {share.gpus:g}" if share.gpus else "")
         )
         self._run(search, share)
+        self._advise(share)
 
     def _reason(self) -> str | None:
         return self.flag.signal or stop_reason(self.sweep.folder) or self.hours.over()
@@ -184,7 +192,7 @@ class Job:
         if failed:
             self._say(
                 f"check: {len(failed)} of {len(trials)} settings failed, and nothing long was started; mend "
-                "them, or train the others all the same: --resume --check no"
+                f"them, or train the others all the same: {self._again('--check no', 'check=False')}"
             )
         return None if failed or self._reason() is not None else found
 
@@ -197,6 +205,7 @@ class Job:
             before={name: known[name].status for name in (t.name for t in self.trials) if name in known},
             at_once=share.at_once,
             console=self.console,
+            shared=shared_of(self.trials),
         )
 
         def spec(trial: Planned) -> dict[str, Any]:
@@ -229,6 +238,18 @@ class Job:
             finally:
                 shutil.rmtree(storage, ignore_errors=True)
         return trials.memory
+
+    def _advise(self, share: Share) -> None:
+        """Where trials found no memory beside others: how to try them again."""
+        failed = [trial for trial in self.sweep.trials() if trial.status == "failed"]
+        lacking = [trial for trial in failed if FEWER in (trial.reason or "")]
+        if lacking and share.at_once > 1:
+            again = self._again(f"{FEWER} 1", "at_once=1")
+            self._say(f"{len(lacking)} trials found no memory; one at a time: {again}")
+
+    def _again(self, flags: str, arguments: str) -> str:
+        """How to go on with the sweep in another way: a command, or arguments of the function."""
+        return arguments if self.go_on is None else f"{self.go_on} {flags}"
 
     def _record_again(self, trial: Trial) -> None:
         """What a killed driver may not have told MLflow of a trial that had ended."""

@@ -1,5 +1,6 @@
 """What happens to the trials of a sweep, told by name: the display, the records and the search listen."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sweeps.trial import Trial
@@ -10,6 +11,14 @@ class Listener(Protocol):
 
     def started(self, trial: str) -> None:
         """A trial's process begins, for the first time or after a failure."""
+
+    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
+        """A trial came further within an epoch, told every few seconds.
+
+        What it is `doing` (`running`, `validating` or `testing`), the `epoch` that is over, the `step` after
+        it and the `steps` of an epoch; in most cases `memory_bytes`, and after updates `images_per_s` and
+        their mean `loss`.
+        """
 
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """An epoch ended: `epoch`, `epochs`, its `metrics`, and those of `earlier` epochs."""

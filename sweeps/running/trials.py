@@ -218,6 +218,8 @@ class Trials:
             self._failures[name] = told["failed"]
         if "memory" in told:
             self.memory.append(told["memory"])
+        if "step" in told:
+            self._tell("stepped", name, told)
         if "metrics" in told:
             self._silent.discard(name)
             self._nodes.lived(node)

@@ -30,6 +30,7 @@ from sweeps.running.keep import remove_surplus
 from sweeps.running.memory import measured
 from sweeps.running.pace import Pace
 from sweeps.running.retest import restore_for_test
+from sweeps.running.steps import Steps
 from sweeps.trial import one_line
 
 GHOST_S = STALE_S + 30.0  # until a claim of a node that is lost has no effect any more
@@ -109,7 +110,7 @@ def _train(spec: dict[str, Any], folder: Path) -> None:
     restore_for_test(trainer)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))
-    trainer.fit([reporter, pace, _Interrupter(Path(spec["stop_file"]), spec["updates"])])
+    trainer.fit([reporter, pace, Steps(_tell), _Interrupter(Path(spec["stop_file"]), spec["updates"])])
     if not reporter.reports:  # resumed after its last epoch: only the test was left to do
         reporter.tell()
     try:

@@ -27,6 +27,9 @@ class Tracking:
         """Open the run."""
         self._tracker.start(trial, self._params[trial])
 
+    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
+        """MLflow hears of whole epochs."""
+
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """Log the metrics of an epoch, and those of earlier ones that a killed driver may have missed."""
         for epoch, metrics in enumerate(report["earlier"]):

@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build_planned": build,
         "sweeps.sweep.run": run,
+        "sweeps.running.session.ray_process": lambda address: nullcontext(f"Ray at {address}"),
         "sweeps.forecast._dataset_id": lambda place: Path(place).name,
         "sweeps.space.fetch_weights": world.fetched.append,
         "sweeps.results.report.show": lambda *given: None,
@@ -84,6 +86,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
     assert world.fetched == [ran.cells]
     assert world.built_on == {"h:1"}  # by the cores of the cluster
+    assert ran.session == "Ray at h:1"
 
 
 def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:
@@ -194,7 +197,7 @@ def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     assert (len(many), many[:11], many[-17:]) == (100, "best-quick-", "-at %Y%m%d-%H%M%S")
     assert folder(name="mine") == tmp_path / "mine"
     (tmp_path / "mine").mkdir()
-    with pytest.raises(UserError, match="exists; add --resume"):
+    with pytest.raises(UserError, match=r"exists; choose another .* --resume --name mine --out /"):
         folder(name="mine")
     assert folder(name="mine", resume_or_start=True) == tmp_path / "mine"  # killed before it noted anything
 

@@ -1,7 +1,7 @@
 """Listeners and a search that write down what they are told, a Ray that is made up, and trials run on it."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ class Ear:
 
     def started(self, trial: str) -> None:
         self.heard.append((*self.name, "started", trial))
+
+    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
+        self.heard.append((*self.name, "stepped", trial, progress["epoch"], progress["step"]))
 
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         self.heard.append((*self.name, "reported", trial, report["epoch"]))
