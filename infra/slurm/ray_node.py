@@ -1,7 +1,7 @@
-"""A job's Ray, as the steps of a SLURM job: where its head is to listen, one node of it, and whether all are up.
+"""Ray in a SLURM job: where its head is to listen, one node of it as a step, and whether all are up.
 
     ray_node.py address               print HOST:PORT of a head on this machine
-    ray_node.py start HOST:PORT       the task of a step: a node of Ray until SIGUSR1; with --head the first one
+    ray_node.py start HOST:PORT       a node, until SIGUSR1: the task of a step; --head: the first
     ray_node.py wait HOST:PORT PID... wait until so many nodes are up as there are processes that run them
 
 Where SLURM pre-empts a job it sends SIGTERM to the steps alone (to all their processes, where it tracks them

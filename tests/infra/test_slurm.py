@@ -1,0 +1,229 @@
+"""Sweeps as jobs of a real SLURM: pre-empted, at their time limit, of two users on one node.
+
+`make infra-test` runs them, in ten minutes.
+"""
+
+import csv
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from epropnp.inference.model import load_checkpoint
+from tests.infra import slurm
+from tests.infra.slurm import ROOT, Job, Slurm
+
+EPOCHS = 30
+UPDATES = 50  # of an epoch
+SETTINGS = [
+    *("--recipe", "quick", "--objects", "ape", "--backbones", "test_resnet", "--set", "model.input_px=64"),
+    *("model.head_width=16", "pnp.amis_samples=8", "optim.batch_size=4", "optim.precision=float32"),
+    *("data.points=32", "evaluation.proposals=4", "evaluation.iterations=3"),
+]
+BUILD = [  # more of --set
+    *("build.train=200", "build.validation=8", "build.test=16"),
+    *("build.mesh_resolution=24", "build.background_count=8"),
+]
+ONE_CORE = ["--nodes=1", "--cpus-per-task=1", "--gpus-per-node=0", "--nodelist=n0"]
+BOTH_CORES = ["--nodes=1", "--cpus-per-task=2", "--gpus-per-node=0", "--nodelist=n0"]
+BATCH = "infra/slurm/sweep.sbatch"
+USERS = ("nobody", "daemon")  # which every system has
+
+_missing = "takes ten minutes: make infra-test" if "INFRA_TEST" not in os.environ else slurm.why_not()
+pytestmark = [
+    pytest.mark.skipif(_missing is not None, reason=_missing or ""),
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that all users can enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(place: Path) -> Iterator[Slurm]:
+    (place / "slurm").mkdir()
+    with slurm.slurm(place / "slurm") as found:
+        yield found
+
+
+def long_sweep(place: Path) -> list[str]:
+    """A minute of training or more; in one folder for all tests, where each job's name is its own."""
+    return [
+        *SETTINGS,
+        *BUILD,
+        "--epochs",
+        str(EPOCHS),
+        "--out",
+        f"{place}/runs",
+        "--datasets",
+        f"{place}/data",
+    ]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Slurm, place: Path) -> Job:
+    """The sweep as a job that nothing interrupts, which builds the dataset for the others, too."""
+    job = cluster.submit([*BOTH_CORES, BATCH, *long_sweep(place)], place)
+    ended = job.end()
+    assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("COMPLETED", "0:0", "0"), job.said()
+    return job
+
+
+def results(place: Path, job: Job) -> dict[str, Any]:
+    """Of the job's sweep, all that must not depend on what happened to it: the table, losses, predictions."""
+    folder = place / "runs" / f"slurm-{job.number}"
+    with (folder / "table.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    row.pop("seconds")
+    (trial,) = (folder / "trials").iterdir()
+    result = json.loads((trial / "result.json").read_text())
+    predictions = (trial / "predictions.parquet").read_bytes()
+    return {"row": row, "losses": result["train_loss"], "scores": result["test"], "predictions": predictions}
+
+
+def told(what: str, ended: dict[str, str]) -> None:
+    """Say what was seen, for `make infra-test`."""
+    seen = " ".join(f"{key}={ended[key]}" for key in ("JobState", "ExitCode", "Restarts", "RunTime"))
+    sys.stdout.write(f"\n{what}: {seen}\n")
+
+
+def interrupted_at(place: Path, job: Job) -> tuple[int, int]:
+    """Epoch and update within the next one of the checkpoint that the job's trial left."""
+    (trial,) = (place / "runs" / f"slurm-{job.number}" / "trials").iterdir()
+    saved = load_checkpoint(trial / "checkpoint.pt")["state"]
+    status = json.loads((trial / "status.json").read_text())
+    assert (status["status"], "interrupted after epoch" in status["reason"]) == ("waiting", True)
+    return saved["epoch"], saved["step"]
+
+
+def test_a_preempted_sweep_goes_on_in_mid_epoch_and_ends_as_if_it_had_not_been(
+    cluster: Slurm, place: Path, undisturbed: Job
+) -> None:
+    job = cluster.submit([*BOTH_CORES, BATCH, *long_sweep(place)], place)
+    job.wait(lambda: "epoch 2/" in job.said(), "no second epoch")
+    urgent = cluster.submit(["--partition=high", *BOTH_CORES, "--wrap", "sleep 5"], place)
+    asked = time.monotonic()
+    job.wait(lambda: job.state()["JobState"] == "PENDING", "it is not requeued", 90)
+    took_s = time.monotonic() - asked
+    epoch, update = interrupted_at(place, job)
+    assert urgent.end()["JobState"] == "COMPLETED"
+    ended = job.end()
+    said = job.said()
+    told(
+        f"pre-empted after epoch {epoch}, update {update}; requeued {took_s:.0f} s after it was asked to",
+        ended,
+    )
+    assert took_s < 60  # it does not wait for the end of its grace time
+    assert 2 <= epoch < EPOCHS
+    assert 0 < update < UPDATES
+    assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("COMPLETED", "0:0", "1")
+    assert re.findall(r": (start \d|requeued)", said) == ["start 1", "requeued", "start 2"]
+    assert f"epoch {EPOCHS}/{EPOCHS}" in said.partition("start 2")[2]
+    assert results(place, job) == results(place, undisturbed)
+    assert not list(Path("/tmp").glob(f"ray-{job.number}-*"))
+
+
+def test_a_sweep_that_reaches_its_time_limit_goes_on(cluster: Slurm, place: Path, undisturbed: Job) -> None:
+    """SLURM looks every 30 s: it tells this job after 60 to 90 s."""
+    limit = ["--time=2", "--signal=B:TERM@30"]
+    job = cluster.submit([*limit, *BOTH_CORES, BATCH, *long_sweep(place)], place)
+    ended = job.end(600)
+    said = job.said()
+    told("time limit", ended)
+    assert (ended["JobState"], ended["ExitCode"]) == ("COMPLETED", "0:0")
+    restarts = int(ended["Restarts"])
+    assert restarts >= 1
+    assert said.count("requeued") == restarts
+    assert [f"start {n + 1} on n0" in said for n in range(restarts + 1)] == [True] * (restarts + 1)
+    assert "interrupted: SIGTERM" in said
+    assert results(place, job) == results(place, undisturbed)
+
+
+def test_two_users_share_a_node(cluster: Slurm, place: Path, undisturbed: Job) -> None:
+    people = [pwd.getpwnam(name) for name in USERS]
+    jobs = []
+    (dataset,) = (path.parent for path in (place / "data").glob("*/manifest.json"))
+    subprocess.run(["chmod", "-R", "a+rX", place / "data"], check=True)
+    for person in people:
+        home = place / person.pw_name
+        home.mkdir(mode=0o700)
+        os.chown(home, person.pw_uid, person.pw_gid)
+        user = (person.pw_uid, person.pw_gid)
+        _skip_where_unreadable(user)
+        words = [*SETTINGS, "--data", str(dataset), "--epochs", "20", "--out", str(home / "runs")]
+        jobs.append(cluster.submit([*ONE_CORE, BATCH, *words, "--name", "mine"], home, user))
+    for job in jobs:
+        job.wait(lambda job=job: "epoch 1/" in job.said(), "no epoch")
+    assert [job.state()["JobState"] for job in jobs] == ["RUNNING", "RUNNING"]
+    for job, person in zip(jobs, people, strict=True):
+        (folder,) = Path("/tmp").glob(f"ray-{job.number}-0-*")
+        assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (person.pw_uid, 0o700)
+    assert _tokens_in_command_lines(jobs) == []
+    first, second = (re.findall(r"Ray: 1 nodes at .*:(\d+)", job.said()) for job in jobs)
+    assert first != second
+    for job, person in zip(jobs, people, strict=True):
+        ended = job.end()
+        assert (ended["JobState"], ended["NodeList"]) == ("COMPLETED", "n0"), job.said()
+        assert (place / person.pw_name / "runs" / "mine" / "table.csv").stat().st_uid == person.pw_uid
+        assert not list(Path("/tmp").glob(f"ray-{job.number}-*"))
+
+
+def test_two_nodes_are_one_ray(cluster: Slurm, place: Path, undisturbed: Job) -> None:
+    words = ["--nodes=2", "--cpus-per-task=1", "--gpus-per-node=0", BATCH, *SETTINGS, *BUILD, "--epochs", "1"]
+    words += ["--seeds", "0", "1", "--out", f"{place}/runs", "--datasets", f"{place}/data"]
+    job = cluster.submit(words, place)
+    ended = job.end()
+    assert (ended["JobState"], ended["ExitCode"], ended["NumNodes"]) == ("COMPLETED", "0:0", "2"), job.said()
+    assert "Ray: 2 nodes" in job.said()
+    assert "trials at once: 2; each has cores: 1" in job.said()
+    assert not list(Path("/tmp").glob(f"ray-{job.number}-*"))
+
+
+def test_what_is_mistyped_fails_the_job(cluster: Slurm, place: Path) -> None:
+    job = cluster.submit([*ONE_CORE, BATCH, "--epochs", "0"], place)
+    ended = job.end()
+    assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("FAILED", "2:0", "0")
+    assert "error: --epochs: 0 is not at least 1" in job.said()
+
+
+def _skip_where_unreadable(user: tuple[int, int]) -> None:
+    command = [sys.executable, "-c", "import ray, sweeps"]
+    done = subprocess.run([*slurm.as_user(user), *command], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"other users cannot use {sys.executable} in {ROOT}")
+
+
+def _tokens_in_command_lines(jobs: list[Job]) -> list[str]:
+    """Command lines of this machine that hold the token of one of the jobs; each job has one."""
+    numbers = {str(job.number) for job in jobs}
+    tokens, lines = set(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "environ").read_bytes().decode(errors="replace").split("\0")
+            lines.append((process / "cmdline").read_bytes().decode(errors="replace"))
+        except OSError:  # it has ended
+            continue
+        environment = dict(word.split("=", 1) for word in words if "=" in word)
+        if environment.get("SLURM_JOB_ID") in numbers and "RAY_AUTH_TOKEN" in environment:
+            tokens.add(environment["RAY_AUTH_TOKEN"])
+    assert len(tokens) == len(jobs)
+    return [line for line in lines if any(token in line for token in tokens)]
