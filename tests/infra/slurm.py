@@ -73,7 +73,7 @@ class Job:
         """Its log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait(self, done: Callable[[], bool], what: str, seconds: float = 300) -> None:
+    def wait(self, done: Callable[[], object], what: str, seconds: float = 300) -> None:
         """Wait for something to be so; AssertionError after some time, with the end of the log."""
         deadline = time.monotonic() + seconds
         while not done():
