@@ -55,7 +55,7 @@ test: $(STAMP)  ## Run the tests
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 infra-test: $(STAMP)  ## As root, with SLURM installed (infra/README.md): sweeps as its jobs, in ten minutes
-	@INFRA_TEST=1 OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 0 -s tests/infra/test_slurm.py $(ARGS)
+	@INFRA_TEST=1 VENV=$(VENV) OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 0 -s tests/infra/test_slurm.py $(ARGS)
 
 lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff check --quiet .

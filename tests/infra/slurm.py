@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+VENV = os.path.abspath(os.environ.get("VENV", sys.prefix))  # which all users can use, if they share a node
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "scontrol", "scancel", "setpriv")
 CONFIG = """
 ClusterName=test
@@ -80,7 +81,7 @@ class Job:
             assert time.monotonic() < deadline, f"{what}: {self.state()}\n{self.said()[-3000:]}"
             time.sleep(0.5)
 
-    def end(self, seconds: float = 300) -> dict[str, str]:
+    def end(self, seconds: float = 600) -> dict[str, str]:
         """Wait for its last end; its state then."""
         ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
         self.wait(lambda: self.state()["JobState"] in ends, "the job does not end", seconds)
@@ -97,7 +98,7 @@ class Slurm:
         """Of a user, and of the jobs that are submitted in it."""
         names = ("PATH", "LANG", "LC_ALL")
         kept = {name: os.environ[name] for name in names if name in os.environ}
-        project = {"VENV": sys.prefix, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        project = {"VENV": VENV, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
         return kept | project | {"HOME": str(home), "SLURM_CONF": str(self.root / "slurm.conf")}
 
     def submit(self, words: Sequence[str], folder: Path, user: tuple[int, int] = (0, 0)) -> Job:
@@ -109,8 +110,8 @@ class Slurm:
 
 
 def as_user(user: tuple[int, int]) -> list[str]:
-    """Words that run a command as another user and group."""
-    return ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups"]
+    """Words that run a command as another user and group; what `setpriv` runs itself has root's ways in."""
+    return ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", "env"]
 
 
 def run(words: Sequence[str], environment: Mapping[str, str]) -> str:
