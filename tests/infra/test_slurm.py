@@ -23,11 +23,17 @@ from epropnp.inference.model import load_checkpoint
 from tests.infra import slurm
 from tests.infra.slurm import ROOT, Job, Slurm
 
-EPOCHS = 24
-UPDATES = 50  # of an epoch
+EPOCHS = 6
+UPDATES = 200  # of an epoch, which takes ten seconds or so: what happens just after one is in mid-epoch
+BATCH_SIZE = 2
 SETTINGS = [
     *("--recipe", "quick", "--objects", "ape", "--backbones", "test_resnet", "--set", "model.input_px=64"),
-    *("model.head_width=16", "pnp.amis_samples=8", "optim.batch_size=4", "optim.precision=float32"),
+    *(
+        "model.head_width=16",
+        "pnp.amis_samples=8",
+        f"optim.batch_size={BATCH_SIZE}",
+        "optim.precision=float32",
+    ),
     *("data.points=32", "evaluation.proposals=4", "evaluation.iterations=3"),
 ]
 BUILD = [
@@ -69,7 +75,7 @@ def cluster(place: Path) -> Iterator[Slurm]:
 
 def sweep(folder: Path, epochs: int, updates: int) -> list[str]:
     """Words of a sweep; in one folder, each job's is named by the job."""
-    length = [f"build.train={4 * updates}", "--epochs", str(epochs)]
+    length = [f"build.train={BATCH_SIZE * updates}", "--epochs", str(epochs)]
     return [*SETTINGS, *BUILD, *length, "--out", f"{folder}/runs", "--datasets", f"{folder}/data"]
 
 
@@ -100,12 +106,19 @@ def told(what: str, ended: dict[str, str]) -> None:
     sys.stdout.write(f"\n{what}: {seen}\n")
 
 
+def epochs_done(place: Path, job: Job) -> int:
+    """By the job's trial so far; -1 before its first evaluation."""
+    for note in (place / "runs" / f"slurm-{job.number}" / "trials").glob("*/status.json"):
+        return len(json.loads(note.read_text())["history"]) - 1
+    return -1
+
+
 def interrupted_at(place: Path, job: Job) -> tuple[int, int]:
     """Epoch and update within the next one of the checkpoint that the job's trial left."""
     (trial,) = (place / "runs" / f"slurm-{job.number}" / "trials").iterdir()
     saved = load_checkpoint(trial / "checkpoint.pt")["state"]
     status = json.loads((trial / "status.json").read_text())
-    assert (status["status"], "interrupted after epoch" in status["reason"]) == ("waiting", True)
+    assert (status["status"], "interrupted" in status["reason"]) == ("waiting", True)
     return saved["epoch"], saved["step"]
 
 
@@ -113,7 +126,7 @@ def test_a_preempted_sweep_goes_on_in_mid_epoch_and_ends_as_if_it_had_not_been(
     cluster: Slurm, place: Path, undisturbed: Job
 ) -> None:
     job = cluster.submit([*BOTH_CORES, BATCH, *sweep(place, EPOCHS, UPDATES)], place)
-    job.wait(lambda: "epoch 2/" in job.said(), "no second epoch")
+    job.wait(lambda: epochs_done(place, job) >= 1, "no first epoch")
     urgent = cluster.submit(["--partition=high", *BOTH_CORES, "--wrap", "sleep 5"], place)
     asked = time.monotonic()
     job.wait(lambda: job.state()["JobState"] == "PENDING", "it is not requeued", 90)
@@ -122,16 +135,12 @@ def test_a_preempted_sweep_goes_on_in_mid_epoch_and_ends_as_if_it_had_not_been(
     assert urgent.end()["JobState"] == "COMPLETED"
     ended = job.end()
     said = job.said()
-    told(
-        f"pre-empted after epoch {epoch}, update {update}; requeued {took_s:.0f} s after it was asked to",
-        ended,
-    )
+    told(f"pre-empted after epoch {epoch}, update {update}; requeued {took_s:.0f} s later", ended)
     assert took_s < 60  # it does not wait for the end of its grace time
-    assert 2 <= epoch < EPOCHS
+    assert 1 <= epoch < EPOCHS
     assert 0 < update < UPDATES
     assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("COMPLETED", "0:0", "1")
     assert re.findall(r": (start \d|requeued)", said) == ["start 1", "requeued", "start 2"]
-    assert f"epoch {EPOCHS}/{EPOCHS}" in said.partition("start 2")[2]
     assert results(place, job) == results(place, undisturbed)
     assert not list(Path("/tmp").glob(f"ray-{job.number}-*"))
 
@@ -143,7 +152,7 @@ def test_a_sweep_that_reaches_its_time_limit_goes_on(cluster: Slurm, place: Path
     """
     limit = ["--time=30", "--signal=B:TERM@90"]
     job = cluster.submit([*limit, *BOTH_CORES, BATCH, *sweep(place, EPOCHS, UPDATES)], place)
-    job.wait(lambda: "epoch 1/" in job.said(), "no first epoch")
+    job.wait(lambda: epochs_done(place, job) >= 1, "no first epoch")
     hours, minutes, _ = map(int, job.state()["RunTime"].split(":"))
     set_limit(job, 60 * hours + minutes + 2)
     job.wait(lambda: job.state()["JobState"] == "PENDING", "it is not requeued", 120)
@@ -154,7 +163,6 @@ def test_a_sweep_that_reaches_its_time_limit_goes_on(cluster: Slurm, place: Path
     told(f"interrupted after epoch {epoch}, update {update}", ended)
     assert (ended["JobState"], ended["ExitCode"], ended["Restarts"]) == ("COMPLETED", "0:0", "1")
     assert re.findall(r": (start \d|requeued)", said) == ["start 1", "requeued", "start 2"]
-    assert said.count("interrupted: SIGTERM") == 1
     assert results(place, job) == results(place, undisturbed)
 
 
@@ -172,7 +180,7 @@ def test_two_users_share_a_node(cluster: Slurm, place: Path) -> None:
         os.chown(home, person.pw_uid, person.pw_gid)
         user = (person.pw_uid, person.pw_gid)
         _skip_where_unreadable(user)
-        jobs.append(cluster.submit([*ONE_CORE, BATCH, *sweep(home, 2, 10), "--name", "mine"], home, user))
+        jobs.append(cluster.submit([*ONE_CORE, BATCH, *sweep(home, 2, 20), "--name", "mine"], home, user))
     for job in jobs:
         job.wait(lambda job=job: "Ray: 1 nodes" in job.said(), "no Ray")
     assert [job.state()["JobState"] for job in jobs] == ["RUNNING", "RUNNING"]
@@ -192,7 +200,7 @@ def test_two_users_share_a_node(cluster: Slurm, place: Path) -> None:
 
 def test_two_nodes_are_one_ray(cluster: Slurm, place: Path) -> None:
     nodes = ["--nodes=2", "--cpus-per-task=1", "--gpus-per-node=0"]
-    job = cluster.submit([*nodes, BATCH, *sweep(place, 1, 10), "--seeds", "0", "1"], place)
+    job = cluster.submit([*nodes, BATCH, *sweep(place, 1, 20), "--seeds", "0", "1"], place)
     ended = job.end()
     told("two nodes", ended)
     assert (ended["JobState"], ended["ExitCode"], ended["NumNodes"]) == ("COMPLETED", "0:0", "2"), job.said()

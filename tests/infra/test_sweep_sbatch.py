@@ -16,11 +16,11 @@ PYTHON = """#!/usr/bin/env bash
 case "$*" in
     -c*) echo 0badc0de ;;
     *"ray_node.py address") echo 10.0.0.1:20400 ;;
-    *"ray_node.py wait"*) echo "wait $4" >> "$SAID" ;;
+    *"ray_node.py wait"*) echo "wait $4" >> "$SAID"; sleep "$WAIT_S" > /dev/null ;;
     *backbones.py*)
         printf '<%s> ' "$@" >> "$SAID"
         echo "token $RAY_AUTH_TOKEN" >> "$SAID"
-        trap 'echo "driver: SIGTERM" >> "$SAID"; sleep "$DRIVER_S"; exit "$DRIVER_CODE"' TERM
+        trap 'echo "driver: SIGTERM" >> "$SAID"; sleep "$DRIVER_S" > /dev/null; exit "$DRIVER_CODE"' TERM
         [ -n "$ENDLESS" ] || exit "$DRIVER_CODE"
         while :; do sleep 0.1; done ;;
 esac
@@ -52,9 +52,11 @@ class Batch:
         told |= {"SLURMD_NODENAME": "n1", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_PARTITION": "low"}
         told |= {"SLURM_CPUS_PER_TASK": "4", "VENV": str(self.folder / "venv"), "SAID": str(self.said)}
         told |= {"DRIVER_CODE": "0", "DRIVER_S": "0", "ENDLESS": "", "STATE": "RUNNING", "REFUSED": "0"}
-        told |= {"PATH": f"{self.folder}/bin:/usr/bin:/bin", "BATCH_IS_TOLD": ""}
+        told |= {"PATH": f"{self.folder}/bin:/usr/bin:/bin", "BATCH_IS_TOLD": "", "WAIT_S": "0"}
         script = self.folder / "slurm_script"  # SLURM runs a copy
-        script.write_bytes((ROOT / "infra/slurm/sweep.sbatch").read_bytes())
+        text = (ROOT / "infra/slurm/sweep.sbatch").read_text()
+        assert "\npatience_s=60 " in text
+        script.write_text(text.replace("\npatience_s=60 ", "\npatience_s=3 "))
         return subprocess.Popen(
             ["bash", script, *words], env=told | environment, stdout=subprocess.PIPE, stderr=2, text=True
         )
@@ -161,12 +163,28 @@ def test_a_sweep_that_is_done_when_it_is_told_is_done(batch: Batch, code: str) -
 def test_without_scontrol_or_its_leave_the_command_is_printed(batch: Batch, missing: bool) -> None:
     if missing:
         (batch.folder / "bin/scontrol").unlink()
-    code, printed = interrupted(batch, "--seeds", "0", "a b", REFUSED="1", SLURM_GPUS_PER_NODE="2")
+    code, printed = interrupted(
+        batch, "--seeds", "0", "a b", REFUSED="1", SLURM_GPUS_PER_NODE="2", SLURM_JOB_ACCOUNT="us"
+    )
     assert code == 75
     assert printed.rstrip().endswith(
         "go on with: sbatch --nodes=1 --cpus-per-task=4 --gpus-per-node=2 --partition=low "
-        r"infra/slurm/sweep.sbatch --name slurm-17 --resume-or-start --seeds 0 a\ b"
+        r"--account=us infra/slurm/sweep.sbatch --name slurm-17 --resume-or-start --seeds 0 a\ b"
     )
+
+
+def test_a_driver_that_does_not_end_is_killed_and_the_job_is_requeued(batch: Batch) -> None:
+    assert interrupted(batch, DRIVER_S="30")[0] == 128 + signal.SIGKILL
+    assert batch.lines()[-2:] == ["scontrol: show job -o 17", "scontrol: requeue 17"]
+
+
+def test_a_job_that_is_told_while_ray_starts_is_requeued_without_a_driver(batch: Batch) -> None:
+    job = batch.start(WAIT_S="30")
+    batch.wait_for("wait ")
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(60) == 128 + signal.SIGTERM
+    assert not [line for line in batch.lines() if "backbones" in line]
+    assert batch.lines()[-3:] == ["Ray: SIGUSR1", "scontrol: show job -o 17", "scontrol: requeue 17"]
 
 
 def test_options_of_the_job() -> None:
