@@ -108,6 +108,7 @@ def environment(address: str | None) -> dict[str, str]:
         "RAY_AIR_NEW_OUTPUT": "0",  # the output that callbacks can replace
         "TUNE_DISABLE_SIGINT_HANDLER": "1",  # trials continue from their own checkpoints
         "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # of what nobody reads
+        "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the sweep says how many; else one starts after the other
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
         # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.
