@@ -32,6 +32,7 @@ from sweeps.running.session import Session, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
 from sweeps.space import Cell
+from sweeps.tracking.file_systems import database_warning
 from sweeps.tracking.tracker import tracker_of
 
 RUNS = "this sweep runs already; wait for its end, or give another name"
@@ -114,6 +115,8 @@ def run(
             console,
             go_on,
         )
+        if tracking_uri is None and (warning := database_warning(sweep.folder.parent)):
+            console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
         with handled(flag, FLAGGED):
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             tracker.start_sweep(command, told)
