@@ -1,10 +1,10 @@
-"""What a sweep costs beside its trials: until the first update, while they run, and for each of many small ones.
+"""What a sweep costs beside its trials: until the first update, while they run, for each of many small ones.
 
 python tests/bench/sweep_overhead.py --parts first seeds trivial
 
 `first`: seconds from the command to the first update of a trial, the dataset being there.
-`seeds`: eight seeds of one setting, a minute each or more, two at once: from the first one's start to the last
-one's end, against half the sum of their own seconds; Ray's start and the report are not in it.
+`seeds`: eight seeds of one setting, a minute each or more, two at once: from the first one's start to the
+last one's end, against half the sum of their own seconds; Ray's start and the report are not in it.
 `trivial`: 200 trials of two updates with their records: seconds for each, from the first one's start to the
 last one's end, beside those that Ray alone takes for trials which do nothing; growth of the driver's memory.
 """
@@ -112,7 +112,8 @@ def trivial(data: Path, folder: Path) -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
         f"{TRIVIAL} trivial trials: {took_s / TRIVIAL:.3f} s each, where each takes "
-        f"{sum(own_s) / TRIVIAL:.3f} s on one of two places; Ray alone {floor_s:.3f} s each; the driver grew by {grown:.0f} MB"
+        f"{sum(own_s) / TRIVIAL:.3f} s on one of two places; Ray alone {floor_s:.3f} s each; the driver "
+        f"grew by {grown:.0f} MB"
     )
 
 
