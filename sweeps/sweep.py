@@ -26,11 +26,11 @@ from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
 from sweeps.running.retries import Retries
-from sweeps.running.session import LOG, ray_process
+from sweeps.running.session import LOG, Session, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
 from sweeps.space import Cell
-from sweeps.tracking.tracker import tracker_of
+from sweeps.tracking.tracker import Tracker, tracker_of
 
 RETRIES = 1  # of a trial whose process broke without progress; it goes on from its checkpoint
 FLAGGED = (*SIGNALS, signal.SIGINT)
@@ -82,28 +82,42 @@ def run(
     console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
     with _held(sweep), ray_process(address, sweep.folder / LOG) as session:
-        if address is not None:  # before anything is built for a cluster that is not there
-            with waiting(console, f"Ray: joining {address}"):
-                session.nodes(given_up=lambda: False)
+        _join(session, address, console)  # before anything is built for a cluster that is not there
         places = by_build(dataset() if callable(dataset) else dataset, cells)
-        with waiting(console, "datasets: checking every byte"):
-            data = {build: ArrowDataset.verified(place) for build, place in places.items()}
-        check_one_test(data)
+        data = _verified(places, console)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
         sweep.write()
         sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
         tracker = tracker_of(sweep, tracking_uri)
-        reporter = Reporter(
-            sweep, trials, {each.dataset_id: each for each in data.values()}, margin or MARGIN
-        )
+        by_id = {each.dataset_id: each for each in data.values()}
+        reporter = Reporter(sweep, trials, by_id, margin or MARGIN)
         flag = Flag()
         job = Job(sweep, trials, places, reporter, tracker, session, flag, console, go_on)
         with handled(flag, FLAGGED):
-            with waiting(console, "records: opening MLflow"):
-                tracker.connect()
+            _connect(tracker, console)
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             return job.run(told, at_once, check, Retries(retries))
+
+
+def _join(session: Session, address: str | None, console: Console) -> None:
+    """Wait for a cluster; a Ray of one's own starts meanwhile."""
+    if address is not None:
+        with waiting(console, f"Ray: joining {address}"):
+            session.nodes(given_up=lambda: False)
+
+
+def _connect(tracker: Tracker, console: Console) -> None:
+    with waiting(console, "records: opening MLflow"):
+        tracker.connect()
+
+
+def _verified(places: Mapping[Build, str], console: Console) -> dict[Build, ArrowDataset]:
+    """The datasets, of which every byte is checked, and that they have one test split."""
+    with waiting(console, "datasets: checking every byte"):
+        data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+    check_one_test(data)
+    return data
 
 
 @contextlib.contextmanager
