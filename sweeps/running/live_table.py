@@ -41,7 +41,7 @@ class Column:
 
     Attributes:
         title, short: the heading, and the one for little room.
-        cell: the figure now.
+        cell: the figure now; it may be that of the seconds that are left.
         weight: columns of less weight give way first.
         least: characters that it has at least, so that the columns after it stay where they are.
         left: whether it begins in one place, not ends.
@@ -49,20 +49,20 @@ class Column:
 
     title: str
     short: str
-    cell: Callable[[TrialState, float], str]
+    cell: Callable[[TrialState, float | None], str]
     weight: int
     least: int = 0
     left: bool = False
 
 
 COLUMNS = (
-    Column("status", "status", lambda trial, now_s: trial.word, 9, 10, left=True),
-    Column("epoch", "epoch", lambda trial, now_s: trial.position, 8),
-    Column("loss", "loss", lambda trial, now_s: loss(trial.loss), 5),
-    Column("val ADD(-S)", "val ADD", lambda trial, now_s: percent(trial.add_percent), 6),
-    Column("images/s", "img/s", lambda trial, now_s: rate(trial.images_per_s), 3),
-    Column("memory", "memory", lambda trial, now_s: memory(trial.memory_bytes), 2),
-    Column("time left", "left", lambda trial, now_s: _left(trial, now_s), 7),
+    Column("status", "status", lambda trial, left_s: trial.word, 9, 10, left=True),
+    Column("epoch", "epoch", lambda trial, left_s: trial.position, 8),
+    Column("loss", "loss", lambda trial, left_s: loss(trial.loss), 5),
+    Column("val ADD(-S)", "val ADD", lambda trial, left_s: percent(trial.add_percent), 6),
+    Column("images/s", "img/s", lambda trial, left_s: rate(trial.images_per_s), 3),
+    Column("memory", "memory", lambda trial, left_s: memory(trial.memory_bytes), 2),
+    Column("time left", "left", lambda trial, left_s: NONE if trial.status in ENDED else duration(left_s), 7),
 )
 
 
@@ -90,12 +90,14 @@ class LiveTable:
         if len(self._trials) > room:
             room -= 1  # for what is not shown
         shown, hidden = chosen(self._trials, room)
+        usual = self._state.usual
+        left_s = {trial: trial.seconds_left(now_s, usual) for trial in self._trials}
         running = [trial for trial in self._trials if trial.status == "running"]
         if len(running) > len(shown):
             hidden = [trial for trial in self._trials if trial.status != "running"]
-            yield side_by_side(running, self._names, now_s, width, room + 1)  # without titles
+            yield side_by_side(running, self._names, left_s, width, room + 1)  # without titles
         else:
-            yield rows(shown, self._names, now_s, width)
+            yield rows(shown, self._names, left_s, width)
         if hidden:
             yield _line(f"not shown: {', '.join(counted(hidden))}", width, "dim")
         yield self._whole(now_s, width)
@@ -110,16 +112,21 @@ class LiveTable:
         return self._spinner
 
 
-def rows(shown: Sequence[TrialState], names: Mapping[TrialState, str], now_s: float, width: int) -> Text:
-    """A row for each trial, below the titles. (A table of rich's takes ten times as long to draw.)
+def rows(
+    shown: Sequence[TrialState],
+    names: Mapping[TrialState, str],
+    left_s: Mapping[TrialState, float | None],
+    width: int,
+) -> Text:
+    """A row for each trial, below the titles. (A table of rich's takes twenty times as long to draw.)
 
     Args:
         shown: the trials.
         names: of all trials, those that are not shown, too: the columns stay where they are.
-        now_s: the time.
+        left_s: seconds that each will take.
         width: characters of a line.
     """
-    cells = {column.title: [column.cell(trial, now_s) for trial in shown] for column in COLUMNS}
+    cells = {column.title: [column.cell(trial, left_s[trial]) for trial in shown] for column in COLUMNS}
     titles, room = _layout(cells, list(names.values()), width)
     lines = [["trial".ljust(room)], *([in_the_middle(names[trial], room).ljust(room)] for trial in shown)]
     for column in (each for each in COLUMNS if each.title in titles):
@@ -153,10 +160,6 @@ def _layout(
             if room >= NAME and len(cut) == len(set(names)):
                 return titles, room
     return titles, max(1, room)
-
-
-def _left(trial: TrialState, now_s: float) -> str:
-    return NONE if trial.status in ENDED else duration(trial.seconds_left(now_s, None))
 
 
 def _heading(count: int, alike: str, shared: Sequence[str], width: int) -> list[str]:

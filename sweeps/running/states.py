@@ -139,12 +139,17 @@ class SweepState:
         states = self.trials.values()
         return any(s.ended_s is not None or (s.status == "running" and s.doing != "starting") for s in states)
 
+    @property
+    def usual(self) -> float | None:
+        """Seconds of an epoch, as the mean of the trials that have a figure; None before there is one."""
+        paces = [s for state in self.trials.values() if (s := state.seconds_per_epoch)]
+        return statistics.mean(paces) if paces else None
+
     def seconds_left(self, now_s: float) -> float | None:
         """Estimate for the whole sweep; None before any trial has ended an epoch."""
-        paces = [s for state in self.trials.values() if (s := state.seconds_per_epoch)]
-        if not paces:
+        usual = self.usual
+        if usual is None:
             return None
-        usual = statistics.mean(paces)
         left = [state.seconds_left(now_s, usual) or 0.0 for state in self.trials.values()]
         return max(sum(left) / self.at_once, max(left))
 
