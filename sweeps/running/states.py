@@ -75,7 +75,8 @@ class TrialState:
     def go_on(self, progress: Mapping[str, Any]) -> None:
         """Take in what a trial tells within an epoch; see `Listener.stepped`."""
         self.doing = progress["doing"]
-        self.step, self.steps = progress["step"], progress["steps"]
+        self.steps = progress["steps"]  # first: a display may look at any moment
+        self.step = progress["step"]
         self.epoch = progress["epoch"]
         self.loss = progress.get("loss", self.loss)
         self.images_per_s = progress.get("images_per_s", self.images_per_s)
