@@ -245,7 +245,7 @@ class Job:
         lacking = [trial for trial in failed if FEWER in (trial.reason or "")]
         if lacking and share.at_once > 1:
             again = self._again(f"{FEWER} 1", "at_once=1")
-            self._say(f"{len(lacking)} trials found no memory; one at a time: {again}")
+            self._say(f"without memory: {len(lacking)} trials; to try them one at a time: {again}")
 
     def _again(self, flags: str, arguments: str) -> str:
         """How to go on with the sweep in another way: a command, or arguments of the function."""

@@ -61,7 +61,7 @@ class Lines:
 
     def _left(self, state: TrialState, now_s: float) -> list[str]:
         whole = duration(self._state.seconds_left(now_s))
-        return [f"left {duration(state.seconds_left(now_s, None))}", f"sweep {whole}"]
+        return [f"left {duration(state.seconds_left(now_s, self._state.usual))}", f"sweep {whole}"]
 
     def _print(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a pipe that was closed

@@ -6,11 +6,9 @@ Trials that run and the line of the whole are always there: columns and rows of 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from sweeps.running.figures import NONE, duration, loss, memory, percent, rate
@@ -43,26 +41,28 @@ class Column:
 
     Attributes:
         title, short: the heading, and the one for little room.
-        cell: the figure now.
+        cell: the figure now; it may be that of the seconds that are left.
         weight: columns of less weight give way first.
-        justify: where it stands in its column.
+        least: characters that it has at least, so that the columns after it stay where they are.
+        left: whether it begins in one place, not ends.
     """
 
     title: str
     short: str
-    cell: Callable[[TrialState, float], str]
+    cell: Callable[[TrialState, float | None], str]
     weight: int
-    justify: Literal["left", "right"] = "right"
+    least: int = 0
+    left: bool = False
 
 
 COLUMNS = (
-    Column("status", "status", lambda trial, now_s: trial.word, 9, "left"),
-    Column("epoch", "epoch", lambda trial, now_s: trial.position, 8),
-    Column("loss", "loss", lambda trial, now_s: loss(trial.loss), 5),
-    Column("val ADD(-S)", "val ADD", lambda trial, now_s: percent(trial.add_percent), 6),
-    Column("images/s", "img/s", lambda trial, now_s: rate(trial.images_per_s), 3),
-    Column("memory", "memory", lambda trial, now_s: memory(trial.memory_bytes), 2),
-    Column("time left", "left", lambda trial, now_s: _left(trial, now_s), 7),
+    Column("status", "status", lambda trial, left_s: trial.word, 9, 10, left=True),
+    Column("epoch", "epoch", lambda trial, left_s: trial.position, 8),
+    Column("loss", "loss", lambda trial, left_s: loss(trial.loss), 5),
+    Column("val ADD(-S)", "val ADD", lambda trial, left_s: percent(trial.add_percent), 6),
+    Column("images/s", "img/s", lambda trial, left_s: rate(trial.images_per_s), 3),
+    Column("memory", "memory", lambda trial, left_s: memory(trial.memory_bytes), 2),
+    Column("time left", "left", lambda trial, left_s: NONE if trial.status in ENDED else duration(left_s), 7),
 )
 
 
@@ -90,12 +90,14 @@ class LiveTable:
         if len(self._trials) > room:
             room -= 1  # for what is not shown
         shown, hidden = chosen(self._trials, room)
+        usual = self._state.usual
+        left_s = {trial: trial.seconds_left(now_s, usual) for trial in self._trials}
         running = [trial for trial in self._trials if trial.status == "running"]
         if len(running) > len(shown):
             hidden = [trial for trial in self._trials if trial.status != "running"]
-            yield side_by_side(running, self._names, now_s, width, room + 1)  # without titles
+            yield side_by_side(running, self._names, left_s, width, room + 1)  # without titles
         else:
-            yield rows(shown, self._names, now_s, width)
+            yield rows(shown, self._names, left_s, width)
         if hidden:
             yield _line(f"not shown: {', '.join(counted(hidden))}", width, "dim")
         yield self._whole(now_s, width)
@@ -111,28 +113,34 @@ class LiveTable:
 
 
 def rows(
-    shown: Sequence[TrialState], names: Mapping[TrialState, str], now_s: float, width: int
-) -> RenderableType:
-    """A row for each trial.
+    shown: Sequence[TrialState],
+    names: Mapping[TrialState, str],
+    left_s: Mapping[TrialState, float | None],
+    width: int,
+) -> Text:
+    """A row for each trial, below the titles. (A table of rich's takes twenty times as long to draw.)
 
     Args:
         shown: the trials.
         names: of all trials, those that are not shown, too: the columns stay where they are.
-        now_s: the time.
+        left_s: seconds that each will take.
         width: characters of a line.
     """
-    cells = {column.title: [column.cell(trial, now_s) for trial in shown] for column in COLUMNS}
+    cells = {column.title: [column.cell(trial, left_s[trial]) for trial in shown] for column in COLUMNS}
     titles, room = _layout(cells, list(names.values()), width)
-    table = Table(box=None, padding=(0, SPACE, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("trial", no_wrap=True, overflow="crop", width=room)
-    columns = [column for column in COLUMNS if column.title in titles]
-    for column in columns:
-        table.add_column(titles[column.title], justify=column.justify, no_wrap=True, overflow="crop")
-    for i, trial in enumerate(shown):
-        texts = [Text(cells[column.title][i]) for column in columns]
-        texts[0].stylize(STYLES[trial.word])
-        table.add_row(Text(in_the_middle(names[trial], room)), *texts)
-    return table
+    lines = [["trial".ljust(room)], *([in_the_middle(names[trial], room).ljust(room)] for trial in shown)]
+    for column in (each for each in COLUMNS if each.title in titles):
+        texts = [titles[column.title], *cells[column.title]]
+        wide = max(column.least, *map(len, texts))
+        for line, text in zip(lines, texts, strict=True):
+            line.append(text.ljust(wide) if column.left else text.rjust(wide))
+    gap = " " * SPACE
+    found = [Text(gap.join(lines[0]), style="bold")]
+    for line, trial in zip(lines[1:], shown, strict=True):
+        row = Text(gap.join(line))
+        row.stylize(STYLES[trial.word], room + SPACE, room + SPACE + len(line[1]))
+        found.append(row)
+    return Text("\n", no_wrap=True, overflow="crop").join(found)
 
 
 def _layout(
@@ -144,18 +152,14 @@ def _layout(
     for count in range(len(ranked), LEAST - 1, -1):
         for short in (False, True):
             titles = {c.title: c.short if short else c.title for c in ranked[:count]}
-            used = sum(SPACE + max([len(title), *map(len, cells[key])]) for key, title in titles.items())
-            room = width - used
+            widths = (max([c.least, len(titles[c.title]), *map(len, cells[c.title])]) for c in ranked[:count])
+            room = width - sum(SPACE + wide for wide in widths)
             if room >= longest:
                 return titles, longest
             cut = {in_the_middle(name, room) for name in set(names)}
             if room >= NAME and len(cut) == len(set(names)):
                 return titles, room
     return titles, max(1, room)
-
-
-def _left(trial: TrialState, now_s: float) -> str:
-    return NONE if trial.status in ENDED else duration(trial.seconds_left(now_s, None))
 
 
 def _heading(count: int, alike: str, shared: Sequence[str], width: int) -> list[str]:

@@ -14,20 +14,24 @@ THINNEST = 14  # characters of a trial
 
 
 def side_by_side(
-    trials: Sequence[TrialState], names: Mapping[TrialState, str], now_s: float, width: int, lines: int
+    trials: Sequence[TrialState],
+    names: Mapping[TrialState, str],
+    left_s: Mapping[TrialState, float | None],
+    width: int,
+    lines: int,
 ) -> Text:
     """As much of each as there is room for, its epoch at least.
 
     Args:
         trials: those that run.
         names: what they are called.
-        now_s: the time.
+        left_s: seconds that each will take.
         width: characters of a line.
         lines: how many there are.
     """
     lines, count = max(1, lines), len(trials)
     for most in (3, 2, 1):  # figures of each
-        figures = _aligned([_figures(trial, now_s)[:most] for trial in trials])
+        figures = _aligned([_figures(trial, left_s[trial])[:most] for trial in trials])
         room = max(len(names[trial]) for trial in trials)
         each = room + 1 + len(figures[0])
         if math.ceil(count / _beside(width, each)) <= lines:
@@ -48,10 +52,10 @@ def side_by_side(
     return Text("\n".join((" " * SPACE).join(row) for row in rows), style="bold cyan", no_wrap=True)
 
 
-def _figures(trial: TrialState, now_s: float) -> list[str]:
+def _figures(trial: TrialState, left_s: float | None) -> list[str]:
     """The most important first."""
     position = trial.position if trial.word == "running" else trial.word
-    return [position, duration(trial.seconds_left(now_s, None)), percent(trial.add_percent)]
+    return [position, duration(left_s), percent(trial.add_percent)]
 
 
 def _aligned(figures: Sequence[Sequence[str]]) -> list[str]:

@@ -75,7 +75,8 @@ class TrialState:
     def go_on(self, progress: Mapping[str, Any]) -> None:
         """Take in what a trial tells within an epoch; see `Listener.stepped`."""
         self.doing = progress["doing"]
-        self.step, self.steps = progress["step"], progress["steps"]
+        self.steps = progress["steps"]  # first: a display may look at any moment
+        self.step = progress["step"]
         self.epoch = progress["epoch"]
         self.loss = progress.get("loss", self.loss)
         self.images_per_s = progress.get("images_per_s", self.images_per_s)
@@ -139,12 +140,17 @@ class SweepState:
         states = self.trials.values()
         return any(s.ended_s is not None or (s.status == "running" and s.doing != "starting") for s in states)
 
+    @property
+    def usual(self) -> float | None:
+        """Seconds of an epoch, as the mean of the trials that have a figure; None before there is one."""
+        paces = [s for state in self.trials.values() if (s := state.seconds_per_epoch)]
+        return statistics.mean(paces) if paces else None
+
     def seconds_left(self, now_s: float) -> float | None:
         """Estimate for the whole sweep; None before any trial has ended an epoch."""
-        paces = [s for state in self.trials.values() if (s := state.seconds_per_epoch)]
-        if not paces:
+        usual = self.usual
+        if usual is None:
             return None
-        usual = statistics.mean(paces)
         left = [state.seconds_left(now_s, usual) or 0.0 for state in self.trials.values()]
         return max(sum(left) / self.at_once, max(left))
 

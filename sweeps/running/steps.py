@@ -39,8 +39,8 @@ class Steps(Callback):
         self._epoch, self._step = max(state.epoch, 0), state.step
         self._testing = state.epoch == config.optim.epochs
         self._told_s = self._since_s = time.monotonic()
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()  # an earlier trial of this process had its own
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()  # an earlier trial of this process had a peak of its own
 
     def on_step(self, report: StepReport) -> None:
         """Tell of updates, as the mean of those since the last time."""
@@ -85,7 +85,7 @@ class Steps(Callback):
 
 def memory_bytes() -> int | None:
     """What this process has reserved on its GPU at most; without one what it has in main memory now."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         return torch.cuda.max_memory_reserved()
     try:
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -107,7 +107,10 @@ def test_a_name_that_is_taken_is_not_overwritten(capsys: pytest.CaptureFixture[s
     (tmp_path / "mine").mkdir()
     arguments = ["--recipe", "quick", "--name", "mine", "--out", str(tmp_path)]
     assert backbones.main(arguments) == 2
-    assert "add --resume" in capsys.readouterr().err
+    go_on = f"go on with it: python sweeps/backbones.py --resume --name mine --out {tmp_path}"
+    assert (
+        capsys.readouterr().err == f"error: --name: {tmp_path}/mine exists; choose another name, or {go_on}\n"
+    )
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--epoch", "3"], 2)])

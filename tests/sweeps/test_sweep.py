@@ -219,8 +219,12 @@ def test_settings_that_fail_are_found_before_anything_long_is_trained(
     # Far too high a rate: the first update leaves weights that are not finite.
     cells = cells_of(tiny, Axis.of("optim.lr", [1e-3, 1e30]), backbones=["test_resnet"], seeds=[0, 1])
     outcome, said = _run(cells, tiny_dataset, folder, check=True)
+    order = ("datasets: checking", "records: opening", "Ray: starting", "Ray: ", "check: ", "trials: loading")
+    places = [said.index(f"{line}") for line in order]
+    assert places == sorted(places)
     assert "check: 2 updates of each of 2 settings" in said
     assert "check: 1 of 2 settings failed, and nothing long was started" in said
+    assert "train the others all the same: check=False" in said
     assert outcome.code == 1
     good, bad = (folder / "trials" / name for name in _names(folder, cells, tiny_dataset)[::2])
     assert read(bad).status == "failed"

@@ -120,3 +120,10 @@ def test_labels_say_what_tells_trials_apart_and_no_more(row: Callable[..., Row])
     assert told(row("model.backbone=test_vit"), row()) == ["test_vit", "test_resnet"]
     twins = [dataclasses.replace(row(), name=name) for name in ("one", "two")]
     assert told(*twins) == ["test_resnet one", "test_resnet two"]
+
+
+def test_what_rows_have_in_common_is_told_by_titles_and_values(row: Callable[..., Row]) -> None:
+    usual = ["recipe tiny", "backbone test_resnet", "head deconv", "loss weight 0.02"]
+    assert module.alike([row("seed=0"), row("seed=3")]) == usual
+    vit = row("model.backbone=test_vit", "loss.mc=1")
+    assert module.alike([row(), vit]) == ["recipe tiny", "head deconv", "seed 0"]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sweeps.running.cluster import Node, Share, share_out
+from sweeps.running.cluster import Node, Share, share_out, told
 
 
 def node(cpus: float, gpus: float = 0) -> Node:
@@ -51,3 +51,9 @@ def test_as_many_trials_as_are_wanted_do_fit_on_the_devices(wanted: int) -> None
         assert share.gpus == round(share.gpus, 4)
         each = math.floor(1 / share.gpus) if share.gpus < 1 else 1
         assert each * devices >= wanted
+
+
+def test_what_a_cluster_has_is_said_in_a_few_words() -> None:
+    assert told([node(2)], here=True) == "2 cores on this machine"
+    assert told([node(1, 1)], here=False) == "1 core, 1 GPU on 1 machine"
+    assert told([node(8, 4), node(16), node(0)], here=False) == "24 cores, 4 GPUs on 3 machines"

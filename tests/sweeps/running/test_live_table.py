@@ -70,6 +70,7 @@ def test_of_36_trials_those_that_run_come_first_and_the_rest_is_counted(width: i
     figures = ["3.4/20", "-12.35", "45.7 %", "123", "12.3 GB", "6 h 14 min"]  # 17 epochs of 22 minutes
     assert cells(rows[0]) == ["w30 1", "running", *figures]
     assert cells(rows[1]) == ["w30 2", "running", *figures]
+    assert cells(rows[2])[-1] == "7 h 20 min"  # 20 epochs like those of the others
     names = [cells(row)[:2] for row in rows[2:7]]
     assert names == [
         ["w30 3", "waiting"],

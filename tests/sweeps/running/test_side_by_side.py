@@ -11,11 +11,10 @@ def _drawn(count: int, width: int, lines: int, name: str = "trial") -> list[str]
     for i in range(count):
         trial = TrialState(f"{name}{i}", 20)
         trial.start()
-        trial.first_s = 60.0
         trial.report({"epoch": 5, "epochs": 20, "metrics": {"val/add_0.10d": 12.34}}, 0.0)
         trials.append(trial)
     names = {trial: trial.name for trial in trials}
-    return side_by_side(trials, names, 0.0, width, lines).plain.splitlines()
+    return side_by_side(trials, names, dict.fromkeys(trials, 900.0), width, lines).plain.splitlines()
 
 
 def test_what_fits_is_told() -> None:
@@ -40,4 +39,4 @@ def test_what_has_no_room_at_all_is_counted(count: int, width: int, lines: int) 
 def test_what_a_trial_does_besides_training_stands_for_its_epoch() -> None:
     trial = TrialState("a", 20)
     trial.start()
-    assert side_by_side([trial], {trial: "a"}, 0.0, 80, 1).plain == "a starting ? -"
+    assert side_by_side([trial], {trial: "a"}, {trial: None}, 80, 1).plain == "a starting ? -"

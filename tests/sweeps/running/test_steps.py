@@ -119,13 +119,13 @@ def test_a_loss_that_is_not_finite_is_not_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_memory_is_that_of_the_process_or_of_its_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     monkeypatch.setattr(module.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}[name])
     (tmp_path / "statm").write_text("90000 1000 300 1 0 800 0\n")
     monkeypatch.setattr(module, "STATM", tmp_path / "statm")
     assert memory_bytes() == 4_096_000
     monkeypatch.setattr(module, "STATM", tmp_path / "none")
     assert memory_bytes() is None
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 123)
     assert memory_bytes() == 123

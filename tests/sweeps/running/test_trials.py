@@ -195,6 +195,7 @@ def test_listeners_are_told_in_their_order_and_then_the_search(
         ("started", name),
         ("reported", name, {"epoch": 0, "metrics": {}}, None),
         ("reported", name, {"seconds_per_epoch": 85.0}, None),
+        ("reported", name, {"doing": "running", "epoch": 0, "step": 40, "steps": 100}, None),
         ("reported", name, {"failed": "diverged"}, None),
         doing(lambda: finish(world.folder / name, result), ("ended", name, None, None)),
     )
@@ -205,6 +206,7 @@ def test_listeners_are_told_in_their_order_and_then_the_search(
             ("started", name),
             ("reported", name, 0),
             ("paced", name, 85.0),
+            ("stepped", name, 0, 40),
             ("ended", name, "finished", None),
         ]
     )

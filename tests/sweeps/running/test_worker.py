@@ -51,7 +51,7 @@ class FakeTrainer:
         for epoch in range(self.done, self.config.optim.epochs + 1):
             self.state.history.append({"val/add_0.10d": 10.0 * epoch})
             for callback in callbacks:
-                callback.on_epoch(SimpleNamespace(epoch=epoch))
+                callback.on_epoch(SimpleNamespace(epoch=epoch, epochs=self.config.optim.epochs))
             if self.error is not None:
                 raise self.error
 

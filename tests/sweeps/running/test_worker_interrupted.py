@@ -39,8 +39,12 @@ class Worker:
         self.dataset, self.folder, self.patch = dataset, folder / "trial", patch
         self.stop_file = folder / "stop"
         self.told: list[dict[str, Any]] = []
+        self.steps: list[dict[str, Any]] = []
         write_config(self.folder, config_note(CONFIG, dataset.name))
-        patch.setattr(module.tune, "report", lambda report: self.told.append(report["told"]))
+        patch.setattr(module.tune, "report", lambda report: self._tell(report["told"]))
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        (self.steps if "step" in told else self.told).append(told)
 
     def run(self, updates: int | None = None) -> Trial:
         self.told.clear()
@@ -216,3 +220,24 @@ def test_a_trials_own_file_stop_stops_it_and_is_no_failure(worker: Worker) -> No
     trial = worker.run()
     assert worker.progress == (0, 3)
     assert (trial.status, trial.reason, worker.told) == ("stopped", "too slow", [])
+
+
+@pytest.mark.slow
+def test_a_trial_tells_what_it_does_between_its_epochs_and_is_the_same(
+    worker: Worker, undisturbed: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.running.steps.EVERY_S", 0.0)
+    assert worker.run().status == "finished"
+    told = [(each["doing"], each["epoch"], each["step"], each["steps"]) for each in worker.steps]
+    seen = list(dict.fromkeys(told))  # an evaluation may have several batches
+    assert seen == [
+        ("validating", 0, 0, STEPS),
+        *(("running", 0, step, STEPS) for step in range(1, STEPS + 1)),
+        ("validating", 0, STEPS, STEPS),
+        *(("running", 1, step, STEPS) for step in range(1, STEPS + 1)),
+        ("validating", 1, STEPS, STEPS),
+        ("testing", 2, 0, STEPS),
+    ]
+    updates = [each for each in worker.steps if each["doing"] == "running"]
+    assert all(each["images_per_s"] > 0 and each["loss"] == each["loss"] for each in updates)
+    assert_alike(worker, undisturbed)

@@ -1,0 +1,65 @@
+"""What a job advises: commands that can be pasted where it was called by one, else arguments."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweeps.program import go_on_command
+from sweeps.running.cluster import Share
+from sweeps.running.job import Job
+from sweeps.running.retries import Retries
+from sweeps.trial import Trial
+from tests.sweeps.told import ended
+
+GO_ON = go_on_command("a sweep [x]", Path("/my runs"), None)
+LACK = "cuda is out of memory with a at 256 px: give each trial more of the device (--trials-at-once 1)"
+
+
+def _job(trials: list[Trial], go_on: str | None) -> tuple[Job, io.StringIO]:
+    """One that runs nothing."""
+    said = io.StringIO()
+    sweep = SimpleNamespace(trials=lambda: trials, trial_folder=Path)
+    nothing: Any = SimpleNamespace()
+    fake: Any = sweep
+    return Job(
+        fake, [], {}, nothing, nothing, nothing, nothing, Console(file=said, width=40), go_on=go_on
+    ), said
+
+
+@pytest.mark.parametrize(
+    ("go_on", "again"),
+    [(GO_ON, f"{GO_ON} --trials-at-once 1"), (None, "at_once=1")],
+    ids=["program", "function"],
+)
+def test_trials_without_memory_are_tried_again_one_at_a_time(go_on: str | None, again: str) -> None:
+    trials = [ended("a", "failed", LACK), ended("b", "failed", "diverged"), ended("c", "finished")]
+    job, said = _job(trials, go_on)
+    job._advise(Share(at_once=1, cpus=1))
+    assert said.getvalue() == ""  # they had all of it
+    job._advise(Share(at_once=2, cpus=1))
+    assert said.getvalue() == f"without memory: 1 trials; to try them one at a time: {again}\n"
+
+
+@pytest.mark.parametrize(
+    ("go_on", "again"), [(GO_ON, f"{GO_ON} --check no"), (None, "check=False")], ids=["program", "function"]
+)
+def test_a_check_that_failed_says_how_to_train_the_others(
+    go_on: str | None, again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, said = _job([], go_on)
+    monkeypatch.setattr(Job, "_run", lambda *given: None)
+    statuses = {"good": "waiting", "bad": "failed"}
+    monkeypatch.setattr(
+        "sweeps.running.job.read", lambda folder: SimpleNamespace(status=statuses[folder.name])
+    )
+    checked: Any = [SimpleNamespace(name=name) for name in statuses]
+    assert not job._passes(checked, Share(at_once=2, cpus=1), Retries(1))
+    last = said.getvalue().splitlines()[-1]
+    assert last.startswith("check: 1 of 2 settings failed")
+    assert last.endswith(f"train the others all the same: {again}")
+    statuses["bad"] = "waiting"
+    assert job._passes(checked, Share(at_once=2, cpus=1), Retries(1))
