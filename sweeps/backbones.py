@@ -70,7 +70,7 @@ def run(called: Called) -> int:
         return _planned(called, config, space, console, None)
     from sweeps.running.session import ray_process
 
-    with ray_process(config.ray_address) as session:  # starts while networks and data are looked at
+    with ray_process(called.wanted(space)) as session:  # starts while networks and data are looked at
         return _planned(called, config, space, console, session)
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from epropnp.command_line import parse
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
+from epropnp.training.overrides import override
 from epropnp.training.recipes import Recipe
 from sweeps.axes import merged
+from sweeps.build_settings import taken_apart
 from sweeps.flags import DESCRIPTION, SweepConfig, resources_of
 from sweeps.names import safe_name
 from sweeps.program import PROG, go_on_command
@@ -20,6 +22,8 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from rich.console import Console
 
     from sweeps.folder import Sweep
+    from sweeps.running.session import Wanted
+    from sweeps.space import Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,20 @@ class Called:
             keep=config.keep or usual.keep,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
+        )
+
+    def wanted(self, space: "Space") -> "Wanted":
+        """What Ray is to be started for, as far as it is known before networks are looked at."""
+        from sweeps.running.session import Wanted
+
+        own, _ = taken_apart(space.settings)
+        configs = [override(recipe.base, own) for recipe in space.recipes]
+        options = self.options
+        return Wanted(
+            address=self.config.ray_address,
+            cores=max(config.threads + config.data.workers for config in configs),
+            at_once=None if options.at_once == "auto" else options.at_once,
+            resources=options.resources,
         )
 
     def folder(self, recipes: Sequence[Recipe]) -> Path:

@@ -28,7 +28,7 @@ from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
 from sweeps.running.options import Options
-from sweeps.running.session import Session, ray_process
+from sweeps.running.session import Session, Wanted, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
 from sweeps.space import Cell
@@ -82,7 +82,7 @@ def run(
     """
     console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
-    ray = ray_process(address) if session is None else contextlib.nullcontext(session)
+    ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
     with _held(sweep), ray as session:
         _join(session, address, console)  # before anything is built for a cluster that is not there
         places = by_build(dataset() if callable(dataset) else dataset, cells)

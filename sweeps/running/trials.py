@@ -23,12 +23,11 @@ from sweeps.running.listener import Listener
 from sweeps.running.memory import Memory
 from sweeps.running.nodes import Nodes
 from sweeps.running.retries import Retries
-from sweeps.running.session import RayGoneError, Session
+from sweeps.running.session import FINISHED, RayGoneError, Session
 from sweeps.running.signals import Flag
 from sweeps.search.search import Planned, Search
 from sweeps.trial import one_line, read
 
-FINISHED = "finished"  # as `sweeps.running.tune` has it
 FINAL = ("finished", "stopped")
 GRACE_S = 10.0  # for running trials to write a checkpoint
 SILENCE_S = 60.0  # without a node that lives
@@ -125,7 +124,7 @@ class Trials:
         Raises:
             RayGoneError: Ray ended, or no node of it lives, or its trials did not end when they were told.
         """
-        self._session.send({"resources": self._share.resources, "storage": str(storage)})
+        self._session.begin(self._share.resources, storage)
         try:
             while not self._over():
                 pass

@@ -6,13 +6,14 @@ decisions, records and displays are those of the sweep's own process, at the oth
 """
 
 import contextlib
+import json
 import logging
 import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,16 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from epropnp.errors import UserError, first_line
-from sweeps.running.cluster import nodes_of_cluster, ray_session, servers_that_ended
+from sweeps.running.cluster import Node, nodes_of_cluster, ray_session, servers_that_ended, share_out
 from sweeps.running.processes import end_session
 
 PULSE_S = 2.0  # between signs of life
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the sweep's own process heeds them, for both
 FINISHED = "finished"  # an answer: there will be no other trial
+ANSWER_S = 0.02  # that Tune waits for one
+WARM = ""  # in the place of a trial's name
+WARMED = 4  # processes at most
+MANY = 1000  # trials, as long as their number is not known
 
 
 class Link:
@@ -45,6 +50,13 @@ class Link:
         with contextlib.suppress(OSError), self._lock:  # else this process is about to end
             self._connection.send((kind, *content))
 
+    def answered(self, seconds: float) -> bool:
+        """Whether there is an answer within a moment."""
+        try:
+            return self._connection.poll(seconds)
+        except OSError:
+            return False
+
     def answer(self) -> Any:
         """Wait for an answer, or a command."""
         try:
@@ -53,28 +65,44 @@ class Link:
             threading.Event().wait()  # this process is about to end
 
 
-def main(descriptor: str, folder: str, address: str | None = None) -> int:
+def main(descriptor: str, folder: str, wanted: str) -> int:
     """Start or join Ray, say what it has, and run trials as commanded until there is no other command.
 
     Args:
         descriptor: of the link's end, which is inherited.
         folder: for what Ray writes; it is there, and empty.
-        address: of a cluster; None: a Ray of one's own on this machine.
+        wanted: a `sweeps.running.session.Wanted`, as JSON.
     """
     _leave_signals()
-    link = Link(Connection(int(descriptor)))
-    threading.Thread(target=_end_with, args=(os.getppid(), Path(folder)), daemon=True).start()
+    link, own, given = Link(Connection(int(descriptor))), Path(folder), json.loads(wanted)
+    threading.Thread(target=_end_with, args=(os.getppid(), own), daemon=True).start()
     try:
-        with ray_session(address, Path(folder)):
+        with ray_session(given["address"], own):
             _leave_signals()  # Ray has set its own handler
-            link.tell("cluster", nodes_of_cluster())
+            nodes = nodes_of_cluster()
+            command = _warming(given, nodes, own)
+            link.tell("cluster", nodes, command and command["resources"])
             threading.Thread(target=_pulse, args=(link,), daemon=True).start()
-            while (command := link.answer()) is not None:
+            command = command or link.answer()
+            while command is not None:
                 link.tell("over", _error_of(link, command))
+                command = link.answer()
     except UserError as error:
         link.tell("over", str(error))
         return 2
     return 0
+
+
+def _warming(wanted: Mapping[str, Any], nodes: Sequence[Node], folder: Path) -> dict[str, Any] | None:
+    """The command to begin with on this machine, if there is one: processes load what trains.
+
+    The sweep's own process looks at networks and data meanwhile.
+    """
+    if wanted["address"] is not None or wanted["cores"] is None:
+        return None
+    share = share_out(MANY, wanted["at_once"], wanted["cores"], nodes, wanted["resources"])
+    warm = min(share.at_once, WARMED)
+    return {"resources": share.resources, "storage": str(folder / "tune"), "warm": warm}
 
 
 def _leave_signals() -> None:
@@ -108,20 +136,21 @@ def _error_of(link: Link, command: Mapping[str, Any]) -> str | None:
     return None
 
 
-def run(link: Link, resources: Mapping[str, float], storage: str) -> None:
+def run(link: Link, resources: Mapping[str, float], storage: str, warm: int = 0) -> None:
     """One run of Ray Tune.
 
     Args:
         link: is asked for trials, and told of them.
         resources: of each trial.
         storage: folder for Ray Tune's own records, which nobody reads.
+        warm: processes that load what trains before they are needed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told
     over = threading.Event()
     tuner = tune.Tuner(
         tune.with_resources(trainable, dict(resources)),
         tune_config=tune.TuneConfig(
-            search_alg=Asking(link, over),
+            search_alg=Asking(link, over, warm, Path(storage) / "go"),
             num_samples=-1,  # as many as are asked for
             reuse_actors=True,  # a fresh process imports torch and timm again: 6 s
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -137,7 +166,12 @@ def trainable(space: dict[str, Any]) -> None:
     """What Ray's workers run. They alone import what trains."""
     from sweeps.running.worker import run_trial
 
-    run_trial(space)
+    if space["trial"]["name"] != WARM:
+        return run_trial(space)
+    go = Path(space["trial"]["go"])
+    while not go.exists():  # then Tune has a trial for this process, and keeps it
+        time.sleep(0.1)
+    return None
 
 
 class _Unstored:
@@ -150,13 +184,24 @@ class _Unstored:
 class Asking(_Unstored, Searcher):  # type: ignore[misc, unused-ignore]
     """Ray Tune's way of asking for trials; it remembers nothing of them, folders do."""
 
-    def __init__(self, link: Link, over: threading.Event) -> None:
+    def __init__(self, link: Link, over: threading.Event, warm: int = 0, go: Path | None = None) -> None:
         super().__init__()
-        self._link, self._over = link, over
+        self._link, self._over, self._warm, self._go = link, over, warm, go
+        self._asked = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        self._link.tell("ask")
+        if self._warm:
+            self._warm -= 1
+            return {"trial": {"name": WARM, "go": str(self._go)}}
+        if not self._asked:
+            self._link.tell("ask")
+        self._asked = not self._link.answered(ANSWER_S)
+        if self._asked:
+            return None  # the sweep's own process has something else to do: Tune goes on
         spec = self._link.answer()
+        if spec is not None and self._go is not None:
+            self._go.parent.mkdir(parents=True, exist_ok=True)
+            self._go.touch()
         if spec == FINISHED:
             self._over.set()
             return str(Searcher.FINISHED)
@@ -192,21 +237,25 @@ class Relay(_Unstored, TrialProgressCallback):  # type: ignore[misc, unused-igno
         self._link = link
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._link.tell("started", _name(trial))
+        self._tell("started", trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         told = result.get("told")  # Tune adds reports of its own, and to ours
         if told is not None:
-            self._link.tell("reported", _name(trial), told, _node(trial))
+            self._tell("reported", trial, told, _node(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._link.tell("ended", _name(trial), None, _node(trial))
+        self._tell("ended", trial, None, _node(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = trial.get_pickled_error() or trial.get_error() or "its process ended"
-        self._link.tell("ended", _name(trial), str(error), _node(trial))
+        self._tell("ended", trial, str(error), _node(trial))
+
+    def _tell(self, what: str, trial: Any, *content: Any) -> None:
+        if _name(trial) != WARM:
+            self._link.tell(what, _name(trial), *content)
 
 
 def _name(trial: Any) -> str:

@@ -19,6 +19,7 @@ from sweeps.called import Called
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
 from sweeps.running.options import Options
+from sweeps.running.session import Wanted
 from sweeps.running.signals import TerminatedError
 
 World = SimpleNamespace
@@ -56,7 +57,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build_planned": build,
         "sweeps.sweep.run": run,
-        "sweeps.running.session.ray_process": lambda address: nullcontext(f"Ray at {address}"),
+        "sweeps.running.session.ray_process": nullcontext,
         "sweeps.forecast._dataset_id": lambda place: Path(place).name,
         "sweeps.space.fetch_weights": world.fetched.append,
         "sweeps.results.report.show": lambda *given: None,
@@ -86,7 +87,7 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
     assert world.fetched == [ran.cells]
     assert world.built_on == {"h:1"}  # by the cores of the cluster
-    assert ran.session == "Ray at h:1"
+    assert ran.session == Wanted(address="h:1", cores=1, at_once=3)
 
 
 def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:

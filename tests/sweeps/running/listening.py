@@ -76,6 +76,9 @@ class MadeUpRay:
         message = self.script.popleft()
         return message() if callable(message) else message
 
+    def begin(self, resources: dict[str, float], storage: Path) -> None:
+        self.answers.append((resources, storage))
+
     def send(self, answer: Any) -> None:
         self.answers.append(answer)
 

@@ -75,7 +75,7 @@ def test_each_trial_is_asked_for_in_turn_and_run_in_its_own_folder(
 
     world.run(ASK, second)
     command, *specs = world.ray.answers
-    assert command == {"resources": {"cpu": 5, "gpu": 0.5}, "storage": str(tmp_path / "ray")}
+    assert command == ({"cpu": 5, "gpu": 0.5}, tmp_path / "ray")
     assert specs == [
         trial_spec(t.name, t.config, "s3://lm", tmp_path / t.name, tmp_path / "stop", updates)
         for t in (one, two)

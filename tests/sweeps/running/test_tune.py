@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,9 @@ from ray import cloudpickle
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
-from sweeps.running import trials as other
+from sweeps.running import session
 from sweeps.running import tune as module
+from sweeps.running.cluster import Node
 from sweeps.running.tune import Asking, Link, Over, Relay, run, trainable
 
 
@@ -70,17 +72,64 @@ def test_tune_asks_for_trials_and_is_answered_until_there_is_no_other_one(
     link, sweep = ends
     over = threading.Event()
     asking, stopper = Asking(link, over), Over(over)
-    for answer in ({"name": "a"}, None, module.FINISHED):
+    for answer in ({"name": "a"}, None):
         sweep.send(answer)
     assert asking.suggest("1") == {"trial": {"name": "a"}}
     asking.on_trial_complete("1")
     assert asking.suggest("2") is None
     assert not stopper.stop_all()
-    assert asking.suggest("3") == Searcher.FINISHED
+    assert asking.suggest("3") is None  # no answer yet: Tune goes on meanwhile
+    assert asking.suggest("4") is None
+    sweep.send(module.FINISHED)
+    assert asking.suggest("5") == Searcher.FINISHED
     assert stopper.stop_all()  # whatever still keeps a place
     assert not stopper("1", {})
     assert told(sweep) == [("ask",)] * 3
-    assert module.FINISHED == other.FINISHED  # what one side says, the other understands
+    assert module.FINISHED == session.FINISHED  # what one side says, the other understands
+
+
+def test_processes_load_what_trains_until_there_are_trials_and_nobody_hears_of_it(
+    ends: tuple[Link, Connection], tmp_path: Path
+) -> None:
+    link, sweep = ends
+    go = tmp_path / "tune" / "go"
+    asking = Asking(link, threading.Event(), warm=2, go=go)
+    spec = {"trial": {"name": module.WARM, "go": str(go)}}
+    assert [asking.suggest("1"), asking.suggest("2")] == [spec, spec]
+    assert asking.suggest("3") is None
+    assert told(sweep) == [("ask",)]
+    sweep.send(None)
+    assert asking.suggest("3") is None
+    assert not go.exists()
+    sweep.send({"name": "a"})
+    assert asking.suggest("3") == {"trial": {"name": "a"}}
+    assert go.exists()
+    told(sweep)
+    relay, warm = Relay(link), SimpleNamespace(config=spec, temporary_state=SimpleNamespace(location=None))
+    relay.on_trial_start(0, [], warm)
+    assert told(sweep) == []
+    trainable(spec)  # returns, for it may go
+
+
+@pytest.mark.parametrize(
+    ("wanted", "begun"),
+    [
+        ({"cores": 1}, ({"cpu": 1, "gpu": 0.0}, 2)),
+        ({"cores": 2, "at_once": 1}, ({"cpu": 2, "gpu": 0.0}, 1)),
+        ({"cores": 1, "resources": {"fast": 1.0}}, ({"cpu": 1, "gpu": 0.0, "fast": 1.0}, 2)),
+        ({"cores": None}, None),
+        ({"cores": 1, "address": "h:1"}, None),  # a cluster's nodes are others'
+    ],
+)
+def test_a_ray_of_ones_own_begins_with_as_many_processes_as_trials_will_run_at_once(
+    wanted: dict[str, Any], begun: Any, tmp_path: Path
+) -> None:
+    told = asdict(session.Wanted(**wanted))
+    found = module._warming(told, [Node(cpus=2)], tmp_path)
+    assert found == (begun and {"resources": begun[0], "storage": str(tmp_path / "tune"), "warm": begun[1]})
+    many = module._warming(asdict(session.Wanted(cores=1)), [Node(cpus=64)], tmp_path)
+    assert many is not None
+    assert many["warm"] == 4
 
 
 def test_what_happens_to_trials_is_told_by_name(ends: tuple[Link, Connection]) -> None:
