@@ -30,10 +30,10 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint mutants bench gpu-check ui clean
+.PHONY: help install sweep test infra-test lint mutants bench gpu-check ui clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## Create .venv and install the project into it
 
@@ -53,6 +53,9 @@ sweep: $(STAMP)  ## Build the data, train the backbones, print the comparison ta
 
 test: $(STAMP)  ## Run the tests
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+infra-test: $(STAMP)  ## As root, with SLURM installed (infra/README.md): sweeps as its jobs, in ten minutes
+	@INFRA_TEST=1 VENV=$(VENV) OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 0 -s tests/infra/test_slurm.py $(ARGS)
 
 lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff check --quiet .

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 from epropnp.errors import UserError
@@ -24,6 +25,7 @@ LOCK_FILE, NOTE_FILE = ".lock", ".claim"
 REFRESHED_S = 10.0
 STALE_S = 60.0  # a note of another host, not refreshed for so long, is that of a dead process
 JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")  # as batch systems tell
+LOOKS, LOOK_S = 5, 0.05  # that others take to look at the lock
 TRAINS = "another process trains here; wait, or choose another one"
 
 
@@ -67,13 +69,8 @@ def claimed(folder: Path, else_say: str = TRAINS) -> Iterator[None]:
             os.utime(stream.fileno())  # what time it is there
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror})") from error
-        try:
-            # Of the process: unlike flock's, loader workers that outlive it do not hold the lock.
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise UserError(f"{folder}: {else_say}{_named(_read(folder / NOTE_FILE))}") from None
-        except OSError:
-            pass  # a file system without locks
+        if not _locked(stream):
+            raise UserError(f"{folder}: {else_say}{_named(_read(folder / NOTE_FILE))}")
         own = _here()
         _take(folder, own, os.fstat(stream.fileno()).st_mtime, else_say)
         over = threading.Event()
@@ -90,17 +87,33 @@ def claimed(folder: Path, else_say: str = TRAINS) -> Iterator[None]:
 def is_claimed(folder: Path) -> bool:
     """Whether a process has claimed a folder."""
     file = folder / NOTE_FILE
-    holder = _read(file)
-    if holder is not None and holder == _here():
-        return True  # looking at the lock would free it
-    try:
+    if not file.exists():
+        return False
+    if _lives(_read(file), file, time.time()):
+        return True
+    try:  # it may live where its number means another process, as in a container
         with (folder / LOCK_FILE).open("rb+") as stream:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return True
     except OSError:
         pass
-    return _lives(holder, file, time.time())
+    return False
+
+
+def _locked(stream: IO[str]) -> bool:
+    """Lock a file for this process; False where another one holds it, and does not only look."""
+    for _ in range(LOOKS):
+        try:
+            # Of the process: unlike flock's, loader workers that outlive it do not hold the lock.
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            time.sleep(LOOK_S)
+        except OSError:
+            return True  # a file system without locks
+        else:
+            return True
+    return False
 
 
 def _take(folder: Path, own: Holder, now_s: float, else_say: str) -> None:

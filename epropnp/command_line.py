@@ -120,11 +120,14 @@ def parse_command(
 
 
 def console_or_file() -> "Console":
-    """Where tables are printed: the terminal in its width, else lines of 200 columns."""
+    """Where tables are printed: the terminal in its width, else lines of 200 columns.
+
+    Texts are printed as they are: paths and reasons may look like rich's markup.
+    """
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    console = Console(markup=False, emoji=False)
+    return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
 
 
 def flags(kind: type[Any]) -> list[str]:

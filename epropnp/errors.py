@@ -3,9 +3,14 @@
 import difflib
 from collections.abc import Iterable
 
+from epropnp.credentials import without_credentials
+
 
 class UserError(Exception):
-    """Bad input. The message says what is wrong, where, and what to do about it."""
+    """Bad input. The message says what is wrong, where, and what to do about it; it tells no credentials."""
+
+    def __str__(self) -> str:
+        return without_credentials(super().__str__())
 
 
 def first_line(error: BaseException) -> str:

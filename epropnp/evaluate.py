@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
@@ -134,7 +135,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
         model = load_released_model(path, dataset.objects, device)
     if (released := model.inference.net.released) is not None:
         _say(console, f"{path}: {released.summary}")
-    with console.status(f"testing {path} on {len(dataset.split('test'))} images"):
+    with console.status(escape(f"testing {path} on {len(dataset.split('test'))} images")):
         predictions = predict_test(model, dataset)
     folder = arguments.output or path.parent / f"tested-{dataset.dataset_id}"
     with replaced(folder / PREDICTIONS) as unfinished:

@@ -10,6 +10,7 @@ import tyro
 
 from epropnp.command_line import Pattern, YesNo, console_or_file, parse, shown_as
 from epropnp.errors import UserError, nearest
+from epropnp.training.halt import STOP_FILE, InterruptionError, StopError, TerminatedError
 from epropnp.training.overrides import check_once, override
 from epropnp.training.recipes import RECIPES, small, study_head
 
@@ -88,7 +89,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; exit code 0, 1 (failed to overfit), 2 (bad input) or 130 (Ctrl-C)."""
+    """Run the command line; exit code 0, 1 (failed to overfit), 2 (bad input), or 128 + that of a signal."""
     try:
         flags = parse(Arguments, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, PROG)
         if flags.list_recipes:
@@ -101,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped: the same command goes on from the last checkpoint\n")
         return INTERRUPTED
+    except TerminatedError as signal:
+        sys.stderr.write(f"\nstopped by {signal}: the same command goes on from the last checkpoint\n")
+        return signal.code
 
 
 def train(flags: Arguments) -> int:
@@ -112,23 +116,26 @@ def train(flags: Arguments) -> int:
     check_backbone(config.model.backbone)
     from rich.console import Console
 
-    from epropnp.training.halt import STOP_FILE, StopError
     from epropnp.training.progress import TrialProgress
+    from epropnp.training.termination import Termination
     from epropnp.training.trainer import Trainer
 
     console = Console()
-    trainer = Trainer(config, data, out, _device(flags), keep_every=flags.keep_every)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out: {out} cannot be written ({error.strerror})") from None
-    _introduce(trainer, console)
-    try:
-        with TrialProgress(console) as progress:
-            result = trainer.fit([progress])
-    except StopError as stop:
-        _say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
-        return 0
+    with Termination() as termination:
+        trainer = Trainer(config, data, out, _device(flags), keep_every=flags.keep_every)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--out: {out} cannot be written ({error.strerror})") from None
+        _introduce(trainer, console)
+        try:
+            with TrialProgress(console) as progress:
+                result = trainer.fit([termination, progress])  # whose terminal may be gone
+        except StopError as stop:
+            _say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
+            return 0
+        except InterruptionError:
+            raise termination.ended from None
     _report(result, out, console)
     return 0 if config.data.overfit is None else _overfit_verdict(result, console)
 
@@ -165,15 +172,11 @@ def list_recipes() -> int:
     """Print what there is to start from."""
     from rich.console import Console
 
+    from epropnp.training.listing import described
+
     console = Console()
     for recipe in RECIPES.values():
-        model, optim = recipe.base.model, recipe.base.optim
-        start = "ImageNet weights" if model.pretrained else "from scratch"
-        _say(
-            console,
-            f"{recipe.name}: {model.input_px} px, {optim.epochs} epochs in batches of {optim.batch_size}, "
-            f"{optim.optimiser} at {optim.lr:g}, {start}\n  backbones {', '.join(recipe.backbones)}",
-        )
+        _say(console, described(recipe))
     return 0
 
 

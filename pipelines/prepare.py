@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from epropnp.command_line import parse_command, shown_as
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.extras import require
 from pipelines.building.config import BuildConfig
@@ -101,7 +103,8 @@ class Verify:
         size = sum(int(entry["bytes"]) for entry in files.values())
         with _console.status(f"hashing {len(files)} files, {_megabytes(size)}"):
             verify(folder)
-        print(f"{self.path} is as it was built ({len(files)} files, {_megabytes(size)})")
+        place = without_credentials(self.path)
+        print(f"{place} is as it was built ({len(files)} files, {_megabytes(size)})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +174,7 @@ class Weights:
             check_backbone(name)
         logging.getLogger("timm").setLevel(logging.WARNING)
         for name in self.names:
-            with _console.status(f"fetching {name}"):
+            with _console.status(escape(f"fetching {name}")):
                 create_pretrained(name, None)
             print(f"{name}: its weights are here")
         for cache in caches(self.names):

@@ -9,6 +9,10 @@ from epropnp.errors import nearest
 PROG = "epropnp-sweeps"
 COMMANDS = {  # the module whose `main` runs the command: only that one is imported
     "run": "sweeps.backbones",
+    "list": "sweeps.commands.list",
+    "status": "sweeps.commands.status",
+    "stop": "sweeps.commands.stop",
+    "clean": "sweeps.commands.clean",
     "ui": "sweeps.tracking.ui",
 }
 USAGE = f"usage: {PROG} {{{','.join(COMMANDS)}}} ...; {PROG} COMMAND --help lists the flags of one"

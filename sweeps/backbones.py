@@ -1,12 +1,10 @@
 """The main job: `python sweeps/backbones.py` compares backbones on 6DoF pose, from flags to table."""
 
 import contextlib
-import dataclasses
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +13,18 @@ from epropnp.errors import UserError
 from epropnp.extras import require
 from epropnp.training.config import TrialConfig
 from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
-from sweeps.axes import doubles, merged, space_of
+from sweeps.axes import doubles, space_of
 from sweeps.build_settings import LISTED, Build
-from sweeps.flags import DESCRIPTION, SweepConfig, check_flags
-from sweeps.program import PROG, go_on_command
+from sweeps.called import Called, called_of
+from sweeps.flags import DESCRIPTION, SweepConfig, check_flags, check_kept
+from sweeps.program import PROG
+from sweeps.running.keep import USUAL
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
-    from sweeps.folder import Sweep
-    from sweeps.space import Cell
+    from sweeps.running.session import Session
+    from sweeps.space import Cell, Space
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_flags(command)
             if command.list_backbones is not None:
                 return list_backbones(command.list_backbones)
-            called = _called(command, words)
+            called = called_of(command, words)
             if command.list_settings is not None:
                 return list_settings(called, command.list_settings)
             return describe(called) if command.describe else run(called)
@@ -57,45 +57,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CTRL_C
 
 
-@dataclasses.dataclass(frozen=True)
-class Called:
-    """What a command line asks for.
-
-    Attributes:
-        commands: the flags of all command lines of the sweep, this one the last.
-        words: of this one.
-        sweep: to go on with; None: a new one.
-    """
-
-    commands: Sequence[SweepConfig]
-    words: Sequence[str]
-    sweep: "Sweep | None" = None
-
-    @property
-    def config(self) -> SweepConfig:
-        """Where and how to run."""
-        return merged(self.commands)
-
-    def with_recipe(self, console: "Console") -> "Called":
-        """The same, with the recipe that fits this machine if the sweep was started without one."""
-        first, *others = self.commands
-        if first.recipe is not None:
-            return self
-        name = _recipe_of_this_machine(console)
-        first = dataclasses.replace(first, recipe=(name,))
-        words = self.words if others else [*self.words, "--recipe", name]
-        return dataclasses.replace(self, commands=(first, *others), words=words)
-
-
 def run(called: Called) -> int:
     """Run a sweep, or only say what it would run; see `main` for the exit code."""
-    from sweeps.datasets import build_config, check_not_built, completed, is_built, named
-    from sweeps.space import fetch_weights, plan
+    from sweeps.datasets import is_built
 
     require("a sweep", "sweeps", *(() if is_built(called.config.data) else ("data",)))
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
+    check_kept(config)
+    if config.dry_run:
+        return _planned(called, config, space, console, None)
+    from sweeps.running.session import ray_process
+
+    with ray_process(config.ray_address) as session:  # starts while networks and data are looked at
+        return _planned(called, config, space, console, session)
+
+
+def _planned(
+    called: Called, config: SweepConfig, space: "Space", console: "Console", session: "Session | None"
+) -> int:
+    """Run what the space holds; without Ray, say it."""
+    from sweeps.datasets import build_config, check_not_built, completed, named
+    from sweeps.space import fetch_weights, plan
+
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     found = plan(space)
     check_not_built(config, found.cells)
@@ -103,17 +88,20 @@ def run(called: Called) -> int:
     found = completed(found, base)
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
-    folder = called.sweep.folder if called.sweep else _new_folder(config, space.recipes)
+    folder = called.folder(space.recipes)
     if told := _rehearsal(config, recipe):
         console.print(told, style="yellow", highlight=False, markup=False)
-    if config.dry_run:
+    if session is None:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    said = f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}"
-    console.print(said, markup=False)
-    return _run(
-        called, config, folder, found.cells, partial(_data, config, recipe, found.cells, console), console
-    )
+    _say(console, f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+
+    def data() -> dict[Build, str]:
+        places = _data(config, recipe, found.cells, console)
+        _look_for_room(config, folder, found.cells, places, console)
+        return places
+
+    return _run(called, config, folder, found.cells, data, console, session)
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -145,6 +133,21 @@ def _data(
     return places
 
 
+def _look_for_room(
+    config: SweepConfig,
+    folder: Path,
+    cells: Sequence["Cell"],
+    places: Mapping[Build, str],
+    console: "Console",
+) -> None:
+    from sweeps.disk import room_told
+    from sweeps.forecast import at_once_here, forecast
+
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    if told := room_told(rows, at_once_here(cells, config.trials_at_once), folder):
+        console.print(told, style="yellow", highlight=False, markup=False)
+
+
 def _run(
     called: Called,
     config: SweepConfig,
@@ -152,14 +155,15 @@ def _run(
     cells: Sequence["Cell"],
     data: Callable[[], Mapping[Build, str]],
     console: "Console",
+    session: "Session",
 ) -> int:
     from sweeps.folder import SWEEP_FILE
     from sweeps.running.waiting import waiting
 
-    with waiting(console, "sweep: loading torch and MLflow"):
+    with waiting(console, "sweep: loading torch"):
         from sweeps import sweep
         from sweeps.results.report import show
-    command = go_on_command(folder.name, config.out, config.ray_address)
+    command = called.again(folder.name)
     go_on = f"go on with: {command}"
     started_s = time.perf_counter()
     try:
@@ -170,12 +174,12 @@ def _run(
             command=called.words,
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
             params={f"flag.{k}": v for k, v in vars(config).items() if v not in (None, (), False)},
-            at_once=config.trials_at_once,
             address=config.ray_address,
-            check=config.check,
             margin=config.margin,
+            options=called.options,
             console=console,
             go_on=command,
+            session=session,
         )
     except BaseException:
         if (folder / SWEEP_FILE).exists():
@@ -197,17 +201,11 @@ def _say(console: "Console", text: str) -> None:
 
 def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
-    import torch
-
     from epropnp.evaluation.table import to_rich
-    from pipelines.building.private_ray import local_cores
-    from sweeps.forecast import forecast, forecast_table
-    from sweeps.running.cluster import Node, share_out
+    from sweeps.forecast import at_once_here, forecast, forecast_table
 
-    cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
-    node = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
-    share = share_out(len(cells), config.trials_at_once, cores, [node])
-    table = forecast_table(forecast(cells, folder, places), share.at_once, f"sweep {folder.name}")
+    rows = forecast(cells, folder, places, config.keep or USUAL)
+    table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
     console = console_or_file()
     console.print(to_rich(table, console.width))
     return 0
@@ -252,48 +250,6 @@ def list_settings(called: Called, pattern: str) -> int:
     table = settings_table(shown or {"default": with_data(TrialConfig(), config)}, pattern, LISTED)
     console.print(to_rich(table, console.width))
     return 0
-
-
-def _called(command: SweepConfig, words: Sequence[str]) -> Called:
-    """The command lines of the sweep to go on with, and this one; alone, if a sweep is to be started."""
-    if not (command.resume or command.resume_or_start):
-        return Called((command,), words)
-    from sweeps.folder import find_sweeps, open_sweep
-
-    found = find_sweeps(command.out, command.name)
-    if found:
-        sweep = open_sweep(found[-1])
-        earlier = [parse(SweepConfig, DESCRIPTION, told, PROG) for told in sweep.commands]
-        return Called((*earlier, command), words, sweep)
-    if command.resume_or_start:
-        return Called((command,), words)
-    what = f"sweep '{command.name}'" if command.name else "sweep"
-    raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
-
-
-def _new_folder(config: SweepConfig, recipes: Sequence[Recipe]) -> Path:
-    """Of a sweep to be started. UserError where there is one of its name."""
-    names = "-".join(recipe.name for recipe in recipes)
-    folder = config.out.resolve() / (config.name or f"{names}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if folder.exists() and not config.resume_or_start:
-        command = go_on_command(folder.name, config.out, config.ray_address)
-        raise UserError(f"--name: {folder} exists; choose another name, or go on with it: {command}")
-    return folder
-
-
-def _recipe_of_this_machine(console: "Console") -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        console.print(f"CUDA device found: recipe paper ({torch.cuda.get_device_name()})", markup=False)
-        return "paper"
-    console.rule("[bold yellow]NO GPU: recipe QUICK[/]", style="yellow")
-    console.print(
-        "Small networks, small images, one object: a comparison in minutes, not the published "
-        "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."
-    )
-    console.rule(style="yellow")
-    return "quick"
 
 
 if __name__ == "__main__":

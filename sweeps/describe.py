@@ -87,6 +87,13 @@ def describe(configs: Sequence[TrialConfig]) -> list[Description]:
     return [_describe(config) for config in settings]
 
 
+def parameters(config: TrialConfig) -> int:
+    """Of its network, which is built without memory."""
+    with torch.device("meta"):
+        net = CorrespondenceNet(config.model.bare)
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
 def description_table(rows: Sequence[Description], title: str) -> Table:
     """A row per description; a recipe, schedule or loss that all of them share moves to the notes."""
     folding = [column for column in COLUMNS if column.title in FOLDED]
@@ -107,7 +114,7 @@ def show_backbones(pattern: str, console: Console) -> None:
         raise UserError(f"--list-backbones: no timm model matches '{pattern}'; '*' lists all")
     if len(names) > MEASURED_AT_MOST:
         for name in names:
-            console.print(name, highlight=False)
+            console.print(name, markup=False, highlight=False)
         hint = f"strides, widths and sizes are shown for at most {MEASURED_AT_MOST}: narrow the pattern"
         console.print(f"{len(names)} models; {hint}", highlight=False)
         return

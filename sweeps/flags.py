@@ -4,16 +4,19 @@ import dataclasses
 import math
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from epropnp.command_line import Pattern, YesNo, shown_as
+from epropnp.credentials import HIDDEN, without_credentials
 from epropnp.errors import UserError, nearest
 from epropnp.training.overrides import check_once, key_and_text
 from epropnp.training.recipes import RECIPES
 from pipelines.objects import resolve_objects
 from sweeps.build_settings import check_common
+from sweeps.names import LONGEST, is_safe
+from sweeps.running.keep import KEEPS, Keep
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -69,6 +72,7 @@ Examples:
       what would be trained, how long it may take and how much disk it needs
 
 Results: OUT/NAME/summary.md (the answer) and table.md (every trial), both as CSV too; the runs: `make ui`.
+From another terminal: epropnp-sweeps {list | status NAME | stop NAME [TRIAL] | clean NAME}.
 """
 
 
@@ -121,8 +125,18 @@ class SweepConfig:
     started with; values can be added to any axis, such as more --seeds."""
     resume_or_start: bool = False
     """The same, and start one where there is nothing to go on with: for jobs that are started again."""
-    trials_at_once: Count = None
-    """Default: one per core, or one per GPU."""
+    trials_at_once: Annotated[int | Literal["auto"] | None, shown_as("N|auto")] = None
+    """`auto`: as many as memory is enough for, measured in the first updates of each setting.
+    Default: one per core, or one per GPU."""
+    retries: Count = None
+    """Processes of a trial that may break in a row, without another checkpoint, and be followed by one more.
+    Default: 1."""
+    hours: Annotated[float | None, shown_as("H")] = None
+    """Then no other trial starts, running ones are interrupted with a checkpoint, and the table is written;
+    --resume --hours H goes on for H more. With --resume-or-start the hours of all calls count."""
+    resources: Annotated[tuple[str, ...] | None, shown_as("NAME=AMOUNT ...")] = None
+    """What each trial asks of the cluster beside its cores and its share of a GPU, or in their place, such as
+    `gpu=1` where nodes start when they are asked for, or `accelerator_type:A100=0.001`."""
     ray_address: Text = None
     """A running Ray cluster, such as `auto` or `HOST:PORT`. Default: Ray on this machine only."""
     dry_run: bool = False
@@ -133,6 +147,9 @@ class SweepConfig:
     margin: Points = None
     """Settings that are shown to differ by less, in points of a score, are called equal. A smaller margin
     takes more test images and seeds: the summary says which these can show. Default: 5."""
+    keep: Annotated[Keep | None, shown_as(f"{{{','.join(KEEPS)}}}")] = None
+    """Weights that a finished trial keeps: `best.pt`, its last `checkpoint.pt`, all or none. A stopped one
+    keeps what it can go on from; results, predictions and pictures always stay. Default: best."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None
@@ -150,6 +167,20 @@ class SweepConfig:
 def flag_of(key: str) -> str:
     """The flag that varies a setting, as it is typed."""
     return next((f"--{name.replace('_', '-')}" for name, short in SHORT.items() if short == key), "--vary")
+
+
+def resources_of(config: SweepConfig) -> dict[str, float]:
+    """`--resources` by name. UserError for what is no amount."""
+    found: dict[str, float] = {}
+    for text in config.resources or ():
+        name, equals, amount = text.partition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            equals = ""
+        if not (name and equals and math.isfinite(found[name]) and found[name] > 0):
+            raise UserError(f"--resources: {text} is no NAME=AMOUNT, such as gpu=1")
+    return found
 
 
 def check_flags(config: SweepConfig) -> None:
@@ -170,18 +201,7 @@ def check_flags(config: SweepConfig) -> None:
     for flag in ("recipe", "backbones", "heads", "loss_weights", "seeds"):
         if getattr(config, flag) == ():
             raise UserError(f"--{flag.replace('_', '-')}: the list is empty")
-    for flag in ("epochs", "trials_at_once"):
-        value = getattr(config, flag)
-        if value is not None and value < 1:
-            raise UserError(f"--{flag.replace('_', '-')}: {value} is not at least 1")
-    if config.margin is not None and not (math.isfinite(config.margin) and config.margin > 0):
-        raise UserError(f"--margin: {config.margin} is not a finite number above 0")
-    for weight in config.loss_weights or ():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")
-    for seed in config.seeds or ():
-        if seed < 0:
-            raise UserError(f"--seeds: {seed} is negative")
+    _check_numbers(config)
     for key, *texts in config.vary:
         if not texts:
             raise UserError(f"--vary {key}: give the values to compare, such as --vary optim.lr 1e-3 3e-3")
@@ -192,12 +212,51 @@ def check_flags(config: SweepConfig) -> None:
     from epropnp.data.remote import is_uri  # brings pyarrow: --help answers at once
 
     data, backgrounds = config.data, config.backgrounds
+    if data is not None and without_credentials(data) != data:
+        raise UserError(
+            f"--data: {data} holds keys, which would be stored and shown: leave them out, and give them in "
+            "environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in ~/.aws/credentials"
+        )
     if data is not None and not is_uri(data) and not Path(data).exists():
         raise UserError(f"--data: no folder or mesh {data}; check the path, or leave the flag out")
     if backgrounds is not None and not backgrounds.is_dir():
         raise UserError(f"--backgrounds: no folder {backgrounds}; check the path, or leave the flag out")
-    if config.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name):
-        raise UserError(f"--name: '{config.name}' may hold letters, digits and . _ - only")
+    if config.name is not None:
+        _check_name(config.name, known=config.resume)
+
+
+def _check_numbers(config: SweepConfig) -> None:
+    """UserError for one that is out of range."""
+    for flag, least in (("epochs", 1), ("trials_at_once", 1), ("retries", 0)):
+        value = getattr(config, flag)
+        if isinstance(value, int) and value < least:
+            raise UserError(f"--{flag.replace('_', '-')}: {value} is not at least {least}")
+    if config.hours is not None and not (math.isfinite(config.hours) and config.hours > 0):
+        raise UserError(f"--hours: {config.hours} is not a finite number above 0")
+    resources_of(config)
+    if config.margin is not None and not (math.isfinite(config.margin) and config.margin > 0):
+        raise UserError(f"--margin: {config.margin} is not a finite number above 0")
+    for weight in config.loss_weights or ():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")
+    for seed in config.seeds or ():
+        if seed < 0:
+            raise UserError(f"--seeds: {seed} is negative")
+
+
+def _check_name(name: str, *, known: bool) -> None:
+    """UserError for a name that not every system takes; sweeps of older versions may have others."""
+    if not is_safe(name) and not (known and re.fullmatch(r"[^\W_][\w.-]*", name)):
+        raise UserError(
+            f"--name: '{name}' may hold the letters A to Z and a to z, digits and . _ - only, begins with a "
+            f"letter or digit, and has at most {LONGEST} characters"
+        )
+
+
+def check_kept(config: SweepConfig) -> None:
+    """UserError where a resumed sweep needs credentials, of which nothing is kept."""
+    if config.ray_address is not None and HIDDEN in config.ray_address:
+        raise UserError("--ray-address: give it again: the credentials that it was given with are not kept")
 
 
 def _check_set(config: SweepConfig) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 import dataclasses
 import json
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import private_folder, replaced
 from epropnp.training.config import TrialConfig
@@ -17,12 +17,13 @@ from epropnp.training.halt import STOP_FILE
 from epropnp.training.identity import trial_hash
 from epropnp.training.record import CONFIG_FILE, config_note, write_config
 from sweeps.build_settings import Build
+from sweeps.names import safe_name
 from sweeps.search.search import Planned
 from sweeps.space import Cell
 from sweeps.trial import Note, Trial, read, read_note
 
 SWEEP_FILE, TRIALS = "sweep.json", "trials"
-NAME_CHARACTERS = 100  # of a trial's folder, at most
+RAY_FOLDER = "ray"  # of a sweep: Ray's own records
 HASH_DIGITS = 6
 NOT_AGAIN = ("--resume", "--resume-or-start", "--dry-run")  # flags of one call
 
@@ -35,11 +36,13 @@ class Sweep:
         folder: named after the sweep.
         sweep_id: never used by another sweep.
         commands: the words of the command lines that it was started, and gone on, with.
+        planned_names: of all trials that the last of them asked for, begun or not.
     """
 
     folder: Path
     sweep_id: str
     commands: Sequence[Sequence[str]] = ()
+    planned_names: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -54,6 +57,10 @@ class Sweep:
     def trial_folder(self, trial: str) -> Path:
         """Where one trial keeps its checkpoint, result and predictions."""
         return self.folder / TRIALS / trial
+
+    def trial_folders(self) -> list[Path]:
+        """Of the trials that were begun, by name."""
+        return sorted(file.parent for file in (self.folder / TRIALS).glob(f"*/{CONFIG_FILE}"))
 
     def trials(self) -> Iterator[Trial]:
         """All that were begun, as their folders tell; not those whose `trial.json` is damaged."""
@@ -110,17 +117,17 @@ class Sweep:
 
     def with_command(self, words: Sequence[str]) -> "Sweep":
         """The same, grown by one command line, if it is not one of those that are known."""
-        told = tuple(word for word in words if word not in NOT_AGAIN)
+        told = tuple(without_credentials(word) for word in words if word not in NOT_AGAIN)
         known = not told or told in map(tuple, self.commands)
         return self if known else dataclasses.replace(self, commands=(*self.commands, told))
 
     def _content(self) -> dict[str, Any]:
-        return {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
+        told = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
+        return told | ({"trials": list(self.planned_names)} if self.planned_names else {})
 
     def _notes(self) -> dict[str, Note]:
         """What was begun, by name, as far as it can be read."""
-        folders = sorted(file.parent for file in (self.folder / TRIALS).glob(f"*/{CONFIG_FILE}"))
-        notes = {folder.name: _note(folder) for folder in folders}
+        notes = {folder.name: _note(folder) for folder in self.trial_folders()}
         return {name: note for name, note in notes.items() if note is not None}
 
 
@@ -165,7 +172,8 @@ def _sweep_of(folder: Path, note: dict[str, Any]) -> Sweep:
     if not (isinstance(note["sweep_id"], str) and all(isinstance(each, list) for each in commands)):
         raise TypeError("its entries are of other kinds")
     told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
-    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told)
+    names = tuple(map(str, note.get("trials", ())))
+    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told, planned_names=names)
 
 
 def _told_by_trials(folder: Path) -> list[Sweep]:
@@ -196,5 +204,4 @@ def _named(notes: Mapping[str, Note], config: TrialConfig, dataset_id: str) -> s
         return known
     model = config.model
     keys = (config.recipe, model.backbone, model.head, f"mc{config.loss.mc:g}", f"seed{config.seed}")
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(keys))
-    return f"{readable[: NAME_CHARACTERS - HASH_DIGITS - 1]}-{digits[:HASH_DIGITS]}"
+    return safe_name("-".join(keys), f"-{digits[:HASH_DIGITS]}")

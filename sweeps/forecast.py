@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from epropnp.data.manifest import read_manifest
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import is_uri
@@ -17,10 +19,14 @@ from epropnp.data.schema import MANIFEST
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Column, Layout, Table
 from epropnp.training.config import TrialConfig
+from pipelines.building.private_ray import local_cores
 from sweeps.build_settings import Build
-from sweeps.describe import describe
-from sweeps.folder import SWEEP_FILE, open_sweep
+from sweeps.describe import parameters
+from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.results.read import labels_of
+from sweeps.running.cluster import Node, share_out
+from sweeps.running.keep import Keep, weights
+from sweeps.running.options import AtOnce
 from sweeps.search.grid import FINAL
 from sweeps.space import Cell
 from sweeps.trial import Trial
@@ -39,7 +45,8 @@ class Forecast:
         status: as its folder tells; `waiting` if there is none.
         epochs: that are left.
         seconds: that they will take; None where no such network was trained before.
-        disk_bytes: of its checkpoints, if they are not there already.
+        disk_bytes: of its checkpoints while it trains, if they are not there already.
+        kept_bytes: of those that stay when it is finished.
     """
 
     name: str
@@ -48,33 +55,38 @@ class Forecast:
     epochs: int
     seconds: float | None
     disk_bytes: int
+    kept_bytes: int
 
 
-def forecast(cells: Sequence[Cell], folder: Path, places: Mapping[Build, str]) -> list[Forecast]:
+def forecast(
+    cells: Sequence[Cell], folder: Path, places: Mapping[Build, str], keep: Keep = "all"
+) -> list[Forecast]:
     """Look ahead; nothing is built or trained.
 
     Args:
         cells: of the sweep.
         folder: of the sweep, which may not be there yet.
         places: by settings of the data, folder or URI of each dataset, which may not be built yet.
+        keep: weights that stay.
     """
     ids = {build: _dataset_id(place) for build, place in places.items()}
     sweep = open_sweep(folder)
     known = {trial.name: trial for trial in sweep.trials()}
     planned = sweep.planned(cells, ids)
     recorded = _recorded(folder.parent)
-    settings = list(dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells))
-    sizes = {setting: row.parameters for setting, row in zip(settings, describe(settings), strict=True)}
+    settings = dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells)
+    sizes = {setting: parameters(setting) for setting in settings}
     names = labels_of(planned)
     found = []
     for trial in planned:
         before, config = known.get(trial.name), trial.config
-        history = before.history if before else ()
+        history = before.history if before and not _anew(before, sweep) else ()
         final = before is not None and before.status in FINAL
         left = 0 if final else config.optim.epochs - max(0, len(history) - 1)
         alike = [each for each in recorded if each.dataset_id == trial.dataset_id]
         speeds = [_seconds_per_epoch(each) for each in alike if _alike(each.config, config)]
-        needed = 0 if final or history else _disk(sizes[dataclasses.replace(config, seed=0)], config)
+        best, last = _bytes(sizes[dataclasses.replace(config, seed=0)], config)
+        new = not (final or history)
         found.append(
             Forecast(
                 name=trial.name,
@@ -82,7 +94,8 @@ def forecast(cells: Sequence[Cell], folder: Path, places: Mapping[Build, str]) -
                 status=before.status if before else "waiting",
                 epochs=left,
                 seconds=_seconds(left, speeds),
-                disk_bytes=needed,
+                disk_bytes=new * (best + last),
+                kept_bytes=new * {"best": best, "last": last, "all": best + last, "none": 0}[keep],
             )
         )
     return found
@@ -103,17 +116,38 @@ COLUMNS = (
     Column("epochs left", kind="number"),
     Column("time", kind="number", text=_hours, missing="?"),
     Column("disk", kind="number", text=_megabytes),
+    Column("kept", kind="number", text=_megabytes),
 )
+
+
+def at_once_here(cells: Sequence[Cell], wanted: AtOnce | None) -> int:
+    """How many trials run at once on this machine, of so many as are wanted; `auto` is not known before."""
+    cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
+    here = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
+    return share_out(len(cells), None if wanted == "auto" else wanted, cores, [here]).at_once
+
+
+def peak_bytes(rows: Sequence[Forecast], at_once: int) -> int:
+    """Of new checkpoints, at most: those that are kept of all, and the others of so many at once.
+
+    A checkpoint is written beside the one that it replaces.
+    """
+    passing = sorted((2 * row.disk_bytes - row.kept_bytes for row in rows), reverse=True)
+    return sum(row.kept_bytes for row in rows) + sum(passing[:at_once])
 
 
 def forecast_table(rows: Sequence[Forecast], at_once: int, title: str) -> Table:
     """The trials, and below them the sums, with so many trials at once."""
-    cells = [(row.label, row.name, row.status, row.epochs, row.seconds, row.disk_bytes) for row in rows]
+    cells = [
+        (row.label, row.name, row.status, row.epochs, row.seconds, row.disk_bytes, row.kept_bytes)
+        for row in rows
+    ]
     known = [row.seconds for row in rows if row.seconds is not None]
     sums = [
         f"{len(rows)} trials, {sum(row.status in FINAL for row in rows)} of them done",
         f"{sum(row.epochs for row in rows)} epochs left",
-        f"{sum(row.disk_bytes for row in rows) / 1e9:.1f} GB of checkpoints",
+        f"{sum(row.kept_bytes for row in rows) / 1e9:.1f} GB of checkpoints are kept, "
+        f"at most {peak_bytes(rows, at_once) / 1e9:.1f} GB on the way",
     ]
     notes = ["; ".join([*sums, f"{_hours(sum(known) / at_once)} with {at_once} at once"] if known else sums)]
     if len(known) < len(rows):
@@ -169,7 +203,12 @@ def _seconds(epochs: int, speeds: Sequence[float]) -> float | None:
     return epochs * statistics.median(speeds) if speeds else None
 
 
-def _disk(parameters: int, config: TrialConfig) -> int:
-    """Of the last checkpoint, with all that training goes on from, and of the best one."""
-    numbers = 2 + MOMENTS[config.optim.optimiser] + (config.optim.ema is not None)
-    return parameters * numbers * BYTES_PER_NUMBER
+def _bytes(parameters: int, config: TrialConfig) -> tuple[int, int]:
+    """Of the best weights, and of the last checkpoint with all that training goes on from."""
+    numbers = 1 + MOMENTS[config.optim.optimiser] + (config.optim.ema is not None)
+    return parameters * BYTES_PER_NUMBER, parameters * numbers * BYTES_PER_NUMBER
+
+
+def _anew(trial: Trial, sweep: Sweep) -> bool:
+    """Whether a finished training begins again, for lack of its result and of all weights."""
+    return trial.untested and not weights(sweep.trial_folder(trial.name))

@@ -9,6 +9,7 @@ what a command line says.
 """
 
 import contextlib
+import dataclasses
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from epropnp.claims import claimed
+from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
 from sweeps.build_settings import Build
@@ -25,14 +27,15 @@ from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job, Outcome
-from sweeps.running.retries import Retries
-from sweeps.running.session import LOG, Session, ray_process
+from sweeps.running.options import Options
+from sweeps.running.session import Session, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
 from sweeps.space import Cell
-from sweeps.tracking.tracker import Tracker, tracker_of
+from sweeps.tracking.file_systems import database_warning
+from sweeps.tracking.tracker import tracker_of
 
-RETRIES = 1  # of a trial whose process broke without progress; it goes on from its checkpoint
+RUNS = "this sweep runs already; wait for its end, or give another name"
 FLAGGED = (*SIGNALS, signal.SIGINT)
 
 Dataset = Path | str | Mapping[Build, Path | str]
@@ -46,13 +49,12 @@ def run(
     command: Sequence[str] = (),
     tracking_uri: str | None = None,
     params: Mapping[str, Any] | None = None,
-    at_once: int | None = None,
     address: str | None = None,
-    check: bool | None = None,
-    retries: int = RETRIES,
     margin: float | None = None,
+    options: Options | None = None,
     console: Console | None = None,
     go_on: str | None = None,
+    session: Session | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
 
@@ -67,13 +69,12 @@ def run(
         command: words of the command line, for a later one that goes on.
         tracking_uri: of MLflow; None: a database beside the folder.
         params: recorded for the sweep as a whole.
-        at_once: trials that run at the same time; None: as many as cores, or GPUs.
         address: of a Ray cluster; None: this machine.
-        check: whether each setting does its first updates before the long trials; None: with more than four.
-        retries: of a trial whose process broke without progress.
         margin: points of a score within which settings are called equal, if that can be shown; None: 5.
+        options: how to run the trials; None: as by default.
         console: for progress; None: silent.
         go_on: the command line that makes the same call again, for hints; None: there is none.
+        session: Ray, which was told to start at that address before; None: it is started here.
 
     Raises:
         UserError: an unusable dataset, several with other tests, a folder that is of trials on another one,
@@ -81,43 +82,45 @@ def run(
     """
     console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
-    with _held(sweep), ray_process(address, sweep.folder / LOG) as session:
-        _join(session, address, console)  # before anything is built for a cluster that is not there
+    with (
+        _held(sweep),
+        ray_process(address) if session is None else contextlib.nullcontext(session) as session,
+    ):
+        if address is not None:  # before anything is built for a cluster that is not there
+            with waiting(console, f"Ray: joining {without_credentials(address)}"):
+                session.nodes(given_up=lambda: False)
         places = by_build(dataset() if callable(dataset) else dataset, cells)
-        data = _verified(places, console)
+        with waiting(console, "datasets: checking every byte"):
+            data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+        check_one_test(data)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
+        sweep = dataclasses.replace(sweep, planned_names=[trial.name for trial in trials])
         sweep.write()
         sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
         tracker = tracker_of(sweep, tracking_uri)
-        by_id = {each.dataset_id: each for each in data.values()}
-        reporter = Reporter(sweep, trials, by_id, margin or MARGIN)
+        reporter = Reporter(
+            sweep, trials, {each.dataset_id: each for each in data.values()}, margin or MARGIN
+        )
         flag = Flag()
-        job = Job(sweep, trials, places, reporter, tracker, session, flag, console, go_on)
+        job = Job(
+            sweep,
+            trials,
+            places,
+            reporter,
+            tracker,
+            session,
+            flag,
+            options or Options(),
+            console,
+            go_on,
+        )
+        if tracking_uri is None and (warning := database_warning(sweep.folder.parent)):
+            console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
         with handled(flag, FLAGGED):
-            _connect(tracker, console)
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
-            return job.run(told, at_once, check, Retries(retries))
-
-
-def _join(session: Session, address: str | None, console: Console) -> None:
-    """Wait for a cluster; a Ray of one's own starts meanwhile."""
-    if address is not None:
-        with waiting(console, f"Ray: joining {address}"):
-            session.nodes(given_up=lambda: False)
-
-
-def _connect(tracker: Tracker, console: Console) -> None:
-    with waiting(console, "records: opening MLflow"):
-        tracker.connect()
-
-
-def _verified(places: Mapping[Build, str], console: Console) -> dict[Build, ArrowDataset]:
-    """The datasets, of which every byte is checked, and that they have one test split."""
-    with waiting(console, "datasets: checking every byte"):
-        data = {build: ArrowDataset.verified(place) for build, place in places.items()}
-    check_one_test(data)
-    return data
+            tracker.start_sweep(command, told)
+            return job.run()
 
 
 @contextlib.contextmanager
@@ -125,7 +128,7 @@ def _held(sweep: Sweep) -> Iterator[None]:
     """Keep other processes out of the folder, which goes where nothing came of a new sweep."""
     new = not sweep.folder.exists()
     try:
-        with claimed(sweep.folder):
+        with claimed(sweep.folder, RUNS):
             yield
     finally:
         if new and not (sweep.folder / SWEEP_FILE).exists():

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.claims import is_claimed
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
+from epropnp.models.config import BEST
 from epropnp.plain import from_dict, to_dict
 from epropnp.training.config import TrialConfig, upgraded
 from epropnp.training.halt import STOP_FILE, stop_reason
@@ -50,6 +52,11 @@ class Trial:
     record: Record | None
     missing: str | None
     build: Build = ()
+
+    @property
+    def untested(self) -> bool:
+        """Whether its training was finished, and its result has been removed; `reason` says what is left."""
+        return self.status == "waiting" and self.record is not None and self.record.status == "finished"
 
 
 def read(folder: Path) -> Trial:
@@ -104,10 +111,19 @@ def _status(folder: Path, record: Record | None, result: TrialResult | None) -> 
     if record.status == "running":
         return "waiting", interrupted(record.history)
     if record.status == "finished":
-        return "waiting", f"its {RESULT_FILE} was removed: only the test is left to do"
+        return "waiting", f"its {RESULT_FILE} was removed: {_left_to_do(folder)}"
     if record.status == "stopped":
         return "waiting", f"its file `{STOP_FILE}` was removed: it may go on"
     return record.status, record.reason
+
+
+def _left_to_do(folder: Path) -> str:
+    """Of a finished trial without its result."""
+    if (folder / BEST).exists():
+        return "only the test is left to do"
+    if (folder / CHECKPOINT_FILE).exists():
+        return f"its {BEST} is not kept; remove {CHECKPOINT_FILE}, too, to train it anew"
+    return "no weights are kept, and it is trained anew"
 
 
 def read_result(folder: Path) -> TrialResult | None:
@@ -121,7 +137,9 @@ def read_result(folder: Path) -> TrialResult | None:
 
 def one_line(error: BaseException | str) -> str:
     """The line of an error that says what happened: the last of a traceback, else the first."""
-    lines = [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in COLOURS.sub("", without_credentials(str(error))).splitlines() if line.strip()
+    ]
     if not lines:
         return type(error).__name__
     traced = any("Traceback" in line or line.startswith("ray::") for line in lines)

@@ -17,6 +17,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.progress import TrialProgress
 from epropnp.training.recipes import RECIPES, small
 from epropnp.training.result import TrialResult
+from epropnp.training.termination import Termination
 
 
 @dataclasses.dataclass
@@ -141,7 +142,7 @@ def test_folders_device_and_kept_epochs_arrive(given: Given, tiny_dataset: Path,
     assert (given.dataset, given.out) == (str(tiny_dataset), out)
     assert (given.device, given.keep_every) == ("cpu", 3)
     assert out.is_dir()
-    assert [type(callback) for callback in given.callbacks] == [TrialProgress]
+    assert [type(callback) for callback in given.callbacks] == [Termination, TrialProgress]
 
 
 @pytest.mark.parametrize(

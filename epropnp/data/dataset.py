@@ -1,10 +1,9 @@
-"""Training and evaluation samples from an Arrow split, and their batches.
+"""Training and evaluation samples from an Arrow split.
 
 A training sample depends on (seed, epoch, position) alone, so the batches are the same for any number of
 loader processes and after a resume at any step.
 """
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from epropnp.data import augment
 from epropnp.data.appearance import jitter_appearance
@@ -232,47 +231,6 @@ class EpochSampler(Sampler[Draw]):
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.indices)
         for position in range(self.start, len(order)):
             yield self.epoch, position, int(order[position])
-
-
-def training_loader(
-    dataset: CropDataset, sampler: EpochSampler, batch_size: int, *, workers: int, pin: bool
-) -> DataLoader[Batch]:
-    """Whole batches only, as batch normalisation wants them. Worker processes live on between epochs.
-
-    They are forked from a server that has imported torch and done nothing else: neither CUDA nor threads come
-    with them, a further one starts in milliseconds, and all share the libraries' memory.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=sampler,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=pin,
-        drop_last=len(sampler.indices) > batch_size,
-        persistent_workers=workers > 0,
-        multiprocessing_context=context if workers else None,
-        worker_init_fn=_one_thread,
-    )
-
-
-def evaluation_loader(dataset: CropDataset, batch_size: int) -> DataLoader[Batch]:
-    """All samples in order, read in this process."""
-    draws: list[Draw] = [(0, index, index) for index in range(len(dataset))]
-    # A loader draws a seed for its workers even where it has none: not from the training's random state.
-    return DataLoader(
-        dataset, batch_size=batch_size, sampler=draws, collate_fn=_as_it_is, generator=torch.Generator()
-    )
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch  # `CropDataset.__getitems__` has made it
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)  # the work on one crop is too fine to be shared
 
 
 def _empty_batch(count: int, input_px: int, map_px: int) -> Batch:

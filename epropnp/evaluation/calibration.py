@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2, f
 
 from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.metrics import Array, rotation_error_deg
@@ -131,8 +130,12 @@ def covariance_level(squared_distance: Array, tail: float) -> Array:
     `tail` is the reciprocal of the degrees of freedom of a t distribution with the same covariance.
     """
     if tail == 0:
+        from scipy.stats import chi2  # half a second, which no training needs
+
         return np.asarray(chi2.cdf(squared_distance, DEGREES_OF_FREEDOM))
     ratio = squared_distance / (DEGREES_OF_FREEDOM * (1 - 2 * tail))
+    from scipy.stats import f
+
     return np.asarray(f.cdf(ratio, DEGREES_OF_FREEDOM, 1 / tail))
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from epropnp.data.dataset import Batch, CropDataset, evaluation_loader
+from epropnp.data.dataset import Batch, CropDataset
+from epropnp.data.loader import evaluation_loader
 from epropnp.evaluation.calibration import squared_distances
 from epropnp.evaluation.predictions import Posterior, Predictions
 from epropnp.inference.poses import Inference, Inferred, described

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from epropnp.data.dataset import (
     CropDataset,
     EpochSampler,
     chosen_boxes,
-    training_loader,
 )
+from epropnp.data.loader import TrainingLoader
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
@@ -24,6 +25,8 @@ OVERFIT_STEPS = 20  # of an epoch of the sanity check
 
 class TrialData:
     """Batches and evaluation crops of one config; what is wrong with the dataset is said at once.
+
+    The processes that load batches end with a `with` block.
 
     Args:
         config: of the trial.
@@ -48,7 +51,7 @@ class TrialData:
         visits = _visits(crops, config)
         part = config.optim.batch_size // config.optim.accumulate
         self.sampler = EpochSampler(visits, seed=config.seed)
-        self._loader = training_loader(
+        self._loader = TrainingLoader(
             crops, self.sampler, part, workers=config.data.workers, pin=device.type == "cuda"
         )
         self._train = crops
@@ -75,6 +78,12 @@ class TrialData:
         loaded = (batch.to(self.device) for batch in self._loader)
         for _ in range(start, self.steps):
             yield tuple(islice(loaded, self.config.optim.accumulate))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loader.close()
 
     def evaluation(self, split: str) -> CropDataset:
         """Crops of 'validation' or 'test'; in the sanity check, of the training images instead."""

@@ -1,5 +1,6 @@
 """A training ends before its end, not by an error: stopped for good, or interrupted to be gone on with."""
 
+import signal
 from pathlib import Path
 
 from epropnp.errors import UserError
@@ -18,6 +19,14 @@ class StopError(HaltError):
 
 class InterruptionError(HaltError):
     """By something that has nothing to do with the trial, such as the end of a node's time."""
+
+
+class TerminatedError(BaseException):
+    """The process was told to end by a signal, and nothing is left that had to be written first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number  # exit code, as shells have it
 
 
 def heed_stop(folder: Path) -> None:

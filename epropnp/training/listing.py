@@ -10,6 +10,7 @@ from epropnp.evaluation.table import Column, Table
 from epropnp.settings import Setting, settings_of
 from epropnp.training.config import TrialConfig
 from epropnp.training.overrides import suggestion, typed
+from epropnp.training.recipes import Recipe
 
 
 def settings_table(
@@ -48,3 +49,13 @@ def matching(pattern: str, settings: Sequence[Setting] | None = None) -> list[Se
     wild = any(sign in pattern for sign in "*?[")
     guess = nearest(pattern, groups) or "; '*' lists all" if wild else suggestion(pattern, keys)
     raise UserError(f"--list-settings: no setting matches '{pattern}'{guess}")
+
+
+def described(recipe: Recipe) -> str:
+    """Two lines on what a recipe starts from."""
+    model, optim = recipe.base.model, recipe.base.optim
+    start = "ImageNet weights" if model.pretrained else "from scratch"
+    return (
+        f"{recipe.name}: {model.input_px} px, {optim.epochs} epochs in batches of {optim.batch_size}, "
+        f"{optim.optimiser} at {optim.lr:g}, {start}\n  backbones {', '.join(recipe.backbones)}"
+    )

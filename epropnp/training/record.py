@@ -16,18 +16,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
+from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
-from epropnp.training.data import TrialData
 from epropnp.training.halt import InterruptionError, StopError
 from epropnp.training.identity import identity, trial_hash
 from epropnp.training.result import Metrics
+
+if TYPE_CHECKING:  # what reads folders only starts without torch
+    import torch
+
+    from epropnp.training.data import TrialData
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed"]
 CONFIG_FILE, STATUS_FILE = "trial.json", "status.json"
@@ -111,14 +114,14 @@ class Recorder:
         data: on what.
     """
 
-    def __init__(self, folder: Path, config: TrialConfig, device: torch.device, data: TrialData) -> None:
+    def __init__(self, folder: Path, config: TrialConfig, device: "torch.device", data: "TrialData") -> None:
         self.folder = folder
         self._note = config_note(config, data.dataset.dataset_id)
         self._record = Record(
             status="running",
             started=_now(),
             host=socket.gethostname(),
-            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            device=_device_name(device),
             commit=_commit(),
             versions=_versions(),
             dataset_id=data.dataset.dataset_id,
@@ -158,7 +161,13 @@ class Recorder:
         self._record.write(self.folder)
 
     def _end(self, status: Status, reason: str, trace: str | None = None) -> None:
-        ended = dataclasses.replace(self._record, status=status, reason=reason, traceback=trace, ended=_now())
+        ended = dataclasses.replace(
+            self._record,
+            status=status,
+            reason=without_credentials(reason),
+            traceback=None if trace is None else without_credentials(trace),
+            ended=_now(),
+        )
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
 
@@ -174,6 +183,12 @@ def note_failure(folder: Path, reason: str) -> None:
     """Write that a trial failed for which no process can say so any more. UserError where that fails."""
     record = Record.read(folder) or Record(status="failed")
     dataclasses.replace(record, status="failed", reason=reason, traceback=None, ended=_now()).write(folder)
+
+
+def _device_name(device: "torch.device") -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _now() -> str:

@@ -4,10 +4,12 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from epropnp.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Metrics = dict[str, float]
 
@@ -50,7 +52,7 @@ class StepReport:
     epoch: int
     step: int
     steps: int
-    loss: Tensor
+    loss: "Tensor"
     skipped: int
 
 

@@ -115,7 +115,8 @@ class Trainer:
             HaltError: there is a file `stop` in the folder, or a callback said so; a checkpoint is written.
             UserError: a checkpoint cannot be read or written; another process trains here; no memory is left.
         """
-        with claimed(self.work_dir), self.recorder.recording(), memory_told(self.config, self.device):
+        told = memory_told(self.config, self.device)
+        with claimed(self.work_dir), self.recorder.recording(), told, self.data:
             return self._fit(callbacks)
 
     def _fit(self, callbacks: Sequence[Callback]) -> TrialResult:

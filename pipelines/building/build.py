@@ -113,7 +113,12 @@ def _fill(
         test_backgrounds=plan.test_background_set.absolute(),
         views=plan.views,
     )
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     progress_bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
     with progress_bar as bar, open_workers() as mapper:
         found = mapper(partial(examine, plan.source), given_frames(plan))

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 import cv2
 
 from epropnp.errors import UserError
+from epropnp.processes import end_with_parent
 from pipelines.building.private_ray import private_ray, set_private_environment
 
 Item = TypeVar("Item")
@@ -68,20 +68,12 @@ def process_mapper(workers: int) -> Iterator[Mapper]:
 def _start() -> None:
     signal.signal(signal.SIGINT, _stop)
     cv2.setNumThreads(1)
-    threading.Thread(target=_exit_after_parent, daemon=True).start()
+    end_with_parent()
 
 
 def _stop(*_: object) -> None:
     """Ends this worker at Ctrl-C at once and silently: the parent speaks."""
     os._exit(130)
-
-
-def _exit_after_parent() -> None:
-    """Ends this worker when its parent dies, even by a kill that lets it tell nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

@@ -33,5 +33,5 @@ def read_predictions(folder: Path) -> Predictions:
     try:
         return Predictions.read(folder / PREDICTIONS_FILE)
     except UserError as error:
-        advice = f"delete {folder / RESULT_FILE} and --resume, which only repeats the trial's test"
+        advice = f"delete {folder / RESULT_FILE} and --resume, which repeats its test with its best.pt"
         raise UserError(f"{error}; {advice}") from error

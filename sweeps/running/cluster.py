@@ -4,9 +4,10 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from epropnp.errors import UserError
 from pipelines.building.private_ray import private_environment, private_ray
@@ -32,9 +33,21 @@ class Share:
     at_once: int
     cpus: float
     gpus: float = 0.0  # a fraction when several trials share one device
+    more: Mapping[str, float] = field(default_factory=dict)  # what else it asks a cluster for
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """As Ray is asked for them."""
+        return {"cpu": self.cpus, "gpu": self.gpus, **self.more}
 
 
-def share_out(trials: int, wanted: int | None, cores: int, nodes: Sequence[Node]) -> Share:
+def share_out(
+    trials: int,
+    wanted: int | None,
+    cores: int,
+    nodes: Sequence[Node],
+    more: Mapping[str, float] = MappingProxyType({}),
+) -> Share:
     """Divide a machine or a cluster among trials.
 
     Args:
@@ -45,6 +58,7 @@ def share_out(trials: int, wanted: int | None, cores: int, nodes: Sequence[Node]
             otherwise.
         nodes: those that live; a cluster may have none yet that trials can use, and start them when they are
             asked for.
+        more: resources that each trial asks for besides, or, of `cpu` and `gpu`, instead.
     """
     devices = int(sum(node.gpus for node in nodes))
     most = devices or max(1, _fitting(nodes, cores, 0.0))
@@ -53,8 +67,8 @@ def share_out(trials: int, wanted: int | None, cores: int, nodes: Sequence[Node]
     halves = [_below(1 / parts) for parts in range(2, at_once + 1)]
     for cpus in (*range(cores, 0, -1), *halves):
         if _fitting(nodes, cpus, gpus) >= at_once:
-            return Share(at_once=at_once, cpus=cpus, gpus=gpus)
-    return Share(at_once=at_once, cpus=cores, gpus=gpus)
+            return Share(at_once=at_once, cpus=cpus, gpus=more.get("gpu", gpus), more=more)
+    return Share(at_once=at_once, cpus=cores, gpus=more.get("gpu", gpus), more=more)
 
 
 def told(nodes: Sequence[Node], here: bool) -> str:
@@ -94,6 +108,7 @@ def environment(address: str | None) -> dict[str, str]:
         "RAY_AIR_NEW_OUTPUT": "0",  # the output that callbacks can replace
         "TUNE_DISABLE_SIGINT_HANDLER": "1",  # trials continue from their own checkpoints
         "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # of what nobody reads
+        "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the sweep says how many; else one starts after the other
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
         # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.

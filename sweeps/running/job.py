@@ -15,11 +15,15 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.build_settings import Build
-from sweeps.folder import Sweep
+from sweeps.folder import RAY_FOLDER, Sweep
 from sweeps.results.pictures import draw_missing
 from sweeps.results.read import labels_of, shared_of
 from sweeps.results.report import Report, Reporter
 from sweeps.running.cluster import Share, share_out, told
+from sweeps.running.hours import Hours
+from sweeps.running.memory import Memory, enough_for
+from sweeps.running.nodes import Nodes
+from sweeps.running.options import Options
 from sweeps.running.progress import SweepProgress
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
@@ -29,14 +33,16 @@ from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search
 from sweeps.space import by_key
+from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
-from sweeps.tracking.tracker import PARENT, Tracker
+from sweeps.tracking.tracker import Tracker
 from sweeps.trial import Trial, read
 
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
 FEWER = "--trials-at-once"  # a flag that a lack of memory names
-CLOSING_S = 10.0  # for records that are not sent yet; what is left goes with the next call
+CLOSING_S = 60.0  # that the end waits for MLflow; what is left then, the next call sends
+HURRIED_S = 8.0  # where somebody may kill the sweep soon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,7 @@ class Job:
         tracker: records.
         session: Ray, which may still be starting.
         flag: raised by signals, which are handled meanwhile.
+        options: how to run them.
         console: for progress.
         go_on: the command line that goes on with the sweep; None: a function was called.
     """
@@ -85,44 +92,39 @@ class Job:
         tracker: Tracker,
         session: Session,
         flag: Flag,
+        options: Options,
         console: Console,
         go_on: str | None = None,
     ) -> None:
         self.sweep, self.trials, self.places = sweep, trials, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
-        self.go_on = go_on
+        self.options, self.retries, self.nodes = options, Retries(options.retries), Nodes(self._say)
+        self.hours, self.go_on = Hours(sweep.folder, options.hours, options.hours_in_all), go_on
         params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracker = tracker
         self.tracking = Tracking(tracker, params, sweep.trial_folder)
 
-    def run(
-        self, params: Mapping[str, Any], at_once: int | None, check: bool | None, retries: Retries
-    ) -> Outcome:
-        """Train what is not finished, and compare all; whatever ends that, the records are closed.
-
-        Args:
-            params: recorded for the sweep as a whole.
-            at_once: trials that run at the same time; None: as many as cores, or GPUs.
-            check: whether each setting does its first updates before; None: with more than four trials.
-            retries: counts those of trials.
-        """
-        self.tracker.start(PARENT, params)
+    def run(self) -> Outcome:
+        """Train what is not finished, and compare all; whatever ends that, the records are closed."""
         try:
-            interrupted = self._train(at_once, check, retries)
+            interrupted = self._train()
             self.session.close()  # before the report, which has the cores for itself
             found = self.reporter.report()
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
-            self.tracker.close(CLOSING_S)
+            self.tracker.close(HURRIED_S)
             raise
+        finally:
+            self.hours.note()
         if all(row.status in FINAL for row in found.rows):
             interrupted = None  # it came too late
         outcome = Outcome(report=found, interrupted=interrupted, recorded=False)
         status = {0: "FINISHED", 1: "FAILED"}.get(outcome.code, "KILLED")
         self.tracker.finish(PARENT, status, interrupted or "", files=found.files)
-        return dataclasses.replace(outcome, recorded=self.tracker.close(CLOSING_S))
+        seconds = HURRIED_S if interrupted else CLOSING_S
+        return dataclasses.replace(outcome, recorded=self.tracker.close(seconds))
 
-    def _train(self, at_once: int | None, check: bool | None, retries: Retries) -> str | None:
+    def _train(self) -> str | None:
         """Run what is left to run; says what interrupted it, if something did."""
         known = {trial.name: trial for trial in self.sweep.trials()}
         search = Grid(self.trials)
@@ -131,59 +133,71 @@ class Job:
             self._record_again(trial)
             if trial.missing is not None:
                 self._say(trial.missing)
+            if trial.untested:
+                self._say(f"{trial.name}: {trial.reason}")
         pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
         if len(pending) < len(self.trials):
             self._say(f"{len(self.trials) - len(pending)} trials are finished already; kept")
         if search.done:
             return None
-        reason = None
-        share = self._share(pending, at_once)
-        if share is not None:
-            wanted = len(pending) > CHECKED_ABOVE if check is None else check
-            try:
-                if not wanted or self._passes(_unchecked(pending, known), share, retries):
-                    self._run(search, share, retries)
-                self._advise(share)
-            except RayGoneError as gone:
-                reason = self._reason() or f"Ray is there no more: {gone}"
-        reason = self._reason() or reason
+        gone = None
+        try:
+            self._run_all(search, pending, _unchecked(pending, known))
+        except RayGoneError as error:
+            gone = f"Ray is there no more: {error}"
+            self.session.keep_log(self.sweep.folder)
+        reason = self._reason() or gone
         with contextlib.suppress(OSError):
             self.sweep.stop_file.unlink(missing_ok=True)
         return reason
 
-    def _reason(self) -> str | None:
-        return self.flag.signal or stop_reason(self.sweep.folder)
-
-    def _share(self, pending: Sequence[Planned], at_once: int | None) -> Share | None:
-        """What each trial may use, as soon as Ray is there; None where the sweep is ended before."""
+    def _run_all(self, search: Search, pending: Sequence[Planned], unchecked: Sequence[Planned]) -> None:
+        """Run what is pending, the first updates of what is unchecked before all others if that is wanted."""
         with waiting(self.console, "Ray: starting"):
             nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
         if nodes is None:
-            return None
+            return
         self._say(f"Ray: {told(nodes, self.session.is_here)}")
+        at_once, check = self.options.at_once, self.options.check
         cores = max(trial.config.threads + trial.config.data.workers for trial in pending)
-        share = share_out(len(pending), at_once, cores, nodes)
+        wanted = None if at_once == "auto" else at_once
+        share = share_out(len(pending), wanted, cores, nodes, self.options.resources)
+        if check is None:
+            check = len(pending) > CHECKED_ABOVE or at_once == "auto"
+        if check and unchecked:
+            found = self._checked(unchecked, share)
+            if found is None:
+                return
+            if at_once == "auto" and found:
+                places = enough_for(found, cores, nodes)
+                share = share_out(len(pending), places, cores, nodes, self.options.resources)
         self._say(
             f"trials at once: {share.at_once}; each has cores: {share.cpus:g}"
             + (f", GPUs: {share.gpus:g}" if share.gpus else "")
         )
-        return share
+        self._run(search, share)
+        self._advise(share)
 
-    def _passes(self, trials: Sequence[Planned], share: Share, retries: Retries) -> bool:
-        """Whether these trials can do their first updates, from which they go on later."""
-        if not trials:
-            return True
+    def _reason(self) -> str | None:
+        return self.flag.signal or stop_reason(self.sweep.folder) or self.hours.over()
+
+    def _checked(self, trials: Sequence[Planned], share: Share) -> Sequence[Memory] | None:
+        """Let these trials do their first updates, from which they go on later; the memory that they take.
+
+        None where some cannot, or the sweep is ended.
+        """
         self._say(f"check: {CHECK_UPDATES} updates of each of {len(trials)} settings")
-        self._run(Grid(trials), share, retries, CHECK_UPDATES)
+        found = self._run(Grid(trials), share, CHECK_UPDATES)
         failed = [trial for trial in trials if read(self.sweep.trial_folder(trial.name)).status == "failed"]
         if failed:
             self._say(
                 f"check: {len(failed)} of {len(trials)} settings failed, and nothing long was started; mend "
                 f"them, or train the others all the same: {self._again('--check no', 'check=False')}"
             )
-        return not failed
+        return None if failed or self._reason() is not None else found
 
-    def _run(self, search: Search, share: Share, retries: Retries, updates: int | None = None) -> None:
+    def _run(self, search: Search, share: Share, updates: int | None = None) -> Sequence[Memory]:
+        """Run trials, each for so many updates, or to its end; the memory that they said they take."""
         known = {trial.name: trial for trial in self.sweep.trials()}
         progress = SweepProgress(
             epochs={trial.name: trial.config.optim.epochs for trial in self.trials},
@@ -197,9 +211,11 @@ class Job:
         def spec(trial: Planned) -> dict[str, Any]:
             folder = self.sweep.prepare(trial)
             place = self.places[trial.build]
-            return trial_spec(trial.name, trial.config, place, folder, self.sweep.stop_file, updates)
+            stop_file = self.sweep.stop_file
+            how = self.options.keep, share.gpus
+            return trial_spec(trial.name, trial.config, place, folder, stop_file, updates, *how)
 
-        storage = self.sweep.folder / "ray"  # which all nodes see
+        storage = self.sweep.folder / RAY_FOLDER  # which all nodes see
         trials = Trials(
             search,
             spec,
@@ -207,7 +223,9 @@ class Job:
             stop_file=self.sweep.stop_file,
             flag=self.flag,
             share=share,
-            retries=retries,
+            retries=self.retries,
+            nodes=self.nodes,
+            hours=self.hours,
             listeners=[progress, self.tracking, self.reporter],
         )
         with progress:
@@ -219,6 +237,7 @@ class Job:
                 raise
             finally:
                 shutil.rmtree(storage, ignore_errors=True)
+        return trials.memory
 
     def _advise(self, share: Share) -> None:
         """Where trials found no memory beside others: how to try them again."""

@@ -28,6 +28,10 @@ class Retries:
         self._failures[trial] = self._failures.get(trial, 0) + 1
         return self._failures[trial] <= self._most
 
+    def forget(self, trial: str) -> None:
+        """What broke was the machine."""
+        self._failures.pop(trial, None)
+
 
 def _written(folder: Path) -> int:
     """When its checkpoint was, in nanoseconds; 0 where there is none."""

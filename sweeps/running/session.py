@@ -21,7 +21,7 @@ from sweeps.running.processes import END_S, end_session
 
 PROGRAM = "import sys; from sweeps.running.tune import main; sys.exit(main(*sys.argv[1:]))"
 START_S = 4.0 * START_SECONDS  # two attempts, of two servers
-LOG = "ray.log"  # in the sweep's folder: what Ray says
+LOG = "ray.log"  # what Ray says
 
 Message = tuple[Any, ...]
 
@@ -35,16 +35,16 @@ class Session:
 
     Args:
         address: of a cluster to join; None: a Ray of one's own on this machine.
-        log: file for what that process says.
     """
 
-    def __init__(self, address: str | None, log: Path) -> None:
-        self._address, self._log = address, log
+    def __init__(self, address: str | None) -> None:
+        self._address = address
         self._connection, theirs = Pipe()
         self._folder = new_folder()
+        self._log = self._folder / LOG
         words = [str(theirs.fileno()), str(self._folder), *([] if address is None else [address])]
         seen = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the same packages as here
-        with log.open("a") as output:
+        with self._log.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, *words],
                 env=os.environ | environment(address) | seen,
@@ -71,7 +71,7 @@ class Session:
         began_s = time.monotonic()
         while self._nodes is None and not given_up():
             if time.monotonic() - began_s > START_S:
-                raise UserError(f"Ray does not start within {START_S:.0f} s; what it said: {self._log}")
+                raise UserError(f"Ray does not start within {START_S:.0f} s{self._last_words()}")
             match self.receive(0.2):
                 case ("cluster", nodes):
                     self._nodes = nodes
@@ -84,21 +84,27 @@ class Session:
         try:
             return tuple(self._connection.recv()) if self._connection.poll(seconds) else None
         except (EOFError, OSError):
-            raise RayGoneError(f"its process ended; what it said: {self._log}") from None
+            raise RayGoneError(f"its process ended{self._last_words()}") from None
 
     def send(self, answer: Any) -> None:
         """Answer what was asked, or command what to do next. RayGoneError where nobody hears it."""
         try:
             self._connection.send(answer)
         except OSError:
-            raise RayGoneError(f"its process ended; what it said: {self._log}") from None
+            raise RayGoneError(f"its process ended{self._last_words()}") from None
+
+    def keep_log(self, folder: Path) -> None:
+        """Leave what the process has said in a folder, as far as that can be."""
+        with contextlib.suppress(OSError):
+            shutil.copy(self._log, folder / LOG)
 
     def close(self) -> None:
-        """End Ray and what runs on it: by itself, if it can do that in a moment."""
-        with contextlib.suppress(RayGoneError):
-            self.send(None)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_S)
+        """End Ray and what runs on it: by itself, if it runs and can do that in a moment."""
+        if self._nodes is not None:
+            with contextlib.suppress(RayGoneError):
+                self.send(None)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_S)
         self.kill()
         self._connection.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -108,11 +114,17 @@ class Session:
         end_session(self._process.pid)
         self._process.wait()
 
+    def _last_words(self) -> str:
+        """The last line of its log."""
+        lines = self._log.read_text(errors="replace").split("\n") if self._log.is_file() else []
+        said = [line.strip() for line in lines if line.strip()]
+        return f" ({said[-1]})" if said else ""
+
 
 @contextlib.contextmanager
-def ray_process(address: str | None, log: Path) -> Iterator[Session]:
+def ray_process(address: str | None) -> Iterator[Session]:
     """Start one; however the block ends, nothing of it stays."""
-    session = Session(address, log)
+    session = Session(address)
     try:
         yield session
     finally:

@@ -17,7 +17,11 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Record, note_failure
 from sweeps.running.cluster import Share
+from sweeps.running.hours import Hours
+from sweeps.running.keep import Keep
 from sweeps.running.listener import Listener
+from sweeps.running.memory import Memory
+from sweeps.running.nodes import Nodes
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
 from sweeps.running.signals import Flag
@@ -40,6 +44,8 @@ def trial_spec(
     folder: Path,
     stop_file: Path,
     updates: int | None = None,
+    keep: Keep = "all",
+    gpus: float = 0.0,
 ) -> dict[str, Any]:
     """What `sweeps.running.worker.run_trial` needs, as plain values that Ray can send.
 
@@ -48,6 +54,8 @@ def trial_spec(
         config, dataset, folder: of the trial.
         stop_file: while it is there, trials are interrupted.
         updates: after which to interrupt; None: train to the end.
+        keep: weights that stay in its folder when it has ended.
+        gpus: what it was given of one.
     """
     return {
         "name": name,
@@ -56,6 +64,9 @@ def trial_spec(
         "folder": str(folder),
         "stop_file": str(stop_file),
         "updates": updates,
+        "keep": keep,
+        "gpus": gpus,
+        "left_out": [],
     }
 
 
@@ -70,6 +81,8 @@ class Trials:
         flag: raised where a signal says the same.
         share: how many run at once, and what each may use.
         retries: count those of trials whose process broke.
+        nodes: hear of those that end whatever begins there.
+        hours: of the sweep.
         listeners: told in their order, before the search.
     """
 
@@ -83,12 +96,18 @@ class Trials:
         flag: Flag,
         share: Share,
         retries: Retries,
+        nodes: Nodes,
+        hours: Hours,
         listeners: Sequence[Listener],
     ) -> None:
         self._search, self._spec, self._session = search, spec, session
         self._stop_file, self._flag, self._share = stop_file, flag, share
-        self._retries, self._listeners = retries, listeners
+        self._retries, self._nodes, self._hours = retries, nodes, hours
+        self._listeners = listeners
+        self.memory: list[Memory] = []  # that trials said they take
         self._again: list[Planned] = []
+        self._later: list[Planned] = []
+        self._silent: set[str] = set()  # whose newest process has told of no epoch
         self._planned: dict[str, Planned] = {}
         self._folders: dict[str, Path] = {}
         self._before: dict[str, Record | None] = {}  # what folders said when a process of theirs began
@@ -106,8 +125,7 @@ class Trials:
         Raises:
             RayGoneError: Ray ended, or no node of it lives, or its trials did not end when they were told.
         """
-        resources = {"cpu": self._share.cpus, "gpu": self._share.gpus}
-        self._session.send({"resources": resources, "storage": str(storage)})
+        self._session.send({"resources": self._share.resources, "storage": str(storage)})
         try:
             while not self._over():
                 pass
@@ -140,15 +158,15 @@ class Trials:
                 self._alive_s = time.monotonic() if nodes else self._alive_s
             case ("started", name):
                 self._start(name)
-            case ("reported", name, told):
-                self._report(name, told)
-            case ("ended", name, error, node):
+            case ("reported", name, told, node):
+                self._report(name, told, node)
+            case ("ended", name, error, node) if name in self._running:
                 self._end(name, error, node)
         return False
 
     def _watch(self, now_s: float) -> None:
         """Interrupt what runs if that is wanted; RayGoneError where that, or Ray, takes too long."""
-        reason = self._flag.signal or stop_reason(self._stop_file.parent)
+        reason = self._flag.signal or stop_reason(self._stop_file.parent) or self._hours.over()
         if reason is not None and self._interrupted_s is None:
             self._interrupt(reason)
         if self._interrupted_s is not None and (self._flag.urgent or now_s - self._interrupted_s > GRACE_S):
@@ -171,47 +189,67 @@ class Trials:
             return None if self._running else FINISHED
         if len(self._running) >= self._share.at_once:
             return None
-        planned = self._again.pop(0) if self._again else None
-        if planned is None and not self._search.done:
-            planned = self._search.ask()
+        planned = self._next()
         if planned is not None:
-            spec = self._spec(planned)
+            spec = self._spec(planned) | {"left_out": sorted(self._nodes.left_out)}
             self._planned[planned.name], self._folders[planned.name] = planned, Path(spec["folder"])
             self._running.add(planned.name)
             return spec
         return FINISHED if self._search.done and not self._running else None
 
+    def _next(self) -> Planned | None:
+        if self._again:
+            return self._again.pop(0)
+        asked = None if self._search.done else self._search.ask()
+        return self._later.pop(0) if asked is None and self._later else asked
+
     def _start(self, name: str) -> None:
         self._before[name] = read(self._folders[name]).record
         self._failures.pop(name, None)
+        self._silent.add(name)
         self._retries.start(name, self._folders[name])
         self._tell("started", name)
 
-    def _report(self, name: str, told: dict[str, Any]) -> None:
+    def _report(self, name: str, told: dict[str, Any], node: str | None) -> None:
         self._alive_s = time.monotonic()
+        if "left_out" in told:  # its process only keeps the place
+            self._run_again([self._planned[name]])
         if "failed" in told:
             self._failures[name] = told["failed"]
+        if "memory" in told:
+            self.memory.append(told["memory"])
         if "step" in told:
             self._tell("stepped", name, told)
         if "metrics" in told:
+            self._silent.discard(name)
+            self._nodes.lived(node)
             self._tell("reported", name, told)
         if "seconds_per_epoch" in told:
             self._tell("paced", name, told["seconds_per_epoch"])
 
     def _end(self, name: str, error: str | None, node: str | None) -> None:
+        """A process ended: with an error of its own, or with one that `_failures` holds, or well."""
         ended = read(self._folders[name])
-        if (
-            error is not None
-            and self._interrupted_s is None
-            and ended.status not in FINAL
-            and self._retries.left(name, self._folders[name])
-        ):
-            self._running.discard(name)
-            self._again.append(self._planned[name])
-            self._tell("retried", name)
-            return
-        failure = one_line(error) if error is not None else self._failures.get(name)
-        self._tell_end(name, None if self._interrupted_s is not None and error is not None else failure)
+        unfinished = ended.status not in FINAL and self._interrupted_s is None
+        again: Sequence[Planned] = ()
+        if unfinished and name in self._silent and (error is not None or name in self._failures):
+            again = self._nodes.ended_early(node, self._planned[name])
+            for trial in again:
+                self._retries.forget(trial.name)
+        if again:
+            self._run_again(again)
+        elif unfinished and error is not None and self._retries.left(name, self._folders[name]):
+            self._run_again([self._planned[name]], last=name in self._silent)
+        else:
+            failure = one_line(error) if error is not None else self._failures.get(name)
+            self._tell_end(name, None if self._interrupted_s is not None and error is not None else failure)
+
+    def _run_again(self, trials: Sequence[Planned], last: bool = False) -> None:
+        """Soon; or after all others, which may tell whether it is the trial or the node."""
+        for trial in trials:
+            self._running.discard(trial.name)
+            (self._later if last else self._again).append(trial)
+            self._tell("retried", trial.name)
 
     def _tell_end(self, name: str, failure: str | None) -> None:
         """Tell how it ended; where its process could not say so itself, note it first."""

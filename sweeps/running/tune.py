@@ -199,7 +199,7 @@ class Relay(_Unstored, TrialProgressCallback):  # type: ignore[misc, unused-igno
     ) -> None:
         told = result.get("told")  # Tune adds reports of its own, and to ours
         if told is not None:
-            self._link.tell("reported", _name(trial), told)
+            self._link.tell("reported", _name(trial), told, _node(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._link.tell("ended", _name(trial), None, _node(trial))

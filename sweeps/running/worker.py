@@ -8,14 +8,16 @@ import contextlib
 import gc
 import logging
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
-from epropnp.claims import is_claimed
+from epropnp.claims import STALE_S, is_claimed
 from epropnp.data.remote import is_uri
-from epropnp.errors import UserError
+from epropnp.errors import UserError, first_line
 from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
@@ -24,9 +26,14 @@ from epropnp.training.record import note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
+from sweeps.running.keep import remove_surplus
+from sweeps.running.memory import measured
 from sweeps.running.pace import Pace
+from sweeps.running.retest import restore_for_test
 from sweeps.running.steps import Steps
 from sweeps.trial import one_line
+
+GHOST_S = STALE_S + 30.0  # until a claim of a node that is lost has no effect any more
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +52,11 @@ def run_trial(space: dict[str, Any]) -> None:
 
     spec = space["trial"]
     folder = Path(spec["folder"])
+    if ray.util.get_node_ip_address() in spec["left_out"]:
+        _keep_the_place()
     try:
+        _await_ghost(folder)
+        _check_device(spec["gpus"])
         _train(spec, folder)
     except HaltError:
         pass  # the folder says why
@@ -56,15 +67,47 @@ def run_trial(space: dict[str, Any]) -> None:
                 note_failure(folder, reason)
         _tell(failed=reason)
     finally:
+        remove_surplus(folder, spec["keep"])
         # The process may serve the next trial: leave it no memory to inherit.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
+def _keep_the_place() -> None:
+    """Hold what this node has, so that no other trial comes here, until Tune ends this one."""
+    _tell(left_out=True)
+    while True:
+        time.sleep(1.0)
+        tune.report({})
+
+
+def _await_ghost(folder: Path) -> None:
+    """Wait for an earlier process that still holds a trial's folder, as on a node that was cut off."""
+    until_s = time.monotonic() + GHOST_S
+    while folder.is_dir() and is_claimed(folder) and time.monotonic() < until_s:
+        time.sleep(1.0)
+
+
+def _check_device(gpus: float) -> None:
+    """UserError, with the reason, where a trial was given a GPU that torch cannot use."""
+    import torch
+
+    if not gpus or torch.cuda.is_available():
+        return
+    reason = "this torch was built without CUDA: install another wheel"
+    if torch.version.cuda is not None:
+        try:
+            torch.zeros(1, device="cuda")
+        except Exception as error:  # what it is depends on driver and device
+            reason = first_line(error)
+    raise UserError(f"node {socket.gethostname()} gave this trial a GPU that torch cannot use: {reason}")
+
+
 def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
     trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
+    restore_for_test(trainer)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))
     trainer.fit([reporter, pace, Steps(_tell), _Interrupter(Path(spec["stop_file"]), spec["updates"])])
@@ -111,6 +154,7 @@ class _Interrupter(Callback):
         if self.left is not None:
             self.left -= 1
         if self.left == 0:
+            _tell(memory=measured())
             raise InterruptionError("its first updates were checked")
         self._heed()
 

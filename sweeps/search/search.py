@@ -1,5 +1,6 @@
 """The seam between what decides which trials are run and what runs them."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,11 @@ class Planned:
     dataset_id: str
     case: str | None = None
     build: Build = ()
+
+    @property
+    def setting(self) -> tuple[TrialConfig, str]:
+        """What its seeds share: all of the config but for the seed, and the dataset."""
+        return dataclasses.replace(self.config, seed=0), self.dataset_id
 
 
 class Search(Protocol):

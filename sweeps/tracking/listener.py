@@ -4,13 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.tracking.tracker import Tracker
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, Trial
-
-FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a finished trial
-# MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
-STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
+from sweeps.tracking.trial_events import end_of
+from sweeps.trial import Trial
 
 
 class Tracking:
@@ -48,14 +44,5 @@ class Tracking:
 
     def ended(self, trial: Trial) -> None:
         """Close the run; a finished trial's scores and files go with it."""
-        if trial.status == "running":
-            return  # another process has it
-        scores = {} if trial.result is None else trial.result.test
-        self._tracker.finish(
-            trial.name,
-            STATUSES[trial.status],
-            trial.reason or "",
-            step=0 if trial.result is None else trial.result.epochs,
-            scores={f"test/{key}": value for key, value in scores.items()},
-            files=[] if trial.result is None else [self._folder(trial.name) / file for file in FILES],
-        )
+        if trial.status != "running":  # else another process has it
+            self._tracker.say(end_of(trial, self._folder(trial.name), self._tracker.root))

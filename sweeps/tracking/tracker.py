@@ -1,273 +1,243 @@
-"""MLflow records of a sweep: one parent run, one nested child per trial, found again on resume.
+"""Tells MLflow of a sweep without ever waiting for it: what is said goes to a file, and a thread sends it.
 
-Everything is said as an event, a plain dictionary that can be carried out twice without harm. What
-the server does not take now is spooled to disk, one JSON line per event, and sent later in the same
-order: a tracking outage never stops a trial. Only the driver talks to MLflow.
+Nothing that MLflow does, or does not do, holds or ends a trial: during an outage records wait in the file
+(`sweeps.tracking.spool`) and are sent later, in their order. Only the driver talks to MLflow.
 """
 
+import contextlib
 import json
 import logging
-import os
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from epropnp.files import private_folder, replaced
+from epropnp.credentials import without_credentials
+from epropnp.errors import first_line
 from sweeps.folder import Sweep
+from sweeps.tracking import events
+from sweeps.tracking.events import PARENT, Event, RefusedError
+from sweeps.tracking.experiment import ARTIFACTS, DATABASE, SQLITE
+from sweeps.tracking.mlflow_runs import MlflowRuns
+from sweeps.tracking.spool import Spool
+from sweeps.tracking.trial_events import facts_of
 
-EXPERIMENT = "epropnp"
-SWEEP_TAG = "epropnp.sweep_id"
-TRIAL_TAG = "epropnp.trial"
-PARENT_TAG = "mlflow.parentRunId"
-REASON_TAG = "epropnp.reason"  # why a run failed, or was stopped or interrupted
-PARENT = ""  # in the place of a trial's name
-
-PARAMS_PER_BATCH = 100  # MLflow's limits
-METRICS_PER_BATCH = 1000
-PARAM_CHARACTERS = 6000
-TAG_CHARACTERS = 5000
-RETRY_SECONDS = 30.0  # pause after a failure: an outage must not cost a time-out per epoch
-
-SQLITE = "sqlite:///"
-DATABASE = "mlflow.db"  # in the working folder, where there is no server
-Event = dict[str, Any]
+RETRY_SECONDS = 30.0  # the longest pause in an outage
+FIRST_RETRY_SECONDS = 0.5  # then twice as long each time
+HURRIED_SECONDS = 1.0  # the longest pause while somebody waits
+STUCK_SECONDS = 30.0  # without an answer that is an outage, even if no time-out says so
 log = logging.getLogger(__name__)
 
 
+class Carrier(Protocol):
+    """Carries events out."""
+
+    def carry(self, event: Event) -> None:
+        """Do it, also for the second time. RefusedError, or any other one where it is out of reach."""
+
+
+@dataclass(eq=False)
+class _Said:
+    """An event that is not sent yet, and where its line in the spool ends, if the disk took it."""
+
+    line: str
+    end: int | None = None
+
+
 class Tracker:
-    """Writes one sweep to MLflow, or to a spool file while MLflow cannot be reached.
+    """Hands what is said of a sweep to a carrier, in a thread; all but the last two methods return at once.
 
     Args:
-        uri: of the tracking server, or `sqlite:///PATH`.
-        sweep_id: never used by another sweep; by it a resumed sweep finds its runs.
-        sweep_name: how the parent run is called.
-        spool: file for what could not be sent; what an earlier call left there is sent first.
-        artifacts: where artifacts go when `uri` is a local database; a server decides for itself.
-        retry_seconds: pause between attempts during an outage.
+        carrier: used by the thread alone.
+        spool: file for what is not sent yet; what an earlier process left there is sent first. Files are
+            named from its folder, that of the sweep.
+        retry_seconds: the longest pause between attempts during an outage.
     """
 
-    def __init__(
-        self,
-        *,
-        uri: str,
-        sweep_id: str,
-        sweep_name: str,
-        spool: Path,
-        artifacts: Path | None = None,
-        retry_seconds: float = RETRY_SECONDS,
-    ) -> None:
-        self.uri = uri
-        self.logged: dict[str, int] = {}  # trial -> newest epoch that MLflow has
-        self._sweep_id = sweep_id
-        self._sweep_name = sweep_name
-        self._spool = spool
-        self._artifacts = artifacts
-        self._retry_seconds = retry_seconds
-        self._silent_until_s = 0.0
-        self._client: Any = None
-        self._experiment = ""
-        self._runs: dict[str, str] = {}  # trial -> run id
+    def __init__(self, carrier: Carrier, spool: Path, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._carrier, self._retry_seconds = carrier, retry_seconds
+        self._spool, self.root = Spool(spool), spool.parent
+        self._changed = threading.Condition()  # holds all that follows
+        self._said: deque[_Said] = deque()
+        self._unwritten: deque[_Said] = deque()  # those at its end that the disk did not take
+        self._thread: threading.Thread | None = None
+        self._sending_since_s: float | None = None
+        self._failures = 0  # of the event that is being sent
+        self._out_since_s: float | None = None
+        self._disk_failed = self._stopped = False
+        self._waiters = 0
+        self._take_over()
 
-    def connect(self) -> bool:
-        """Reach MLflow before any trial starts; a fresh local database is migrated here, once."""
-        return self._attempt(lambda: self._connect())
+    def start(self, trial: str, params: Mapping[str, Any], tags: Mapping[str, Any] | None = None) -> None:
+        """Open the run of a trial (of the sweep itself: `PARENT`), or find it again and open it."""
+        self.say(events.started(trial, params, tags))
 
-    def start(self, trial: str, params: Mapping[str, Any]) -> None:
-        """Open the run of a trial (of the sweep itself: `PARENT`), or find it again."""
-        self._record("start", trial, params={k: str(v) for k, v in params.items()})
+    def start_sweep(self, command: Sequence[str], params: Mapping[str, Any]) -> None:
+        """Open the sweep's own run, which says by what words, and with what flags, it was called last."""
+        self.start(PARENT, params, events.command_tags(command, params))
 
     def log_epoch(self, trial: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch's metrics as one batch; an epoch that MLflow has is not logged again."""
-        self._record("epoch", trial, epoch=epoch, metrics=dict(metrics))
+        self.say(events.epoch_ended(trial, epoch, metrics))
 
-    def finish(
-        self,
-        trial: str,
-        status: str,
-        reason: str = "",
-        *,
-        step: int = 0,
-        scores: Mapping[str, float] | None = None,
-        files: Sequence[Path] = (),
-    ) -> None:
-        """Close a run as FINISHED, FAILED or KILLED, with its final numbers and its files.
+    def finish(self, trial: str, status: str, reason: str = "", *, files: Sequence[Path] = ()) -> None:
+        """Close a run as FINISHED, FAILED or KILLED, with its files."""
+        self.say(events.ended(trial, status, reason, files=files, root=self.root))
 
-        What a run has that was closed in the same way before is not stored again.
-        """
-        content = {"step": step, "scores": dict(scores or {}), "files": [str(f.resolve()) for f in files]}
-        self._record("finish", trial, status=status, reason=reason[:TAG_CHARACTERS], **content)
+    def say(self, event: Event) -> None:
+        """Note an event; it is sent after all that was said before."""
+        said = _Said(json.dumps(event))
+        with self._changed:
+            self._said.append(said)
+            self._unwritten.append(said)
+            self._write()
+            self._say_if_stuck()
+            self._begin()
+            self._changed.notify_all()
 
-    def flush(self) -> bool:
-        """Send what is spooled, in order; True when nothing is left."""
-        if not self._spool.is_file():
-            return True
-        self._silent_until_s = 0.0
-        events = [json.loads(line) for line in self._spool.read_text().splitlines()]
-        sent = 0
-        while sent < len(events) and self._send(events[sent]):
-            sent += 1
-        if sent == len(events):
-            self._spool.unlink()
-            return True
-        if sent:
-            with replaced(self._spool) as spool:
-                spool.write_text("".join(json.dumps(event) + "\n" for event in events[sent:]))
-        return False
+    def flush(self, seconds: float) -> bool:
+        """Wait until all is sent, or the time is over; True when nothing is left."""
+        end_s = time.monotonic() + seconds
+        with self._changed:
+            self._waiters += 1
+            self._begin()
+            self._changed.notify_all()
+            while self._said and not self._stopped and (left_s := end_s - time.monotonic()) > 0:
+                self._changed.wait(min(left_s, HURRIED_SECONDS))
+                self._say_if_stuck()
+            self._waiters -= 1
+            if not self._said:
+                self._spool.clear()
+            return not self._said
 
     def close(self, seconds: float) -> bool:
-        """Wait so long, at most, until all is sent; True when nothing is left."""
-        return self.flush()
+        """`flush`, and end the thread: what is left then, a tracker with the same spool sends."""
+        done = self.flush(seconds)
+        with self._changed:
+            self._stopped = True
+            self._write()
+            if self._unwritten:
+                log.warning("%d records could be neither sent nor written", len(self._unwritten))
+            self._spool.close()
+            self._changed.notify_all()
+        return done
 
-    def _make_private(self) -> None:
-        """Make a local database and its folder of artifacts, where they are not there, for their owner."""
-        if self.uri.startswith(SQLITE):
-            file = Path(self.uri.removeprefix(SQLITE))
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(mode=0o600)
-        if self._artifacts is not None:
-            private_folder(self._artifacts)
-
-    def _record(self, kind: str, trial: str, **content: Any) -> None:
-        event = {"kind": kind, "trial": trial, "time_ms": int(time.time() * 1000), **content}
-        reachable = time.monotonic() >= self._silent_until_s
-        if reachable and self.flush() and self._send(event):
+    def _take_over(self) -> None:
+        """Read what an earlier process left."""
+        try:
+            left = self._spool.left()
+        except OSError as error:
+            log.warning("%s cannot be read, what it holds is not sent: %s", self._spool.path, error.strerror)
             return
-        self._spool.parent.mkdir(parents=True, exist_ok=True)
-        with self._spool.open("a") as spool:
-            spool.write(json.dumps(event) + "\n")
+        self._said.extend(_Said(line, end) for line, end in left.lines)
+        if left.garbled:
+            log.warning("%s: %d damaged lines are left out", self._spool.path, left.garbled)
+
+    def _write(self) -> None:
+        """To the spool, what it lacks."""
+        try:
+            while self._unwritten:
+                self._unwritten[0].end = self._spool.append(self._unwritten[0].line)
+                self._unwritten.popleft()
+        except OSError as error:
+            if not self._disk_failed:
+                log.warning(
+                    "%s cannot be written (%s): records wait in memory", self._spool.path, error.strerror
+                )
+            self._disk_failed = True
+
+    def _begin(self) -> None:
+        alive = self._thread is not None and self._thread.is_alive()
+        if self._said and not alive and not self._stopped:
+            self._thread = threading.Thread(target=self._send_all, name="tracker", daemon=True)
+            self._thread.start()
+
+    def _send_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._said or self._stopped)
+                if self._stopped:
+                    return
+                said = self._said[0]
+                self._sending_since_s = time.monotonic()
+            done = self._send(json.loads(said.line))
+            with self._changed:
+                self._sending_since_s = None
+                if self._stopped:
+                    return
+                if done:
+                    self._take_off()
+                else:
+                    self._pause()
 
     def _send(self, event: Event) -> bool:
-        return self._attempt(lambda: getattr(self, f"_on_{event['kind']}")(event))
-
-    def _attempt(self, action: Any) -> bool:
-        """Do it; False when MLflow is out of reach. What MLflow refuses for good is dropped."""
+        """False where MLflow is out of reach."""
         try:
-            action()
+            self._carrier.carry(event)
+        except RefusedError as error:
+            log.warning("MLflow refused a record, it is left out: %s", _reason(error))
         except Exception as error:  # whatever happens to the records, the trials go on
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            if getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
-                log.warning("MLflow refused a record, it is left out: %s", reason)
-                return True
-            if not self._silent_until_s:
-                log.warning("MLflow is out of reach, records go to %s: %s", self._spool, reason)
-            self._client = None
-            self._silent_until_s = time.monotonic() + self._retry_seconds
+            with self._changed:
+                self._say_out_of_reach(_reason(error))
             return False
-        self._silent_until_s = 0.0
+        with self._changed:
+            if self._out_since_s is not None:
+                seconds = time.monotonic() - self._out_since_s
+                log.warning("MLflow answers again after %.0f s; %d records waited", seconds, len(self._said))
+                self._out_since_s = None
         return True
 
-    def _on_start(self, event: Event) -> None:
-        run_id = self._run(event["trial"])
-        known = self._client.get_run(run_id).data.params
-        self._client.update_run(run_id, status="RUNNING")
-        if REASON_TAG in self._client.get_run(run_id).data.tags:
-            self._client.delete_tag(run_id, REASON_TAG)  # of an earlier end, which was none
-        from mlflow.entities import Param
-
-        params = [
-            Param(key, value[:PARAM_CHARACTERS]) for key, value in event["params"].items() if key not in known
-        ]
-        for first in range(0, len(params), PARAMS_PER_BATCH):
-            self._client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])
-
-    def _on_epoch(self, event: Event) -> None:
-        trial, epoch = event["trial"], event["epoch"]
-        run_id = self._run(trial)
-        if trial not in self.logged:
-            metrics = self._client.get_run(run_id).data.metrics
-            self.logged[trial] = int(metrics.get("epoch", -1))
-        if epoch > self.logged[trial]:
-            self._log_metrics(run_id, event["metrics"] | {"epoch": epoch}, epoch, event["time_ms"])
-            self.logged[trial] = epoch
-
-    def _on_files(self, event: Event) -> None:
-        run_id = self._run(event["trial"])
-        for file in event["files"]:
-            if Path(file).is_file():
-                self._client.log_artifact(run_id, file)
-
-    def _on_scores(self, event: Event) -> None:
-        """Of a spool that the version before left."""
-        self._log_metrics(self._run(event["trial"]), event["metrics"], event["step"], event["time_ms"])
-
-    def _on_finish(self, event: Event) -> None:
-        run_id = self._run(event["trial"])
-        run = self._client.get_run(run_id)
-        scores, files = event.get("scores", {}), event.get("files", [])
-        if event["reason"]:
-            self._client.set_tag(run_id, REASON_TAG, event["reason"])
-        known = run.info.status == event["status"] and scores.items() <= run.data.metrics.items()
-        if known and all(_changed_ms(file) <= run.info.end_time for file in files):
-            return
-        self._log_metrics(run_id, scores, event.get("step", 0), event["time_ms"])
-        self._on_files({"trial": event["trial"], "files": files})
-        self._client.set_terminated(run_id, event["status"], end_time=event["time_ms"])
-
-    def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
-        from mlflow.entities import Metric
-
-        batch = [Metric(key, float(value), time_ms, step) for key, value in metrics.items()]
-        for first in range(0, len(batch), METRICS_PER_BATCH):
-            self._client.log_batch(run_id, metrics=batch[first : first + METRICS_PER_BATCH])
-
-    def _run(self, trial: str) -> str:
-        """Run id of a trial, found by its tags or created; the parent's for `PARENT`."""
-        self._connect()
-        if trial not in self._runs:
-            wanted = {SWEEP_TAG: self._sweep_id, TRIAL_TAG: trial or "-"}
-            query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in wanted.items())
-            found = self._client.search_runs([self._experiment], query, max_results=1)
-            self._runs[trial] = found[0].info.run_id if found else self._create_run(trial, wanted)
-        return self._runs[trial]
-
-    def _create_run(self, trial: str, tags: dict[str, str]) -> str:
-        if trial != PARENT:
-            tags = tags | {PARENT_TAG: self._run(PARENT)}
-        name = trial or self._sweep_name
-        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
-        return str(run.info.run_id)
-
-    def _connect(self) -> None:
-        if self._client is not None:
-            return
-        _quiet()
-        from mlflow import MlflowClient
-
-        self._make_private()
-        client = MlflowClient(tracking_uri=self.uri)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            place = self._artifacts.resolve().as_uri() if self._artifacts else None
-            self._experiment = client.create_experiment(EXPERIMENT, artifact_location=place)
+    def _take_off(self) -> None:
+        """The first event is sent."""
+        said = self._said.popleft()
+        self._failures = 0
+        if said.end is None:
+            with contextlib.suppress(ValueError):
+                self._unwritten.remove(said)
+        elif not self._said and self._spool.is_large:
+            self._spool.clear()
         else:
-            self._experiment = experiment.experiment_id
-        self._client = client
+            self._spool.sent(said.end)
+        self._changed.notify_all()
+
+    def _pause(self) -> None:
+        pause_s = min(FIRST_RETRY_SECONDS * 2 ** min(self._failures, 20), self._retry_seconds)
+        self._failures += 1
+        end_s = time.monotonic() + pause_s
+        hurried_end_s = time.monotonic() + min(pause_s, HURRIED_SECONDS)
+        while not self._stopped:
+            left_s = (hurried_end_s if self._waiters else end_s) - time.monotonic()
+            if left_s <= 0:
+                return
+            self._changed.wait(left_s)
+
+    def _say_if_stuck(self) -> None:
+        since_s = self._sending_since_s
+        if since_s is not None and time.monotonic() - since_s > STUCK_SECONDS:
+            self._say_out_of_reach(f"no answer for {STUCK_SECONDS:.0f} s")
+
+    def _say_out_of_reach(self, reason: str) -> None:
+        if self._out_since_s is None:
+            self._out_since_s = time.monotonic()
+            log.warning("MLflow is out of reach, records wait in %s: %s", self._spool.path, reason)
 
 
 def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
     """The tracker of a sweep: on a server, or in a database beside the sweep's folder."""
     out = sweep.folder.parent
-    return Tracker(
+    runs = MlflowRuns(
         uri=uri or f"{SQLITE}{out / DATABASE}",
         sweep_id=sweep.sweep_id,
         sweep_name=sweep.name,
-        spool=sweep.folder / "mlflow-spool.jsonl",
-        artifacts=None if uri else out / "mlartifacts",
+        root=sweep.folder,
+        artifacts=None if uri else out / ARTIFACTS,
+        facts=facts_of(sweep.trial_folder, sweep.folder),
     )
+    return Tracker(runs, sweep.folder / "mlflow-spool.jsonl")
 
 
-def _changed_ms(file: str) -> float:
-    return os.stat(file).st_mtime * 1000 if Path(file).is_file() else 0.0
-
-
-def _quiet() -> None:
-    """No telemetry, no advice about git, short time-outs; the user's own settings win."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    import mlflow  # noqa: F401  it sets its log level on import
-
-    for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+def _reason(error: BaseException) -> str:
+    return without_credentials(first_line(error))

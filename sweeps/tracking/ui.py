@@ -21,7 +21,7 @@ from typing import Annotated
 from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.extras import require
-from sweeps.tracking.tracker import DATABASE, SQLITE
+from sweeps.tracking.experiment import ARTIFACTS, DATABASE, SQLITE, mend_places
 
 PROG = "python -m sweeps ui"
 USER = "admin"
@@ -71,6 +71,7 @@ def serve(config: UiConfig) -> None:
         raise UserError(
             f"no runs are recorded in {database} yet: run a sweep first, or name its folder: --out"
         )
+    mend_places(database, config.out.resolve() / ARTIFACTS)  # after a move
     words = ["server", "--host", HOST, "--port", str(config.port), "--workers", "1"]
     words += ["--backend-store-uri", f"{SQLITE}{database}", "--uvicorn-opts", "--log-level warning"]
     environment = os.environ | {

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from epropnp.data.config import AugmentConfig
-from epropnp.data.dataset import Batch, CropDataset, EpochSampler, evaluation_loader, training_loader
+from epropnp.data.dataset import Batch, CropDataset, EpochSampler
+from epropnp.data.loader import TrainingLoader, evaluation_loader
 from epropnp.data.reader import ArrowDataset
 from tests.data.augmentations import STRONG
 
@@ -19,7 +20,7 @@ def batch_hashes(path: Path, seed: int, epoch: int, workers: int = 0, start: int
     """SHA-256 of every batch of one epoch, from the sample number `start` on."""
     data = CropDataset(ArrowDataset(path), "train", input_px=64, map_px=16, config=STRONG, seed=seed)
     sampler = EpochSampler(np.arange(len(data)), seed=seed)
-    loader = training_loader(data, sampler, BATCH, workers=workers, pin=False)
+    loader = TrainingLoader(data, sampler, BATCH, workers=workers, pin=False)
     sampler.epoch, sampler.start = epoch, start
     hashes = []
     for batch in loader:
@@ -42,7 +43,7 @@ def test_batches_are_the_same_for_any_number_of_workers(tiny_dataset: Path, work
 def test_the_next_epoch_begins_at_its_start_again(tiny_dataset: Path) -> None:
     data = CropDataset(ArrowDataset(tiny_dataset), "train", input_px=64, map_px=16, config=AugmentConfig())
     sampler = EpochSampler(np.arange(len(data)), seed=0)
-    loader = training_loader(data, sampler, BATCH, workers=0, pin=False)
+    loader = TrainingLoader(data, sampler, BATCH, workers=0, pin=False)
     sampler.epoch, sampler.start = 3, 3 * BATCH
     resumed = [batch.index.tolist() for batch in loader]
     sampler.epoch, sampler.start = 4, 0

@@ -8,7 +8,8 @@ import pytest
 
 from epropnp.data.augment import box_crop
 from epropnp.data.config import AugmentConfig, DetectorNoise
-from epropnp.data.dataset import CropDataset, EpochSampler, training_loader
+from epropnp.data.dataset import CropDataset, EpochSampler
+from epropnp.data.loader import TrainingLoader
 from epropnp.data.reader import ArrowDataset
 from tests.data.sets import make_record, write_dataset
 
@@ -113,7 +114,7 @@ def test_batches_are_whole_unless_there_is_less_than_one(
     dataset: ArrowDataset, rows: int, batches: list[int]
 ) -> None:
     indices = np.resize(np.arange(20), rows)
-    loader = training_loader(crops(dataset), EpochSampler(indices, seed=0), 8, workers=0, pin=False)
+    loader = TrainingLoader(crops(dataset), EpochSampler(indices, seed=0), 8, workers=0, pin=False)
     assert [len(batch.index) for batch in loader] == batches
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweeps.results.report import show
+from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import run
 from tests.sweeps.cells import cells_of, tiny_recipe
@@ -22,7 +23,8 @@ def four() -> list[Cell]:
 def main(dataset: str, folder: str) -> int:
     """Run the sweep, one trial at a time."""
     console = Console(width=200)
-    outcome = run(four(), dataset, Path(folder), at_once=1, check=False, console=console)
+    options = Options(at_once=1, check=False)
+    outcome = run(four(), dataset, Path(folder), options=options, console=console)
     show(outcome.report, console)
     return outcome.code
 

@@ -1,7 +1,9 @@
 """The main job hands everything to its place: data, cells, flags; what is heavy is made up."""
 
+import dataclasses
 import shlex
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +14,11 @@ import torch
 from epropnp.command_line import parse
 from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES, Recipe
-from sweeps import backbones
+from sweeps import backbones, called
+from sweeps.called import Called
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
+from sweeps.running.options import Options
 from sweeps.running.signals import TerminatedError
 
 World = SimpleNamespace
@@ -52,6 +56,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tiny: Recipe, tmp_path: Path) -> Worl
         "epropnp.data.reader.ArrowDataset": Dataset,
         "pipelines.building.build.build_planned": build,
         "sweeps.sweep.run": run,
+        "sweeps.running.session.ray_process": lambda address: nullcontext(f"Ray at {address}"),
+        "sweeps.forecast._dataset_id": lambda place: Path(place).name,
         "sweeps.space.fetch_weights": world.fetched.append,
         "sweeps.results.report.show": lambda *given: None,
     }
@@ -73,13 +79,14 @@ def test_the_sweep_is_given_the_cells_the_data_and_the_flags(world: World, tmp_p
     ]
     assert {cell.config.optim.epochs for cell in ran.cells} == {9}
     assert (ran.dataset, ran.folder) == ({(): str(tmp_path / "made8")}, world.out / "mine")
-    assert (ran.at_once, ran.address, ran.check, ran.tracking_uri) == (3, "h:1", False, None)
-    assert (ran.margin, ran.command) == (None, words)
+    assert (ran.options.at_once, ran.options.check, ran.address, ran.tracking_uri) == (3, False, "h:1", None)
+    assert (ran.margin, ran.options.keep, ran.command) == (None, "best", words)
     assert ran.params["flag.seeds"] == (0, 4)
     assert (ran.params["flag.epochs"], ran.params["flag.name"]) == (9, "mine")
     assert not {"flag.backbones", "flag.data", "flag.pretrained", "flag.resume"} & set(ran.params)
     assert world.fetched == [ran.cells]
     assert world.built_on == {"h:1"}  # by the cores of the cluster
+    assert ran.session == "Ray at h:1"
 
 
 def test_a_resumed_sweep_is_the_same_and_wider(world: World) -> None:
@@ -136,9 +143,9 @@ def test_the_recipe_of_a_sweep_is_that_of_the_machine_it_was_started_on(
 def test_the_recipe_fits_the_machine(cuda: bool, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
-    called = backbones.Called((SweepConfig(),), ["--seeds", "1"]).with_recipe(backbones.console_or_file())
-    assert called.config.recipe == (recipe,)
-    assert called.words == ["--seeds", "1", "--recipe", recipe]
+    found = Called((SweepConfig(),), ["--seeds", "1"]).with_recipe(backbones.console_or_file())
+    assert found.config.recipe == (recipe,)
+    assert found.words == ["--seeds", "1", "--recipe", recipe]
 
 
 def test_doubles_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,19 +158,63 @@ def test_doubles_are_said(world: World, capsys: pytest.CaptureFixture[str]) -> N
     assert [cell.config.seed for cell in world.ran[0].cells] == [4, 4]
 
 
+@pytest.mark.parametrize(("free", "code"), [(0, 2), (10**15, 0)])
+def test_the_disk_is_looked_at_before_anything_is_trained(
+    free: int,
+    code: int,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    assert backbones.main([*world.words, "--keep", "last"]) == code
+    assert [ran.options.keep for ran in world.ran] == ["last"] * (code == 0)
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: --out: checkpoints need ") if code else errors == ""
+
+
+def test_what_fits_one_by_one_alone_is_begun_with_a_warning(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sweeps.disk.peak_bytes", lambda rows, at_once: 100 * at_once)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=250))
+    assert backbones.main([*world.words, "--trials-at-once", "3"]) == 0
+    assert "checkpoints need 0 kB with 3 trials at once" in capsys.readouterr().out
+    assert len(world.ran) == 1
+
+
 def test_a_new_sweep_is_named_by_recipe_and_time_or_as_one_likes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbones.time, "strftime", lambda form: f"at {form}")
+    def folder(**flags: Any) -> Path:
+        return Called((SweepConfig(out=tmp_path, **flags),), []).folder(recipes)
+
+    monkeypatch.setattr(called.time, "strftime", lambda form: f"at {form}")
     recipes = [RECIPES["best"], RECIPES["quick"]]
-    found = backbones._new_folder(SweepConfig(out=tmp_path), recipes)
-    assert found == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
-    assert backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes) == tmp_path / "mine"
+    assert folder() == tmp_path / "best-quick-at %Y%m%d-%H%M%S"
+    recipes *= 30
+    many = folder().name
+    assert (len(many), many[:11], many[-17:]) == (100, "best-quick-", "-at %Y%m%d-%H%M%S")
+    assert folder(name="mine") == tmp_path / "mine"
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match=r"exists; choose another .* --resume --name mine --out /"):
-        backbones._new_folder(SweepConfig(out=tmp_path, name="mine"), recipes)
-    again = SweepConfig(out=tmp_path, name="mine", resume_or_start=True)  # killed before it noted anything
-    assert backbones._new_folder(again, recipes) == tmp_path / "mine"
+        folder(name="mine")
+    assert folder(name="mine", resume_or_start=True) == tmp_path / "mine"  # killed before it noted anything
+
+
+def test_how_trials_are_run_is_said_by_all_command_lines_and_for_how_long_by_the_last() -> None:
+    first = SweepConfig(
+        hours=3, retries=0, resources=("gpu=1", "fast=0.5"), trials_at_once="auto", keep="last"
+    )
+    assert Called((first,), []).options == Options(
+        at_once="auto", resources={"gpu": 1, "fast": 0.5}, retries=0, keep="last", hours=3
+    )
+    again = SweepConfig(resume=True, check=False)
+    found = Called((first, again), []).options
+    assert found == dataclasses.replace(Called((first,), []).options, hours=None, check=False)
+    job = SweepConfig(hours=8, resume_or_start=True)
+    assert Called((job, job), []).options == Options(hours=8, hours_in_all=True)
+    assert Options() == Called((SweepConfig(),), []).options
 
 
 @pytest.mark.parametrize(("more", "objects"), [([], ("ape",)), (["--objects", "can", "cat"], ("can", "cat"))])
@@ -335,3 +386,31 @@ def test_records_that_could_not_be_sent_are_said(world: World, capsys: pytest.Ca
     assert "MLflow has not heard of all this yet" in printed
     assert "--resume --name mine" in printed
     assert printed.splitlines()[0] == "sweep mine: 4 trials on ape"
+
+
+def test_paths_are_printed_as_they_are(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where they look like markup, which rich would take out, or refuse."""
+    made = tmp_path / "[bold]a[/x]:cat:"
+    monkeypatch.setattr("pipelines.building.build.build_planned", lambda *_, **given: made)
+    world.code, world.interrupted = 75, "[/x] the [bold]night"
+    assert backbones.main(world.words) == 75
+    printed = capsys.readouterr().out
+    assert f"dataset: {made}  (" in printed
+    assert "interrupted: [/x] the [bold]night; go on" in printed
+
+
+def test_credentials_are_not_kept_and_must_be_given_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backbones.main([*world.words, "--ray-address", "ray://me:hush@head:10001"]) == 0
+    assert world.ran[0].address == "ray://me:hush@head:10001"
+    folder = world.out / "mine"
+    assert "hush" not in (folder / "sweep.json").read_text()
+    assert "ray://***@head:10001" in (folder / "sweep.json").read_text()
+    resumed = ["--resume", "--out", str(world.out)]
+    assert backbones.main(resumed) == 2
+    assert capsys.readouterr().err.startswith("error: --ray-address: give it again")
+    assert backbones.main([*resumed, "--ray-address", "ray://me:hush@head:10001"]) == 0
+    assert world.ran[1].address == "ray://me:hush@head:10001"

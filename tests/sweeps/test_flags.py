@@ -41,11 +41,17 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "resume": (["--resume"], {"resume": True}),
     "resume_or_start": (["--resume-or-start"], {"resume_or_start": True}),
     "trials_at_once": (["--trials-at-once", "3"], {"trials_at_once": 3}),
+    "as memory allows": (["--trials-at-once", "auto"], {"trials_at_once": "auto"}),
+    "retries": (["--retries", "0"], {"retries": 0}),
+    "hours": (["--hours", "1.5"], {"hours": 1.5}),
+    "resources": (["--resources", "gpu=1", "fast=0.5"], {"resources": ("gpu=1", "fast=0.5")}),
     "ray_address": (["--ray-address", "auto"], {"ray_address": "auto"}),
     "dry_run": (["--dry-run"], {"dry_run": True}),
     "check": (["--check"], {"check": True}),
     "no check": (["--check", "no"], {"check": False}),
     "margin": (["--margin", "2.5"], {"margin": 2.5}),
+    "keep": (["--keep", "none"], {"keep": "none"}),
+    "keep the best": (["--keep", "best"], {"keep": "best"}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
     "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),
@@ -84,6 +90,15 @@ def test_without_flags_nothing_is_asked_for_but_places() -> None:
         ("--case a loss.mc=1 loss.mc=2", "--case a: loss.mc is given twice"),
         ("--vary optim.lr", "--vary optim.lr: give the values to compare"),
         ("--case loss.mc=1", "--case: begin with a name for loss.mc=1"),
+        ("--trials-at-once 0", "--trials-at-once: 0 is not at least 1"),
+        ("--trials-at-once many", "--trials-at-once"),
+        ("--retries -1", "--retries: -1 is not at least 0"),
+        ("--hours 0", "--hours: 0.0 is not a finite number above 0"),
+        ("--hours inf", "--hours: inf is not"),
+        ("--resources gpu", "--resources: gpu is no NAME=AMOUNT, such as gpu=1"),
+        ("--resources gpu=no", "--resources: gpu=no is no"),
+        ("--resources =1", "--resources: =1 is no"),
+        ("--resources gpu=1 gpu=0", "--resources: gpu=0 is no"),
         ("--margin 0", "--margin: 0.0 is not a finite number above 0"),
         ("--margin nan", "--margin: nan is not"),
         ("--set loss.mc=1", "--set: loss.mc tells the trials of a sweep apart; use --loss-weights"),
@@ -94,5 +109,32 @@ def test_what_is_given_in_two_ways_or_by_halves_is_refused(words: str, message: 
         check_flags(parse(SweepConfig, DESCRIPTION, words.split(), PROG))
 
 
+@pytest.mark.parametrize("name", ["../x", "-x", ".x", "a/b", "[b]", "\u00e9t\u00e9", "a" * 101, ""])
+def test_a_sweep_has_a_name_that_every_system_takes(name: str) -> None:
+    with pytest.raises(
+        UserError, match=r"^--name: '.*' may hold the letters A to Z .* at most 100 characters"
+    ):
+        check_flags(SweepConfig(name=name))
+
+
+def test_a_sweep_of_before_is_gone_on_with_by_its_name() -> None:
+    for name in ("\u00e9t\u00e9", "a" * 101):
+        check_flags(SweepConfig(name=name, resume=True))
+    with pytest.raises(UserError, match=r"^--name: "):
+        check_flags(SweepConfig(name="../x", resume=True))
+
+
 def test_the_same_value_twice_is_no_contradiction() -> None:
     check_flags(parse(SweepConfig, DESCRIPTION, ["--set", "optim.lr=1e-3", "optim.lr=1e-3"], PROG))
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["s3://AKIA1:hush@bucket/lm", "s3://bucket/lm?region=eu&secret_key=hush", "https://x/lm?token=hush"],
+)
+def test_keys_in_an_address_of_data_are_refused_and_not_repeated(data: str) -> None:
+    with pytest.raises(UserError) as error:
+        check_flags(SweepConfig(data=data))
+    assert "hush" not in str(error.value)
+    assert "AWS_SECRET_ACCESS_KEY" in str(error.value)
+    assert "~/.aws/credentials" in str(error.value)

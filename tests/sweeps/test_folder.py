@@ -64,6 +64,13 @@ def test_a_sweep_grows_by_command_lines_which_are_noted_once_and_without_resume(
     assert open_sweep(tmp_path / "mine").commands == (("--seeds", "0"), ("--seeds", "1"), ("--seeds", "2"))
 
 
+def test_the_note_names_what_is_planned_also_before_it_begins(tmp_path: Path) -> None:
+    sweep = open_sweep(tmp_path / "mine")
+    dataclasses.replace(sweep, planned_names=["b", "a"]).write()
+    assert open_sweep(tmp_path / "mine").planned_names == ("b", "a")
+    assert open_sweep(tmp_path / "mine").trial_folders() == []
+
+
 def test_the_note_of_the_version_before_is_one_command_line(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     old = {"sweep_id": "a1", "name": "mine", "arguments": ["--seeds", "0", "--resume", "--epochs", "3"]}

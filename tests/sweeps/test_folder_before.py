@@ -22,8 +22,12 @@ from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.folder import open_sweep
 from sweeps.search.grid import Grid
 from sweeps.space import plan
+from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.tracking.listener import Tracking
-from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG, Tracker
+from sweeps.tracking.mlflow_runs import MlflowRuns
+from sweeps.tracking.run_index import PARENT_TAG
+from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.trial_events import facts_of
 from sweeps.trial import read
 
 BEFORE = Path(__file__).parent / "before"
@@ -92,11 +96,19 @@ def test_the_database_lists_the_sweep_and_its_trials(tmp_path: Path) -> None:
 def test_what_the_database_has_is_found_and_not_stored_again(tmp_path: Path) -> None:
     uri, sweep = unpacked(tmp_path), open_sweep(BEFORE)
     before = listed(uri)
-    tracker = Tracker(uri=uri, sweep_id=sweep.sweep_id, sweep_name=sweep.name, spool=tmp_path / "spool.jsonl")
+    runs = MlflowRuns(
+        uri=uri,
+        sweep_id=sweep.sweep_id,
+        sweep_name=sweep.name,
+        root=tmp_path,
+        artifacts=None,
+        facts=facts_of(sweep.trial_folder, BEFORE),
+    )
+    tracker = Tracker(runs, tmp_path / "spool.jsonl")
     tracking = Tracking(tracker, {}, lambda name: tmp_path / name)  # without files: these are newer
     for trial in sweep.trials():
         tracking.ended(trial)
-    assert tracker.flush()
+    assert tracker.close(60.0)
     after = listed(uri)
     assert {name: run.to_dictionary() for name, run in after.items()} == {
         name: run.to_dictionary() for name, run in before.items()

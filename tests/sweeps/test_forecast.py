@@ -20,11 +20,13 @@ from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record, Status, config_note, write_config
 from epropnp.training.result import TrialResult
 from sweeps.folder import open_sweep
-from sweeps.forecast import Forecast, forecast, forecast_table
+from sweeps.forecast import Forecast, forecast, forecast_table, peak_bytes
+from sweeps.running.keep import Keep
 from sweeps.space import Cell
 from tests.sweeps.cells import cells_of
 
 DATASET = "0123456789ab"
+KEPT: dict[Keep, list[str]] = {"best": ["best"], "last": ["last"], "all": ["best", "last"], "none": []}
 
 
 @pytest.fixture
@@ -184,6 +186,11 @@ def test_the_disk_is_that_of_the_checkpoints(settings: list[str], tiny: Recipe, 
     torch.save({"net": updates.evaluated.state_dict()}, tmp_path / "best")
     written = sum((tmp_path / name).stat().st_size for name in ("last", "best"))
     assert row.disk_bytes == pytest.approx(written, rel=0.1)
+    for keep, names in KEPT.items():
+        (row,) = forecast([cell], tmp_path / "runs" / "mine", place(tmp_path), keep)
+        kept = sum((tmp_path / name).stat().st_size for name in names)
+        assert row.kept_bytes == pytest.approx(kept, rel=0.1)
+        assert row.disk_bytes == pytest.approx(written, rel=0.1)
 
 
 def _after_one_update(net: CorrespondenceNet, config: OptimConfig) -> Updates:
@@ -204,31 +211,75 @@ def shown(rows: Sequence[Forecast], at_once: int) -> str:
 
 def test_trials_and_sums_are_shown() -> None:
     rows = [
-        Forecast(name="f", label="a", status="finished", epochs=0, seconds=0.0, disk_bytes=0),
-        Forecast(name="f", label="b", status="stopped", epochs=0, seconds=0.0, disk_bytes=0),
-        Forecast(name="f", label="c", status="waiting", epochs=30, seconds=5400.0, disk_bytes=250_000_000),
-        Forecast(name="f", label="d", status="failed", epochs=10, seconds=90.0, disk_bytes=0),
-        Forecast(name="f", label="e", status="waiting", epochs=60, seconds=None, disk_bytes=1_250_000_000),
+        Forecast(name="f", label="a", status="finished", epochs=0, seconds=0.0, disk_bytes=0, kept_bytes=0),
+        Forecast(name="f", label="b", status="stopped", epochs=0, seconds=0.0, disk_bytes=0, kept_bytes=0),
+        Forecast(
+            name="f",
+            label="c",
+            status="waiting",
+            epochs=30,
+            seconds=5400.0,
+            disk_bytes=250_000_000,
+            kept_bytes=50_000_000,
+        ),
+        Forecast(name="f", label="d", status="failed", epochs=10, seconds=90.0, disk_bytes=0, kept_bytes=0),
+        Forecast(
+            name="f",
+            label="e",
+            status="waiting",
+            epochs=60,
+            seconds=None,
+            disk_bytes=1_250_000_000,
+            kept_bytes=250_000_000,
+        ),
     ]
     text = shown(rows, 2)
     title, *lines = [line.rstrip() for line in text.splitlines() if line.strip(" ─")]
     assert title.strip() == "sweep mine"
     assert [line.split() for line in lines[:6]] == [
-        ["trial", "status", "epochs", "left", "time", "disk"],
-        ["a", "finished", "0", "0.0", "min", "-"],
-        ["b", "stopped", "0", "0.0", "min", "-"],
-        ["c", "waiting", "30", "1.5", "h", "250", "MB"],
-        ["d", "failed", "10", "1.5", "min", "-"],
-        ["e", "waiting", "60", "?", "1250", "MB"],
+        ["trial", "status", "epochs", "left", "time", "disk", "kept"],
+        ["a", "finished", "0", "0.0", "min", "-", "-"],
+        ["b", "stopped", "0", "0.0", "min", "-", "-"],
+        ["c", "waiting", "30", "1.5", "h", "250", "MB", "50", "MB"],
+        ["d", "failed", "10", "1.5", "min", "-", "-"],
+        ["e", "waiting", "60", "?", "1250", "MB", "250", "MB"],
     ]
     assert " ".join(" ".join(lines[6:]).split()) == (
-        "5 trials, 2 of them done; 100 epochs left; 1.5 GB of checkpoints; 45.8 min with 2 at once of 1 "
+        "5 trials, 2 of them done; 100 epochs left; 0.3 GB of checkpoints are kept, "
+        "at most 3.0 GB on the way; 45.8 min with 2 at once of 1 "
         "trials the time is not known: no such network was trained on this dataset in this folder"
     )
 
 
 def test_without_any_speed_no_time_is_shown() -> None:
-    rows = [Forecast(name="f", label="a", status="waiting", epochs=3, seconds=None, disk_bytes=0)]
+    rows = [
+        Forecast(name="f", label="a", status="waiting", epochs=3, seconds=None, disk_bytes=0, kept_bytes=0)
+    ]
     text = shown(rows, 1)
-    assert "1 trials, 0 of them done; 3 epochs left; 0.0 GB of checkpoints of 1" in " ".join(text.split())
+    sums = (
+        "1 trials, 0 of them done; 3 epochs left; 0.0 GB of checkpoints are kept, at most 0.0 GB on the way"
+    )
+    assert f"{sums} of 1" in " ".join(text.split())
     assert "at once" not in text
+
+
+def test_the_most_on_the_way_is_what_is_kept_of_all_and_the_largest_that_pass_each_with_its_next_one() -> (
+    None
+):
+    made = [(10, 4), (30, 6), (20, 20), (0, 0)]
+    rows = [
+        Forecast(name="f", label="a", status="waiting", epochs=3, seconds=None, disk_bytes=d, kept_bytes=k)
+        for d, k in made
+    ]
+    # Kept: 30. A trial that trains needs 2 x disk - kept more: 16, 54, 20, 0.
+    assert [peak_bytes(rows, at_once) for at_once in (1, 2, 3, 9)] == [84, 104, 120, 120]
+
+
+def test_what_is_to_be_trained_anew_has_all_its_epochs_left(cells: list[Cell], tmp_path: Path) -> None:
+    sweep = noted(tmp_path / "runs" / "mine")
+    anew, again = (begun(sweep, cell.config, "finished", range(0, 110, 10)) for cell in cells[:2])
+    (again / "best.pt").touch()
+    rows = forecast(cells[:2], sweep, place(tmp_path))
+    assert [(row.status, row.epochs) for row in rows] == [("waiting", 10), ("waiting", 0)]
+    assert [row.disk_bytes > 0 for row in rows] == [True, False]
+    assert not (anew / "best.pt").exists()

@@ -24,9 +24,10 @@ from epropnp.training.recipes import Recipe
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
 from sweeps.results.report import Reporter, show
+from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, run
-from sweeps.tracking.tracker import EXPERIMENT
+from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import four
@@ -259,6 +260,7 @@ def _run(
 ) -> tuple[Outcome, str]:
     said = io.StringIO()
     console = Console(file=said, width=250)
-    outcome = run(cells, dataset, folder, check=check, margin=margin, console=console)
+    options = Options(check=check)
+    outcome = run(cells, dataset, folder, margin=margin, options=options, console=console)
     show(outcome.report, console)
     return outcome, said.getvalue()

@@ -18,9 +18,10 @@ from epropnp.training.record import Record
 from sweeps.datasets import built
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
+from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, _unchecked, run
-from sweeps.tracking.tracker import EXPERIMENT
+from sweeps.tracking.experiment import EXPERIMENT
 from tests.sweeps.cells import cells_of
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
@@ -63,7 +64,7 @@ def noted(folder: Path, name: str) -> Any:
 
 
 def trained(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], str]) -> Outcome:
-    return run(cells, found, folder, at_once=1, check=False)
+    return run(cells, found, folder, options=Options(at_once=1, check=False))
 
 
 def test_two_numbers_of_renderings_are_two_datasets_with_one_test(

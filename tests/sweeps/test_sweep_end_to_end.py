@@ -22,7 +22,8 @@ from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import BuildConfig, build_planned
 from pipelines.building.plan import Plan
 from sweeps import backbones
-from sweeps.tracking.tracker import EXPERIMENT, PARENT_TAG
+from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.tracking.run_index import PARENT_TAG
 
 STARTS = ("tiny-test_resnet-deconv-mc0.02-seed0-", "tiny-test_convnext-deconv-mc0.02-seed0-")
 
@@ -119,7 +120,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
 ) -> None:
     out = tmp_path / "runs"
     common = ["--recipe", "quick", "--out", str(out), "--datasets", str(tmp_path / "data")]
-    common += ["--name", "first"]
+    common += ["--name", "first", "--keep", "all"]
 
     # 1. A fresh sweep: two trials, one table, one parent run with two children.
     assert backbones.main(common) == 0, capsys.readouterr().err

@@ -108,7 +108,11 @@ HISTORY = ({"val/add_area": 1.0}, {"val/add_area": 2.0})
             "waiting",
             "interrupted after epoch 3",
         ),
-        ({"status": "finished"}, "waiting", "its result.json was removed: only the test is left to do"),
+        (
+            {"status": "finished"},
+            "waiting",
+            "its result.json was removed: no weights are kept, and it is trained anew",
+        ),
     ],
 )
 def test_a_folder_gives_back_what_its_trial_said(
@@ -120,6 +124,7 @@ def test_a_folder_gives_back_what_its_trial_said(
     assert (trial.dataset_id, trial.test_id) == ("0123456789ab", "fedcba987654")
     assert trial.history == record.get("history", ())
     assert (trial.result, trial.missing) == (None, None)
+    assert trial.untested == (record["status"] == "finished")
 
 
 @pytest.mark.parametrize("status", [None, "waiting", "running", "failed", "stopped", "finished"])
@@ -180,6 +185,7 @@ def test_a_result_is_that_of_its_folder_or_none(result: TrialResult, tmp_path: P
 
 def test_an_error_without_words_is_named_by_its_kind() -> None:
     assert one_line(MemoryError()) == "MemoryError"
+    assert one_line(OSError("s3://me:hush@bucket is not there")) == "s3://***@bucket is not there"
     assert one_line(ValueError("\n  \nfirst\nsecond\n")) == "first"
 
 

@@ -7,20 +7,36 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.tracking.listener import Tracking
-from sweeps.tracking.tracker import EXPERIMENT, Tracker
+from sweeps.tracking.mlflow_runs import MlflowRuns
+from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.trial_events import facts_of
+
+SECONDS = 60.0  # that a busy machine may need
 
 
-def tracker(uri: str, folder: Path, retry_seconds: float = 0.0) -> Tracker:
-    """Of the sweep that is named after a test's folder."""
-    return Tracker(
+def tracker(uri: str, folder: Path, retry_seconds: float = 0.05) -> Tracker:
+    """Of the sweep that is named after a test's folder, in which the folders of its trials lie."""
+    return Tracker(sender(uri, folder), folder / "spool.jsonl", retry_seconds)
+
+
+def sender(uri: str, folder: Path) -> MlflowRuns:
+    """What carries out the events of that sweep."""
+    return MlflowRuns(
         uri=uri,
         sweep_id=folder.name,
         sweep_name="sweep",
-        spool=folder / "spool.jsonl",
+        root=folder,
         artifacts=folder / "artifacts",
-        retry_seconds=retry_seconds,
+        facts=facts_of(lambda trial: folder / trial, folder),
     )
+
+
+def sent(*trackers: Tracker) -> None:
+    """Wait until they have sent all that they were told."""
+    for tracker in trackers:
+        assert tracker.flush(SECONDS)
 
 
 def tracking(tracker: Tracker, folder: Path, params: Mapping[str, Mapping[str, Any]]) -> Tracking:

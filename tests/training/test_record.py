@@ -98,6 +98,12 @@ def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
     [
         (UserError("lower the rate"), "failed", "lower the rate", False),
         (RuntimeError("broken\nin many lines"), "failed", "RuntimeError: broken", True),
+        (
+            OSError("s3://me:hush@b is gone\nin many lines"),
+            "failed",
+            "OSError: s3://***@b is gone",
+            True,
+        ),
         (KeyboardInterrupt(), "waiting", "interrupted after epoch 1", False),
         (SystemExit(143), "waiting", "interrupted after epoch 1", False),
         (StopError("worse than others"), "stopped", "worse than others", False),
@@ -110,6 +116,7 @@ def test_every_end_leaves_its_reason_and_the_history(
     found = ended(tiny_dataset, tmp_path, error)
     assert (found.status, found.reason) == (status, reason)
     assert ("in many lines" in (found.traceback or "")) == traced
+    assert "hush" not in (found.traceback or "")
     assert len(found.history) == 2
     assert found.ended is not None
     again = ended(tiny_dataset, tmp_path)

@@ -1,6 +1,7 @@
 """A Ray that nobody else can use: its token, its folder, its second start."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -167,3 +168,29 @@ def test_its_token_stands_on_no_command_line(address: str) -> None:
         except OSError:
             continue  # it has ended
         assert os.environ["RAY_AUTH_TOKEN"] not in line
+
+
+ROOT = Path(__file__).parents[3]
+OF_ANOTHER = """if True:
+    from pipelines.building.private_ray import private_ray, set_private_environment
+    set_private_environment()
+    import os, ray
+    with private_ray():
+        print(ray.get(ray.remote(lambda: os.getuid()).remote()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+def test_another_user_has_a_ray_beside_it_and_is_not_let_into_this_one(address: str) -> None:
+    """One without a name and a home; it may read all files, for those of this Python are root's here."""
+    reads = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    other = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *reads, sys.executable]
+    bare = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    bare |= {"PYTHONDONTWRITEBYTECODE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    for program, answer in ((OF_ANOTHER, "54321"), (KNOCK, "AuthenticationError")):
+        done = subprocess.run(
+            [*other, "-c", program, address], env=bare, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.split()[-1:] == [answer], done.stderr

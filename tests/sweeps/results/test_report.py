@@ -291,3 +291,14 @@ def test_the_terminal_shows_table_answer_and_places(scene: Scene) -> None:
     text = console.export_text()
     assert text.index("Sweep mine") < text.index("best is test_resnet") < text.index("table.md: ")
     assert all(f"{file.name}: {file}" in text.replace("\n", "") for file in done.files)
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(made_row: Make) -> None:
+    row = dataclasses.replace(made_row(), result=None, status="failed", reason="no [/x] in [bold]a")
+    file = Path("/runs/[bold]night[/x]/table.md")
+    console = Console(record=True, width=300, file=io.StringIO())
+    rows = [made_row(seed=1), row]
+    show(Report(title="Sweep [bold]night[/x]", rows=rows, summary=None, files=[file]), console)
+    text = console.export_text()
+    for told in ("Sweep [bold]night[/x]", "no [/x] in [bold]a", f"table.md: {file}"):
+        assert told in text

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.running.cluster import Share
+from sweeps.running.hours import Hours
+from sweeps.running.nodes import Nodes
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError
 from sweeps.running.signals import Flag
@@ -88,10 +90,11 @@ class World:
         tmp_path: Path,
         listeners: Sequence[Any] = (),
         retries: int = 0,
+        hours: float | None = None,
         updates: int | None = None,
     ) -> None:
         self.ray, self.flag, self.stop_file = MadeUpRay(), Flag(), tmp_path / "stop"
-        self.folder = tmp_path
+        self.folder, self.said = tmp_path, list[str]()
 
         def spec(planned: Planned) -> dict[str, Any]:
             folder = prepare(planned)
@@ -106,6 +109,8 @@ class World:
             flag=self.flag,
             share=SHARE,
             retries=Retries(retries),
+            nodes=Nodes(self.said.append),
+            hours=Hours(tmp_path, hours),
             listeners=listeners,
         )
 

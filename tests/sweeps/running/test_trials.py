@@ -157,7 +157,7 @@ def test_a_ray_of_which_no_node_lives_is_left_after_a_minute(
         return doing(lambda: now.__setitem__(0, seconds), message)
 
     alive, dead = ("alive", 1), ("alive", 0)
-    report = ("reported", names[0], {"epoch": 0, "metrics": {}})
+    report = ("reported", names[0], {"epoch": 0, "metrics": {}}, None)
     with pytest.raises(RayGoneError, match="no node of it was heard of for 60 s"):
         world.run(at(59, alive), at(110, dead), at(118, report), at(170, dead), at(177), at(179), None)
     assert len(world.ray.script) == 2
@@ -193,10 +193,10 @@ def test_listeners_are_told_in_their_order_and_then_the_search(
     world.run(
         ASK,
         ("started", name),
-        ("reported", name, {"epoch": 0, "metrics": {}}),
-        ("reported", name, {"seconds_per_epoch": 85.0}),
-        ("reported", name, {"doing": "running", "epoch": 0, "step": 40, "steps": 100}),
-        ("reported", name, {"failed": "diverged"}),
+        ("reported", name, {"epoch": 0, "metrics": {}}, None),
+        ("reported", name, {"seconds_per_epoch": 85.0}, None),
+        ("reported", name, {"doing": "running", "epoch": 0, "step": 40, "steps": 100}, None),
+        ("reported", name, {"failed": "diverged"}, None),
         doing(lambda: finish(world.folder / name, result), ("ended", name, None, None)),
     )
     assert (
@@ -242,7 +242,7 @@ def test_each_end_is_that_of_its_trial(
     # They end in another order than they began.
     world.run(
         *(ASK, ASK, ASK, ("started", a), ("started", b), ("started", c)),
-        doing(write, ("reported", c, {"failed": "loss is not finite"})),
+        doing(write, ("reported", c, {"failed": "loss is not finite"}, None)),
         *(("ended", c, None, None), ("ended", a, "Traceback\n  x\nMemoryError: too large", None)),
         ("ended", b, None, None),
     )
@@ -327,7 +327,7 @@ def test_a_trial_that_another_process_holds_is_left_to_it(
     name = names[0]
     before = Record(status="running", history=HISTORY)
     monkeypatch.setattr("sweeps.trial.is_claimed", lambda folder: True)
-    said = ("reported", name, {"failed": "another process trains here"})
+    said = ("reported", name, {"failed": "another process trains here"}, None)
     write = doing(lambda: before.write(world.folder / name), ("started", name))
     world.run(ASK, write, said, ("ended", name, None, None))
     assert Record.read(world.folder / name) == before
@@ -384,3 +384,52 @@ def test_when_ray_is_gone_the_ends_of_what_ran_are_told(
     world.trials.end()
     ends = [event for event in own(heard) if event[0] == "ended"]
     assert ends == [("ended", name, "waiting", None) for name in sorted(names[:2])]
+
+
+def test_when_the_hours_are_over_what_runs_is_interrupted(
+    trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any]
+) -> None:
+    world = World(Grid(trials), prepare, tmp_path, [Ear(heard)], hours=1e-9)
+    name = trials[0].name
+    world.trials._running.add(name)
+    world.trials._folders[name] = prepare(trials[0])
+    world.run(ASK, ("ended", name, None, None), ASK)
+    assert world.stop_file.read_text() == "its 1e-09 hours are over"
+    assert world.asked == [None, "finished"]
+
+
+def test_a_broken_node_is_left_out_and_eats_no_retries(
+    trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any]
+) -> None:
+    """Two settings end there before their first report, whether they say so themselves or not."""
+    a, _, b, c = (trial.name for trial in trials)
+    world = World(Grid([trials[0], trials[2], trials[3]]), prepare, tmp_path, [Ear(heard)])
+    lives = ("reported", c, {"epoch": 0, "metrics": {}}, "good")
+    world.run(
+        *(ASK, ASK, ASK, ("started", a), ("started", b), ("started", c), lives),
+        *(("reported", a, {"failed": "no device"}, "bad"), ("ended", a, None, "bad")),
+        ("ended", b, "its process ended", "bad"),
+        *(ASK, ASK, ("started", a), ("reported", a, {"left_out": True}, "bad"), ASK, ASK),
+        *(("started", b), ("ended", b, None, "good"), ("ended", c, None, "good"), ASK),
+        *(("started", a), ("ended", a, None, "good"), ASK, ("ended", a, None, "bad")),
+    )
+    assert world.asked == [a, b, c, a, b, a, None, None, "finished"]
+    specs = [answer for answer in world.ray.answers[1:] if isinstance(answer, dict)]
+    assert [spec["left_out"] for spec in specs] == [[]] * 3 + [["bad"]] * 3
+    assert "node bad is left out" in world.said[0]
+    assert [event[1] for event in heard if event[0] == "ended"] == [a, b, c, a]
+
+
+def test_a_trial_that_broke_before_it_got_anywhere_is_run_again_after_all_others(
+    trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path
+) -> None:
+    """They tell whether it is the trial or its node."""
+    world = World(Grid(trials[:2]), prepare, tmp_path, retries=1)
+    a, b = trials[0].name, trials[1].name
+    world.run(ASK, ("started", a), ("ended", a, "its process ended", "n"), ASK, ASK)
+    assert world.asked == [a, b, a]
+
+
+def test_the_memory_that_trials_say_they_take_is_kept(world: World, names: list[str]) -> None:
+    world.run(ASK, ("reported", names[0], {"memory": "much"}, None), ("ended", names[0], None, None))
+    assert world.trials.memory == ["much"]

@@ -104,7 +104,7 @@ def test_what_happens_to_trials_is_told_by_name(ends: tuple[Link, Connection]) -
     relay.on_trial_error(0, [], trial(node=None))
     assert told(sweep) == [
         ("started", "a"),
-        ("reported", "a", {"epoch": 3}),
+        ("reported", "a", {"epoch": 3}, "10.0.0.7"),
         ("ended", "a", None, "10.0.0.7"),
         ("ended", "a", "broken", "10.0.0.7"),
         ("ended", "a", "ray::x\nOSError: gone", "10.0.0.7"),

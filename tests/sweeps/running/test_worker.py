@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from epropnp.errors import UserError
 from epropnp.plain import to_dict
@@ -38,6 +39,7 @@ class FakeTrainer:
     done = 0  # epochs that the checkpoint holds
     error: Exception | None = None
     drawn: list[tuple[Path, str]]  # folders and datasets of pictures
+    restored: list["FakeTrainer"]  # those that may only have their test left
 
     def __init__(self, config: TrialConfig, dataset: str, folder: Path) -> None:
         self.config, self.given = config, (dataset, folder)
@@ -56,8 +58,9 @@ class FakeTrainer:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
-    kind: type[FakeTrainer] = type("Fake", (FakeTrainer,), {"made": [], "drawn": []})
+    kind: type[FakeTrainer] = type("Fake", (FakeTrainer,), {"made": [], "drawn": [], "restored": []})
     monkeypatch.setattr(module, "Trainer", kind)
+    monkeypatch.setattr(module, "restore_for_test", kind.restored.append)
     monkeypatch.setattr(module, "draw", lambda folder, dataset: kind.drawn.append((folder, dataset)))
     return kind
 
@@ -84,6 +87,7 @@ def test_every_epoch_is_told_once_with_its_own_metrics(
         for epoch in range(4)
     ]
     (trainer,) = fake.made
+    assert fake.restored == fake.made
     assert trainer.given == (str(place), place / "trial")
     assert fake.drawn == [(place / "trial", f"read from {place}")]
     assert trainer.config == dataclasses.replace(
@@ -207,4 +211,90 @@ def test_what_ray_sends_is_plain_and_whole(planned: Planned, updates: int | None
         "folder": "f",
         "stop_file": "s",
         "updates": updates,
+        "keep": "all",
+        "gpus": 0.0,
+        "left_out": [],
     }
+
+
+@pytest.mark.parametrize("error", [None, UserError("a full disk")])
+def test_weights_go_at_the_end_as_the_sweep_wants_it(
+    error: Exception | None, told: Told, fake: type[FakeTrainer], planned: Planned, place: Path
+) -> None:
+    (place / "trial" / "checkpoint.pt").touch()
+    (place / "trial" / "best.pt").touch()
+    if error is None:
+        (place / "trial" / "result.json").touch()
+    fake.error = error
+    spec = trial_spec("a name", planned.config, place, place / "trial", place / "stop", keep="last")
+    run_trial({"trial": spec})
+    left = {file.name for file in (place / "trial").glob("*.pt")}
+    assert left == ({"checkpoint.pt"} if error is None else {"checkpoint.pt", "best.pt"})
+
+
+@pytest.mark.parametrize(
+    ("cuda", "reason"),
+    [
+        (None, "this torch was built without CUDA: install another wheel"),
+        ("13.0", "The NVIDIA driver is too old"),
+    ],
+)
+def test_a_trial_with_a_gpu_that_torch_cannot_use_fails_with_the_reason(
+    told: Told,
+    fake: type[FakeTrainer],
+    planned: Planned,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: str | None,
+    reason: str,
+) -> None:
+    def zeros(*of: Any, **more: Any) -> None:
+        raise RuntimeError(f"{reason}\nsee the manual")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch, "zeros", zeros)
+    given = space(planned, place)
+    given["trial"]["gpus"] = 0.5
+    run_trial(given)
+    assert fake.made == []
+    assert [
+        report["failed"].partition(" gave this trial a GPU that torch cannot use: ")[2] for report in told
+    ] == [reason]
+    assert read(place / "trial").status == "failed"
+    given["trial"]["gpus"] = 0.0
+    run_trial(given)
+    assert len(fake.made) == 1
+
+
+def test_a_process_on_a_node_that_is_left_out_only_keeps_the_place(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(seconds: float) -> None:
+        if len(told) > 3:
+            raise SystemExit  # as Tune ends it
+        told.append({"slept": seconds})
+
+    monkeypatch.setattr(module.ray.util, "get_node_ip_address", lambda: "10.0.0.7")
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    monkeypatch.setattr(module.tune, "report", lambda report: told.append(report.get("told", {})))
+    given = space(planned, place)
+    given["trial"]["left_out"] = ["10.0.0.8", "10.0.0.7"]
+    with pytest.raises(SystemExit):
+        run_trial(given)
+    assert told[0] == {"left_out": True}
+    assert fake.made == []
+    given["trial"]["left_out"] = ["10.0.0.8"]
+    run_trial(given)
+    assert len(fake.made) == 1
+
+
+def test_a_process_of_another_node_that_still_holds_the_folder_is_waited_for(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module, "is_claimed", lambda folder: folder == place / "trial" and len(slept) < 5)
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: (slept.append(seconds), fake.made.clear()))
+    run_trial(space(planned, place))
+    assert len(slept) == 5
+    assert len(fake.made) == 1

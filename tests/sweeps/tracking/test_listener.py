@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +11,11 @@ from mlflow import MlflowClient
 
 from epropnp.training.record import Status
 from epropnp.training.result import TrialResult
-from sweeps.tracking import tracker as module
-from sweeps.tracking.listener import FILES, Tracking
-from sweeps.tracking.tracker import REASON_TAG, Tracker
+from sweeps.tracking import events as module
+from sweeps.tracking.listener import Tracking
+from sweeps.tracking.mlflow_runs import REASON_TAG
+from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.trial_events import FILES
 from tests.sweeps import told, tracked
 
 A = "resnet-seed0"
@@ -25,7 +26,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now_s = 1_800_000_000.0
-        watch: Any = SimpleNamespace(time=lambda: self.now_s, monotonic=time.monotonic)
+        watch: Any = SimpleNamespace(time=lambda: self.now_s)
         patch.setattr(module, "time", watch)
 
     @property
@@ -67,7 +68,9 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def run(uri: str, folder: Path) -> Any:
+def run(uri: str, folder: Path, *trackers: Tracker) -> Any:
+    """The trial's, when all that these were told is sent."""
+    tracked.sent(*trackers)
     return tracked.runs(uri, folder)[A]
 
 
@@ -90,6 +93,7 @@ def run(uri: str, folder: Path) -> Any:
 def test_an_end_has_a_status_and_a_reason_until_the_trial_goes_on(
     uri: str,
     tmp_path: Path,
+    tracker: Tracker,
     listener: Tracking,
     clock: Clock,
     status: Status,
@@ -100,15 +104,16 @@ def test_an_end_has_a_status_and_a_reason_until_the_trial_goes_on(
     listener.started(A)
     clock.now_s += 60
     listener.ended(told.ended(A, status, reason))
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == (shown, tag)
     assert found.info.end_time == (None if status == "running" else clock.now_ms)
     listener.started(A)
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("RUNNING", None)
+    assert not found.info.end_time  # a run that goes on has none
     clock.now_s += 60
     listener.ended(told.ended(A, "finished"))
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     assert (found.info.status, found.data.tags.get(REASON_TAG)) == ("FINISHED", None)
     assert found.info.end_time == clock.now_ms
 
@@ -118,14 +123,14 @@ def test_the_reason_is_under_a_name_that_people_look_for() -> None:
 
 
 def test_a_finished_trial_brings_its_scores_and_its_files(
-    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, result: TrialResult
+    uri: str, tmp_path: Path, tracker: Tracker, listener: Tracking, clock: Clock, result: TrialResult
 ) -> None:
     for number, name in enumerate(FILES):
         clock.write(tmp_path / A / name, f"file {number}")
     clock.write(tmp_path / A / "checkpoint.pt", "too large")
     listener.started(A)
     listener.ended(told.ended(A, "finished", result=dataclasses.replace(result, epochs=12)))
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     for name, value in result.test.items():
         assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
@@ -135,6 +140,7 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
 def test_what_ended_before_is_not_stored_again(
     uri: str,
     tmp_path: Path,
+    tracker: Tracker,
     listener: Tracking,
     clock: Clock,
     stored: list[str],
@@ -145,11 +151,13 @@ def test_what_ended_before_is_not_stored_again(
     listener.started(A)
     trial = told.ended(A, "finished", result=result)
     listener.ended(trial)
-    before = run(uri, tmp_path)
+    before = run(uri, tmp_path, tracker)
     clock.now_s += 3600
     listener.ended(trial)
-    tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {}).ended(trial)  # of another call
-    after = run(uri, tmp_path)
+    tracked.sent(tracker)
+    other = tracked.tracker(uri, tmp_path)  # of another call
+    tracked.tracking(other, tmp_path, {}).ended(trial)
+    after = run(uri, tmp_path, other)
     assert stored == ["result.json"]
     assert tracked.history(uri, after, "test/add_area") == [(result.epochs, result.test["add_area"])]
     assert after.to_dictionary() == before.to_dictionary()
@@ -158,6 +166,7 @@ def test_what_ended_before_is_not_stored_again(
 def test_files_that_have_changed_since_are_stored_again(
     uri: str,
     tmp_path: Path,
+    tracker: Tracker,
     listener: Tracking,
     clock: Clock,
     stored: list[str],
@@ -168,41 +177,50 @@ def test_files_that_have_changed_since_are_stored_again(
     listener.started(A)
     trial = told.ended(A, "finished", result=result)
     listener.ended(trial)
+    tracked.sent(tracker)
     clock.now_s += 10
     clock.write(tmp_path / A / "predictions.png", "drawn later")
     for _ in range(2):
         clock.now_s += 10
         listener.ended(trial)
-    assert stored == ["result.json", "result.json", "predictions.png"]
-    assert tracked.artifacts(uri, run(uri, tmp_path)) == {
+    found = run(uri, tmp_path, tracker)
+    assert stored == ["result.json", "predictions.png"]
+    assert tracked.artifacts(uri, found) == {
         "result.json": "first",
         "predictions.png": "drawn later",
     }
 
 
 def test_other_scores_of_a_test_that_was_repeated_are_logged(
-    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, result: TrialResult
+    uri: str, tmp_path: Path, tracker: Tracker, listener: Tracking, clock: Clock, result: TrialResult
 ) -> None:
     listener.started(A)
     listener.ended(told.ended(A, "finished", result=result))
     clock.now_s += 10
     again = dataclasses.replace(result, test=result.test | {"add_area": 99.0})
     listener.ended(told.ended(A, "finished", result=again))
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     assert found.data.metrics["test/add_area"] == 99.0
     assert found.info.end_time == clock.now_ms
 
 
 def test_a_trial_that_a_killed_driver_left_running_is_closed_with_all_that_it_has(
-    uri: str, tmp_path: Path, listener: Tracking, clock: Clock, stored: list[str], result: TrialResult
+    uri: str,
+    tmp_path: Path,
+    tracker: Tracker,
+    listener: Tracking,
+    clock: Clock,
+    stored: list[str],
+    result: TrialResult,
 ) -> None:
     listener.started(A)
     listener.reported(A, told.epoch(0, 8.0))
     clock.write(tmp_path / A / "result.json", "first")
     clock.now_s += 3600
-    later = tracked.tracking(tracked.tracker(uri, tmp_path), tmp_path, {A: {}})
-    later.ended(told.ended(A, "finished", result=result))
-    found = run(uri, tmp_path)
+    tracked.sent(tracker)
+    later = tracked.tracker(uri, tmp_path)
+    tracked.tracking(later, tmp_path, {A: {}}).ended(told.ended(A, "finished", result=result))
+    found = run(uri, tmp_path, later)
     assert (found.info.status, stored) == ("FINISHED", ["result.json"])
     assert found.data.metrics["test/add_area"] == result.test["add_area"]
 
@@ -218,6 +236,7 @@ def test_an_end_during_an_outage_is_sent_later_with_its_time_and_files(
 ) -> None:
     clock.write(tmp_path / A / "result.json", "first")
     listener.started(A)
+    tracked.sent(tracker)
 
     def broken(*_: Any, **__: Any) -> None:
         raise ConnectionError("server gone")
@@ -227,9 +246,9 @@ def test_an_end_during_an_outage_is_sent_later_with_its_time_and_files(
         clock.now_s += 60
         ended_ms = clock.now_ms
         listener.ended(told.ended(A, "finished", result=result))
+        assert not tracker.flush(0.3)
         assert run(uri, tmp_path).info.status == "RUNNING"  # what it shows is all there or not closed
     clock.now_s += 60
-    assert tracker.flush()
-    found = run(uri, tmp_path)
+    found = run(uri, tmp_path, tracker)
     assert (found.info.status, found.info.end_time) == ("FINISHED", ended_ms)
     assert tracked.artifacts(uri, found) == {"result.json": "first"}

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sweeps.folder import open_sweep
-from sweeps.tracking.tracker import PARENT, tracker_of
+from sweeps.tracking.events import PARENT
+from sweeps.tracking.tracker import tracker_of
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def recorded(out: Path) -> Path:
         sweep = open_sweep(out / "rates")
         sweep.write()
         tracker = tracker_of(sweep)
-        assert tracker.connect()
         tracker.start(PARENT, {"recipe": "quick"})
         tracker.finish(PARENT, "FINISHED", files=[sweep.folder / "sweep.json"])
+        assert tracker.close(60.0)
     finally:
         os.umask(before)
     return out

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from epropnp.training.result import TrialResult
-from sweeps.tracking.tracker import PARENT, PARENT_TAG, SWEEP_TAG, TRIAL_TAG
+from sweeps.tracking.events import PARENT, ended
+from sweeps.tracking.run_index import PARENT_TAG, SWEEP_TAG, TRIAL_TAG
 from tests.sweeps import told, tracked
 
 A, B, C = "resnet-seed0", "vit-seed1", "broken-seed2"
@@ -46,6 +47,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     _texts(tmp_path / C, predictions="of an earlier end")
     of_a = dataclasses.replace(result, epochs=7, test={"add_area": 1.5, "2deg2cm": 2.5})
     listener.ended(told.ended(A, "finished", result=of_a))
+    tracked.sent(tracker)
     runs = tracked.runs(uri, tmp_path)  # all is there when the trial ends, while others run
     assert {name: run.info.status for name, run in runs.items()} == {
         A: "FINISHED",
@@ -60,6 +62,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     listener.ended(told.ended(B, "finished", result=of_b))
     _texts(tmp_path / "sweep", other="whole")
     tracker.finish(PARENT, "KILLED", files=[tmp_path / "sweep" / "other.txt", tmp_path / "not there"])
+    tracked.sent(tracker)
 
     runs = tracked.runs(uri, tmp_path)
     assert set(runs) == {A, B, C, "sweep"}
@@ -93,6 +96,7 @@ def test_runs_are_tagged_with_their_sweep_their_trial_and_their_parent(uri: str,
     tracker.start(B, {})  # even before the sweep's own
     tracker.start(PARENT, {})
     tracker.start(A, {})
+    tracked.sent(tracker)
     runs = tracked.runs(uri, tmp_path)
     for name in (A, B):
         tags = runs[name].data.tags
@@ -109,6 +113,7 @@ def test_the_same_trial_of_another_sweep_has_a_run_of_its_own(uri: str, tmp_path
         tracker = tracked.tracker(uri, folder)
         tracker.start(A, {"seed": i})
         tracker.log_epoch(A, 0, {"train/loss": 1.0 + i})
+        tracked.sent(tracker)
     for i, folder in enumerate(folders):
         run = tracked.runs(uri, folder)[A]
         assert run.data.params == {"seed": str(i)}
@@ -123,6 +128,7 @@ def test_epochs_that_a_killed_driver_missed_are_sent_once_each_trial_its_own(
         first.start(name, {})
         first.log_epoch(name, 0, {"train/loss": loss})
     first.log_epoch(A, 1, {"train/loss": 4.0})
+    tracked.sent(first)
 
     tracker = tracked.tracker(uri, tmp_path)
     again = tracked.tracking(tracker, tmp_path, {A: {}, B: {}})
@@ -131,21 +137,22 @@ def test_epochs_that_a_killed_driver_missed_are_sent_once_each_trial_its_own(
     again.reported(A, told.epoch(3, 1.0, earlier=[8.0, 4.0, 2.0]))
     again.reported(B, told.epoch(2, 12.5, earlier=[50.0, 25.0]))
     again.reported(A, told.epoch(4, 0.5))
+    tracked.sent(tracker)
     runs = tracked.runs(uri, tmp_path)
     losses = {name: tracked.history(uri, runs[name], "train/loss") for name in (A, B)}
     assert losses[A] == [(0, 8.0), (1, 4.0), (2, 2.0), (3, 1.0), (4, 0.5)]
     assert losses[B] == [(0, 50.0), (1, 25.0), (2, 12.5)]
-    assert tracker.logged == {A: 4, B: 2}
+    assert {name: runs[name].data.metrics["epoch"] for name in (A, B)} == {A: 4, B: 2}
 
 
 def test_long_texts_are_cut_to_what_mlflow_takes(uri: str, tmp_path: Path) -> None:
     tracker = tracked.tracker(uri, tmp_path)
     tracker.start(A, {"long": "x" * 7000, "short": "y"})
     tracker.finish(A, "FAILED", "z" * 6000)
+    tracked.sent(tracker)
     run = tracked.runs(uri, tmp_path)[A]
     assert run.data.params == {"long": "x" * 6000, "short": "y"}
     assert run.data.tags["epropnp.reason"] == "z" * 5000
-    assert tracker.flush()
 
 
 def test_what_was_spooled_of_two_trials_is_sent_in_the_order_of_events(
@@ -161,8 +168,11 @@ def test_what_was_spooled_of_two_trials_is_sent_in_the_order_of_events(
                 away.start(name, {"seed": name[-1]})
             away.log_epoch(name, epoch, {"train/loss": loss})
     _texts(tmp_path / A, result="first")
-    away.finish(A, "FINISHED", step=2, scores={"test/add_area": 3.0}, files=[tmp_path / A / "result.json"])
+    files = [tmp_path / A / "result.json"]
+    scores = {"test/add_area": 3.0}
+    away.say(ended(A, "FINISHED", step=2, scores=scores, files=files, root=tmp_path))
     away.finish(B, "FAILED", "diverged")
+    assert not away.close(0.5)
     events = [json.loads(line) for line in (tmp_path / "spool.jsonl").read_text().splitlines()]
     times = [event["time_ms"] for event in events]
     assert times == sorted(times)
@@ -171,7 +181,7 @@ def test_what_was_spooled_of_two_trials_is_sent_in_the_order_of_events(
         *(("epoch", A), ("finish", A), ("finish", B)),
     ]
     assert not tracked.runs(uri, tmp_path)
-    assert tracked.tracker(uri, tmp_path).flush()
+    tracked.sent(tracked.tracker(uri, tmp_path))
     runs = tracked.runs(uri, tmp_path)
     assert tracked.history(uri, runs[A], "train/loss") == [(0, 8.0), (1, 4.0)]
     assert tracked.history(uri, runs[B], "train/loss") == [(0, 50.0), (1, 25.0)]

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from sweeps.folder import open_sweep
-from sweeps.tracking.tracker import PARENT, tracker_of
+from sweeps.tracking.events import PARENT
+from sweeps.tracking.tracker import tracker_of
 from sweeps.tracking.ui import main
 
 EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=9"
@@ -29,8 +30,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = open_sweep(folder / "rates")
     sweep.write()
     tracker = tracker_of(sweep)
-    assert tracker.connect()
     tracker.start(PARENT, {"recipe": "quick"})
+    assert tracker.close(60.0)
     return folder
 
 

@@ -1,0 +1,116 @@
+"""What a command line of the main job asks for, alone or to go on with a sweep that others have begun."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epropnp.command_line import parse
+from epropnp.credentials import without_credentials
+from epropnp.errors import UserError
+from epropnp.training.recipes import Recipe
+from sweeps.axes import merged
+from sweeps.flags import DESCRIPTION, SweepConfig, resources_of
+from sweeps.names import safe_name
+from sweeps.program import PROG, go_on_command
+from sweeps.running.options import Options
+
+if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
+    from rich.console import Console
+
+    from sweeps.folder import Sweep
+
+
+@dataclasses.dataclass(frozen=True)
+class Called:
+    """What a command line asks for.
+
+    Attributes:
+        commands: the flags of all command lines of the sweep, this one the last.
+        words: of this one.
+        sweep: to go on with; None: a new one.
+    """
+
+    commands: Sequence[SweepConfig]
+    words: Sequence[str]
+    sweep: "Sweep | None" = None
+
+    @property
+    def config(self) -> SweepConfig:
+        """Each flag as the last command line has it that gives it."""
+        return merged(self.commands)
+
+    @property
+    def options(self) -> Options:
+        """How the trials are to be run; for how long, this command line alone says."""
+        config, now, usual = self.config, self.commands[-1], Options()
+        return Options(
+            at_once=config.trials_at_once,
+            resources=resources_of(config),
+            check=config.check,
+            retries=usual.retries if config.retries is None else config.retries,
+            keep=config.keep or usual.keep,
+            hours=now.hours,
+            hours_in_all=now.resume_or_start,
+        )
+
+    def folder(self, recipes: Sequence[Recipe]) -> Path:
+        """Of the sweep, to be made by these recipes or gone on with. UserError where one is in the way."""
+        if self.sweep is not None:
+            return self.sweep.folder
+        config = self.config
+        names, now = "-".join(recipe.name for recipe in recipes), f"-{time.strftime('%Y%m%d-%H%M%S')}"
+        folder = config.out.resolve() / (config.name or safe_name(names, now))
+        if folder.exists() and not config.resume_or_start:
+            again = self.again(folder.name)
+            raise UserError(f"--name: {folder} exists; choose another name, or go on with it: {again}")
+        return folder
+
+    def again(self, name: str) -> str:
+        """The whole command that goes on with the sweep of a name; other flags may follow."""
+        address = self.config.ray_address
+        return go_on_command(name, self.config.out, address and without_credentials(address))
+
+    def with_recipe(self, console: "Console") -> "Called":
+        """The same, with the recipe that fits this machine if the sweep was started without one."""
+        first, *others = self.commands
+        if first.recipe is not None:
+            return self
+        name = _recipe_of_this_machine(console)
+        first = dataclasses.replace(first, recipe=(name,))
+        words = self.words if others else [*self.words, "--recipe", name]
+        return dataclasses.replace(self, commands=(first, *others), words=words)
+
+
+def called_of(command: SweepConfig, words: Sequence[str]) -> Called:
+    """The command lines of the sweep to go on with, and this one; alone, if a sweep is to be started."""
+    if not (command.resume or command.resume_or_start):
+        return Called((command,), words)
+    from sweeps.folder import find_sweeps, open_sweep
+
+    found = find_sweeps(command.out, command.name)
+    if found:
+        sweep = open_sweep(found[-1])
+        earlier = [parse(SweepConfig, DESCRIPTION, told, PROG) for told in sweep.commands]
+        return Called((*earlier, command), words, sweep)
+    if command.resume_or_start:
+        return Called((command,), words)
+    what = f"sweep '{command.name}'" if command.name else "sweep"
+    raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
+
+
+def _recipe_of_this_machine(console: "Console") -> str:
+    import torch
+    from rich.text import Text
+
+    if torch.cuda.is_available():
+        console.print(f"CUDA device found: recipe paper ({torch.cuda.get_device_name()})", markup=False)
+        return "paper"
+    console.rule(Text("NO GPU: recipe QUICK", style="bold yellow"), style="yellow")
+    console.print(
+        "Small networks, small images, one object: a comparison in minutes, not the published "
+        "study.\nThe study itself: --recipe paper, on a machine with a CUDA device."
+    )
+    console.rule(style="yellow")
+    return "quick"

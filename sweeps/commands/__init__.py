@@ -1,0 +1,1 @@
+"""Commands on sweeps from any terminal or machine that sees their folders; without Ray and MLflow."""

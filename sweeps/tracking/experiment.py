@@ -1,0 +1,133 @@
+"""The experiment of all sweeps: found, restored from the trash, or made; its place is mended after a move."""
+
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from epropnp.files import locked, private_folder
+
+EXPERIMENT = "epropnp"
+SQLITE = "sqlite:///"
+DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # in the working folder, where there is no server
+log = logging.getLogger(__name__)
+
+
+def connected(uri: str, artifacts: Path | None) -> Any:
+    """A client of MLflow, whose local database is made here where there is none, for its owner alone."""
+    _quiet()
+    from mlflow import MlflowClient
+
+    if not uri.startswith(SQLITE):
+        return MlflowClient(tracking_uri=uri)
+    database = Path(uri.removeprefix(SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    database.touch(mode=0o600)
+    if artifacts is not None:
+        if mend_places(database, artifacts):
+            _forget_places()
+        private_folder(artifacts)
+    with _alone(database):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)  # makes the tables
+    return client
+
+
+def open_experiment(client: Any, artifacts: Path | None) -> str:
+    """Id of the experiment, which is restored if it was deleted, and made if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        place = artifacts.resolve().as_uri() if artifacts else None
+        try:
+            return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        found = client.get_experiment_by_name(EXPERIMENT)  # another sweep was faster
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+        log.warning("MLflow's experiment '%s' was deleted: restored, with its runs", EXPERIMENT)
+    return str(found.experiment_id)
+
+
+def mend_places(database: Path, artifacts: Path) -> bool:
+    """Let a database that was moved look for artifacts beside it, not where it lay before; whether it was.
+
+    MLflow makes every artifact place absolute when it stores it, and has no call that changes one. A place is
+    left as it is if it is no local folder, or if it is still there and none lies beside the database, as it
+    does in a copy of the whole.
+    """
+    wanted, moved = artifacts.resolve(), False
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=10.0)) as base, base:
+            query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?"
+            for number, stored in base.execute(query, (EXPERIMENT,)).fetchall():
+                if _was_moved(stored, wanted, beside=wanted.parent == database.resolve().parent):
+                    _move(base, number, stored, wanted.as_uri())
+                    moved = True
+                    log.warning("%s was moved: MLflow looks for its files in %s now", database, wanted)
+    except sqlite3.Error as error:
+        if "no such table" not in str(error):  # as in an empty one
+            log.warning("%s: the place of its artifacts cannot be looked at: %s", database, error)
+    return moved
+
+
+def _was_moved(stored: str | None, wanted: Path, beside: bool) -> bool:
+    if not stored or urlsplit(stored).scheme not in ("", "file"):
+        return False
+    before = Path(unquote(urlsplit(stored).path) if stored.startswith("file:") else stored)
+    if before == wanted:
+        return False
+    try:
+        if not before.is_dir():
+            return True
+        return beside and wanted.is_dir() and not os.path.samefile(before, wanted)
+    except OSError:  # such as another user's
+        return True
+
+
+def _move(base: sqlite3.Connection, number: int, before: str, now: str) -> None:
+    base.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, number))
+    base.execute(
+        "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+        "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+        (now, len(before) + 1, number, len(before) + 1, f"{before}/"),
+    )
+
+
+def _forget_places() -> None:
+    """Which MLflow remembers for as long as a process runs."""
+    from mlflow.tracking._tracking_service import utils
+
+    with contextlib.suppress(AttributeError):  # its own business
+        utils._artifact_repos_cache.clear()
+
+
+@contextlib.contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """Of several processes that find an empty database one makes its tables: two at once fail."""
+    if database.stat().st_size:
+        yield
+        return
+    lock = database.with_name(f".{database.name}.lock")
+    with locked(lock):
+        yield
+        lock.unlink(missing_ok=True)  # who waits for it finds tables
+
+
+def _quiet() -> None:
+    """No telemetry, no advice about git, short time-outs; the user's own settings win."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    import mlflow  # noqa: F401  it sets its log level on import
+
+    for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the tracker says what matters, once

@@ -1,0 +1,65 @@
+"""What there is to say of a trial, as its folder tells it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from epropnp.errors import UserError
+from epropnp.plain import flatten
+from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
+from sweeps.space import by_key
+from sweeps.tracking.events import Event, ended, epoch_ended, started
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, Trial, read
+
+FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a finished trial
+# MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
+STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
+SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then
+
+
+def end_of(trial: Trial, folder: Path, root: Path) -> Event:
+    """Its end, at the time that its folder says; a finished trial's scores and files go with it."""
+    scores = {} if trial.result is None else trial.result.test
+    event = ended(
+        trial.name,
+        STATUSES[trial.status],
+        trial.reason or "",
+        step=0 if trial.result is None else trial.result.epochs,
+        scores={f"test/{key}": value for key, value in scores.items()},
+        files=[] if trial.result is None else [folder / file for file in FILES],
+        root=root,
+    )
+    return event | {"time_ms": min(event["time_ms"], _ended_ms(trial) or event["time_ms"])}
+
+
+def facts_of(folder: Callable[[str], Path], root: Path) -> Callable[[str], list[Event]]:
+    """All that can be said of a trial by its name: start, epochs and, unless it runs, its end.
+
+    Nothing, where its folder is gone or damaged.
+    """
+
+    def facts(name: str) -> list[Event]:
+        try:
+            trial = read(folder(name))
+        except (UserError, OSError):
+            return []
+        end = [] if trial.status == "running" else [end_of(trial, folder(name), root)]
+        first = started(name, {**flatten(trial.config), **by_key(trial.build)})
+        last_ms = end[0]["time_ms"] if end else first["time_ms"]
+        seconds = [metrics.get(SECONDS, 0.0) for metrics in trial.history]
+        total = max(seconds, default=0.0)
+        epochs = [
+            epoch_ended(name, epoch, metrics) | {"time_ms": last_ms - round(1000 * (total - seconds[epoch]))}
+            for epoch, metrics in enumerate(trial.history)
+        ]
+        return [first | {"time_ms": last_ms - round(1000 * total)}, *epochs, *end]
+
+    return facts
+
+
+def _ended_ms(trial: Trial) -> int | None:
+    text = trial.record.ended if trial.record is not None else None
+    try:
+        return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return None
