@@ -157,7 +157,6 @@ def _run(
     console: "Console",
     session: "Session",
 ) -> int:
-    from sweeps.folder import SWEEP_FILE
     from sweeps.running.waiting import waiting
 
     with waiting(console, "sweep: loading torch"):
@@ -166,25 +165,20 @@ def _run(
     command = called.again(folder.name)
     go_on = f"go on with: {command}"
     started_s = time.perf_counter()
-    try:
-        outcome = sweep.run(
-            cells,
-            data,
-            folder,
-            command=called.words,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-            params={f"flag.{k}": v for k, v in vars(config).items() if v not in (None, (), False)},
-            address=config.ray_address,
-            margin=config.margin,
-            options=called.options,
-            console=console,
-            go_on=command,
-            session=session,
-        )
-    except BaseException:
-        if (folder / SWEEP_FILE).exists():
-            _say(console, f"\n{go_on}")
-        raise
+    outcome = sweep.run(
+        cells,
+        data,
+        folder,
+        command=called.words,
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+        params={f"flag.{k}": v for k, v in vars(config).items() if v not in (None, (), False)},
+        address=config.ray_address,
+        margin=config.margin,
+        options=called.options,
+        console=console,
+        go_on=command,
+        session=session,
+    )
     show(outcome.report, console)
     if not outcome.recorded:
         _say(console, f"MLflow has not heard of all this yet: it will when you {go_on}")

@@ -82,45 +82,49 @@ def run(
     """
     console = console or Console(quiet=True)
     sweep = open_sweep(folder.resolve()).with_command(command)
-    with (
-        _held(sweep),
-        ray_process(address) if session is None else contextlib.nullcontext(session) as session,
-    ):
-        if address is not None:  # before anything is built for a cluster that is not there
-            with waiting(console, f"Ray: joining {without_credentials(address)}"):
-                session.nodes(given_up=lambda: False)
+    ray = ray_process(address) if session is None else contextlib.nullcontext(session)
+    with _held(sweep), ray as session:
+        _join(session, address, console)  # before anything is built for a cluster that is not there
         places = by_build(dataset() if callable(dataset) else dataset, cells)
-        with waiting(console, "datasets: checking every byte"):
-            data = {build: ArrowDataset.verified(place) for build, place in places.items()}
-        check_one_test(data)
+        data = _verified(places, console)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
         sweep = dataclasses.replace(sweep, planned_names=[trial.name for trial in trials])
         sweep.write()
         sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
         tracker = tracker_of(sweep, tracking_uri)
-        reporter = Reporter(
-            sweep, trials, {each.dataset_id: each for each in data.values()}, margin or MARGIN
-        )
+        by_id = {each.dataset_id: each for each in data.values()}
+        reporter = Reporter(sweep, trials, by_id, margin or MARGIN)
         flag = Flag()
-        job = Job(
-            sweep,
-            trials,
-            places,
-            reporter,
-            tracker,
-            session,
-            flag,
-            options or Options(),
-            console,
-            go_on,
-        )
-        if tracking_uri is None and (warning := database_warning(sweep.folder.parent)):
-            console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        how = options or Options()
+        job = Job(sweep, trials, places, reporter, tracker, session, flag, how, console, go_on)
+        if tracking_uri is None:
+            _warn_of_database(sweep, console)
         with handled(flag, FLAGGED):
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             tracker.start_sweep(command, told)
             return job.run()
+
+
+def _join(session: Session, address: str | None, console: Console) -> None:
+    """Wait for a cluster; a Ray of one's own starts meanwhile."""
+    if address is not None:
+        with waiting(console, f"Ray: joining {without_credentials(address)}"):
+            session.nodes(given_up=lambda: False)
+
+
+def _warn_of_database(sweep: Sweep, console: Console) -> None:
+    warning = database_warning(sweep.folder.parent)
+    if warning is not None:
+        console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _verified(places: Mapping[Build, str], console: Console) -> dict[Build, ArrowDataset]:
+    """The datasets, of which every byte is checked, and that they have one test split."""
+    with waiting(console, "datasets: checking every byte"):
+        data = {build: ArrowDataset.verified(place) for build, place in places.items()}
+    check_one_test(data)
+    return data
 
 
 @contextlib.contextmanager

@@ -113,6 +113,8 @@ class Job:
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
             self.tracker.close(HURRIED_S)
+            if self.go_on is not None:
+                self._say(f"go on with: {self.go_on}")
             raise
         finally:
             self.hours.note()

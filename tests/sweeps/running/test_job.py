@@ -11,7 +11,7 @@ from rich.console import Console
 from sweeps.program import go_on_command
 from sweeps.running.cluster import Share
 from sweeps.running.job import Job
-from sweeps.running.retries import Retries
+from sweeps.running.options import Options
 from sweeps.trial import Trial
 from tests.sweeps.told import ended
 
@@ -22,12 +22,11 @@ LACK = "cuda is out of memory with a at 256 px: give each trial more of the devi
 def _job(trials: list[Trial], go_on: str | None) -> tuple[Job, io.StringIO]:
     """One that runs nothing."""
     said = io.StringIO()
-    sweep = SimpleNamespace(trials=lambda: trials, trial_folder=Path)
+    sweep = SimpleNamespace(trials=lambda: trials, trial_folder=Path, folder=Path("/nowhere"))
     nothing: Any = SimpleNamespace()
     fake: Any = sweep
-    return Job(
-        fake, [], {}, nothing, nothing, nothing, nothing, Console(file=said, width=40), go_on=go_on
-    ), said
+    console = Console(file=said, width=40)
+    return Job(fake, [], {}, nothing, nothing, nothing, nothing, Options(), console, go_on), said
 
 
 @pytest.mark.parametrize(
@@ -51,15 +50,35 @@ def test_a_check_that_failed_says_how_to_train_the_others(
     go_on: str | None, again: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, said = _job([], go_on)
-    monkeypatch.setattr(Job, "_run", lambda *given: None)
+    monkeypatch.setattr(Job, "_run", lambda *given: ["memory"])
+    monkeypatch.setattr(Job, "_reason", lambda job: None)
     statuses = {"good": "waiting", "bad": "failed"}
     monkeypatch.setattr(
         "sweeps.running.job.read", lambda folder: SimpleNamespace(status=statuses[folder.name])
     )
     checked: Any = [SimpleNamespace(name=name) for name in statuses]
-    assert not job._passes(checked, Share(at_once=2, cpus=1), Retries(1))
+    assert job._checked(checked, Share(at_once=2, cpus=1)) is None
     last = said.getvalue().splitlines()[-1]
     assert last.startswith("check: 1 of 2 settings failed")
     assert last.endswith(f"train the others all the same: {again}")
     statuses["bad"] = "waiting"
-    assert job._passes(checked, Share(at_once=2, cpus=1), Retries(1))
+    assert job._checked(checked, Share(at_once=2, cpus=1)) == ["memory"]
+
+
+def test_whatever_ends_a_job_its_records_are_closed_and_it_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Any] = []
+    job, said = _job([], GO_ON)
+    job.tracker = SimpleNamespace(  # type: ignore[assignment]
+        finish=lambda *of, **more: told.append(of), close=lambda seconds: told.append(seconds)
+    )
+
+    def fail(job: Job) -> None:
+        raise RuntimeError("a bug\nof ours")
+
+    monkeypatch.setattr(Job, "_train", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        job.run()
+    assert told == [("", "FAILED", "RuntimeError: a bug"), 8.0]
+    assert said.getvalue() == f"go on with: {GO_ON}\n"
