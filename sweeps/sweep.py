@@ -89,17 +89,14 @@ def run(
         data = _verified(places, console)
         ids = {build: each.dataset_id for build, each in data.items()}
         trials = sweep.planned(cells, ids)
-        sweep = dataclasses.replace(sweep, planned_names=[trial.name for trial in trials])
-        sweep.write()
-        sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
+        sweep = _noted(sweep, [trial.name for trial in trials])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
         reporter = Reporter(sweep, trials, by_id, margin or MARGIN)
         flag = Flag()
         how = options or Options()
         job = Job(sweep, trials, places, reporter, tracker, session, flag, how, console, go_on)
-        if tracking_uri is None:
-            _warn_of_database(sweep, console)
+        _warn_of_database(sweep, tracking_uri, console)
         with handled(flag, FLAGGED):
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             tracker.start_sweep(command, told)
@@ -113,8 +110,16 @@ def _join(session: Session, address: str | None, console: Console) -> None:
             session.nodes(given_up=lambda: False)
 
 
-def _warn_of_database(sweep: Sweep, console: Console) -> None:
-    warning = database_warning(sweep.folder.parent)
+def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
+    """The sweep with the names of its trials, as its folder tells of it now."""
+    sweep = dataclasses.replace(sweep, planned_names=trials)
+    sweep.write()
+    sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
+    return sweep
+
+
+def _warn_of_database(sweep: Sweep, tracking_uri: str | None, console: Console) -> None:
+    warning = database_warning(sweep.folder.parent) if tracking_uri is None else None
     if warning is not None:
         console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
