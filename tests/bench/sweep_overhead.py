@@ -22,17 +22,21 @@ from pathlib import Path
 
 import tyro
 
+from epropnp.training.recipes import RECIPES
 from epropnp.training.record import Record
 from pipelines.building.build import BuildConfig, build
 from sweeps.folder import open_sweep
 from sweeps.running.cluster import environment
 from sweeps.running.options import Options
-from sweeps.space import Axis, Cell
+from sweeps.space import Axis, Cell, Space, plan
 from sweeps.sweep import run
-from tests.sweeps.cells import cells_of, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
 TRIVIAL, SEEDS = 200, 8
+SMALL = (
+    *("model.input_px=64", "model.head_width=16", "pnp.amis_samples=8", "optim.precision=float32"),
+    *("data.points=32", "evaluation.proposals=4", "evaluation.iterations=3"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +88,7 @@ def first_update_s(data: Path, out: Path) -> float:
 
 def seeds(data: Path, folder: Path, epochs: int) -> None:
     """Print what eight seeds take, two at once, against half the sum of their own seconds."""
-    recipe = tiny_recipe()
-    cells = cells_of(
-        recipe, Axis.of("optim.epochs", [epochs]), backbones=["test_resnet"], seeds=list(range(SEEDS))
-    )
-    took_s, own_s = _run(cells, data, folder)
+    took_s, own_s = _run(_cells(SEEDS, epochs=epochs, batch=4), data, folder)
     print(
         f"{SEEDS} seeds: {took_s:.1f} s, trials' own {sum(own_s):.1f} s ({min(own_s):.0f} s and more): "
         f"{took_s / (sum(own_s) / 2):.3f} x half of that"
@@ -98,15 +98,8 @@ def seeds(data: Path, folder: Path, epochs: int) -> None:
 def trivial(data: Path, folder: Path) -> None:
     """Print what 200 trials of two updates take each, Ray's own part of it, and the driver's memory."""
     floor_s = _floor_s()
-    cells = cells_of(
-        tiny_recipe(),
-        Axis.of("optim.epochs", [1]),
-        Axis.of("optim.batch_size", [32]),
-        backbones=["test_resnet"],
-        seeds=list(range(TRIVIAL)),
-    )
-    few = cells[:10]
-    _run(few, data, folder / "few")
+    cells = _cells(TRIVIAL, epochs=1, batch=32)
+    _run(cells[:10], data, folder / "few")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     took_s, own_s = _run(cells, data, folder / "all")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -115,6 +108,13 @@ def trivial(data: Path, folder: Path) -> None:
         f"{sum(own_s) / TRIVIAL:.3f} s on one of two places; Ray alone {floor_s:.3f} s each; the driver "
         f"grew by {grown:.0f} MB"
     )
+
+
+def _cells(seeds: int, epochs: int, batch: int) -> Sequence[Cell]:
+    """One toy network, with so many seeds."""
+    own = [Axis.of("model.backbone", ["test_resnet"]), Axis.of("seed", range(seeds))]
+    settings = (*SMALL, f"optim.epochs={epochs}", f"optim.batch_size={batch}")
+    return plan(Space(recipes=[RECIPES["quick"]], axes=own, settings=settings)).cells
 
 
 def _run(cells: Sequence[Cell], data: Path, folder: Path) -> tuple[float, list[float]]:
