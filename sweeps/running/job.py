@@ -166,6 +166,8 @@ class Job:
         share = share_out(len(pending), wanted, cores, nodes, self.options.resources)
         if check is None:
             check = len(pending) > CHECKED_ABOVE or at_once == "auto"
+        if at_once == "auto" and not unchecked:
+            self._say("every setting has begun before, so that no memory is measured: one per core, or GPU")
         if check and unchecked:
             found = self._checked(unchecked, share)
             if found is None:
