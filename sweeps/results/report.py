@@ -1,6 +1,8 @@
 """What a sweep leaves behind: the answer, the table, the curves."""
 
 import dataclasses
+import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ from sweeps.results.summary import (
 from sweeps.results.tables import trial_table
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, Trial
+
+_log = logging.getLogger(__name__)
 
 PAUSE = 20  # times what the last partial report took, until the next one
 
@@ -79,9 +83,11 @@ class Reporter:
         self._known: dict[str, tuple[int, ImageScores]] = {}  # by name; when the predictions were written
         self._next_s = 0.0
         self._due = False
+        self._writing: threading.Thread | None = None
 
     def report(self) -> Report:
         """Tables first, then pictures; what cannot be read, written or drawn costs nothing else."""
+        self.settle()
         report = self._written(self._scored())
         return report if report.summary is None else self._drawn(report, report.summary)
 
@@ -106,13 +112,27 @@ class Reporter:
         self._due = True
         self._partial()
 
+    def settle(self) -> None:
+        """Wait until a table that is being written is there."""
+        if self._writing is not None:
+            self._writing.join()
+
     def _partial(self) -> None:
-        began_s = time.monotonic()
-        if self._due and began_s >= self._next_s:
+        """Write the table, if it is due, without letting trials wait for it."""
+        busy = self._writing is not None and self._writing.is_alive()
+        if self._due and not busy and time.monotonic() >= self._next_s:
             self._due = False
+            self._writing = threading.Thread(target=self._write_partial, name="report", daemon=True)
+            self._writing.start()
+
+    def _write_partial(self) -> None:
+        began_s = time.monotonic()
+        try:
             self._written(self._scored())
-            now_s = time.monotonic()
-            self._next_s = now_s + PAUSE * (now_s - began_s)
+        except Exception:  # the one at the end says what is wrong
+            _log.exception("the table could not be written")
+        now_s = time.monotonic()
+        self._next_s = now_s + PAUSE * (now_s - began_s)
 
     def _scored(self) -> Report:
         rows, images, problems = [], {}, []

@@ -267,6 +267,7 @@ def test_while_a_sweep_runs_each_trial_that_finishes_is_in_the_table_at_once_or_
     def finish(name: str) -> None:
         (scene.sweep.trial_folder(name) / "result.json").write_text(results[name])
         reporter.ended(read(scene.sweep.trial_folder(name)))
+        reporter.settle()
 
     one, two, three = results
     finish(one)
@@ -277,6 +278,7 @@ def test_while_a_sweep_runs_each_trial_that_finishes_is_in_the_table_at_once_or_
     assert finished() == [one]
     now[0] += 20
     reporter.reported(three, {})
+    reporter.settle()
     assert finished() == [one, two]
     assert not scene.drawn  # pictures only at the end
     finish(three)
