@@ -30,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint mutants bench gpu-check ui clean
+.PHONY: help install sweep test drills lint mutants bench gpu-check ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ sweep: $(STAMP)  ## Build the data, train the backbones, print the comparison ta
 
 test: $(STAMP)  ## Run the tests
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+drills: $(STAMP)  ## Disturb sweeps in all ways, and compare with an undisturbed one: 45 minutes
+	@$(BIN)/python -m tests.drills.sweep $(ARGS)
 
 lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff check --quiet .
