@@ -62,6 +62,7 @@ def quick_locks_nothing(world: World) -> None:
 
 
 def _locks(world: World, how: str) -> None:
+    world.database.unlink()  # it is made under a lock
     hooks = Path(__file__).parent / "hooks"
     world.environment |= {
         "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}",
