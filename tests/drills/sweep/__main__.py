@@ -40,7 +40,8 @@ class DrillsConfig:
     list: bool = False
     """Only list them."""
     out: Path | None = None
-    """Folder for them; what failed stays there. Default: a temporary one."""
+    """Folder for them; what failed stays there, and the undisturbed table for the next call. Default: a
+    temporary one."""
 
 
 def result_of(drill: Callable[[World], None], ground: Ground, folder: Path) -> tuple[bool, str]:

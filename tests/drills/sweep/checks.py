@@ -19,7 +19,7 @@ TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "
 def runs(world: World) -> list[Any]:
     """All of MLflow's."""
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)
-    client = MlflowClient(f"sqlite:///{world.database}")
+    client = MlflowClient(world.tracking)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
 
@@ -77,7 +77,7 @@ def _table(world: World, folder: Path) -> list[str]:
 
 
 def _records(world: World, folder: Path) -> list[str]:
-    client = MlflowClient(f"sqlite:///{world.database}")
+    client = MlflowClient(world.tracking)
     found = runs(world)
     parents = [run for run in found if run.info.run_name == folder.name]
     if len(parents) != 1:

@@ -1,23 +1,23 @@
 """Drills of MLflow: a server that is not there, hangs or goes; records that others deleted or moved."""
 
-import contextlib
+import importlib.util
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.tracking.experiment import DATABASE, EXPERIMENT
 from tests.drills.sweep.checks import ended, whole
 from tests.drills.sweep.world import Skipped, World, expect
 from tests.sweeps.tracking.server import Server
 
 WAITS = "MLflow has not heard of all this yet"
 AWAY_S = 5.0
+USER = 54321  # whom PostgreSQL runs as, where we are root
 
 
 def mlflow_refused(world: World) -> None:
@@ -88,7 +88,7 @@ def half_line(world: World) -> None:
 def deleted_experiment(world: World) -> None:
     """In the UI, while the sweep is interrupted."""
     _interrupted(world)
-    client = MlflowClient(f"sqlite:///{world.database}")
+    client = MlflowClient(world.tracking)
     found = client.get_experiment_by_name(EXPERIMENT)
     assert found is not None
     client.delete_experiment(found.experiment_id)
@@ -101,7 +101,7 @@ def moved_runs(world: World) -> None:
     new = world.folder / "moved"
     world.out.rename(new)
     world.out.write_text("in the way")
-    world.out, world.database = new, new / "mlflow.db"
+    world.out, world.database = new, new / DATABASE
     code = world.start().wait()
     expect(code == 0, f"going on elsewhere ended with {code}")
 
@@ -119,70 +119,52 @@ def two_sweeps(world: World) -> None:
 
 
 def postgres(world: World) -> None:
-    """An MLflow server on PostgreSQL, which is killed in the middle and started again."""
-    with _postgres(world) as uri:
-        server = _server(world, uri)
-        server.start()
-        driver = world.start()
-        world.in_an_epoch()
-        server.kill()
-        time.sleep(AWAY_S)
-        server.start()
-        expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
-        world.expect_nobody()
-        differences = whole(world)
-        expect(not differences, "; ".join(differences))
+    """An MLflow server on PostgreSQL is killed in the middle, and started again."""
+    world.other_database = _postgres(world)
+    server = _server(world)
+    server.database = world.other_database
+    server.start()
+    driver = world.start()
+    world.in_an_epoch()
+    server.kill()
+    time.sleep(AWAY_S)
+    server.start()
+    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
 
 
-@contextlib.contextmanager
-def _postgres(world: World) -> Iterator[str]:
-    """A database of its own."""
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
-        raise Skipped("psycopg is not installed: .[infra]") from None
+def _postgres(world: World) -> str:
+    """Start a PostgreSQL of one's own, which ends with the drill; its address."""
+    if importlib.util.find_spec("psycopg") is None:
+        raise Skipped("psycopg is not installed: .[infra]")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         raise Skipped("PostgreSQL is not installed")
     programs, data = found[-1].parent, world.temporary / "pg"
-    user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"] if os.geteuid() == 0 else []
     data.mkdir()
-    if user:
+    user: list[str] = []
+    if os.geteuid() == 0:  # as which it does not run
+        user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
         world.temporary.chmod(0o711)
-        shutil.chown(data, 54321, 54321)
+        shutil.chown(data, USER, USER)
     words = ("--auth=trust", "--username=drill", "--no-sync", "-D", str(data / "db"))
     subprocess.run([*user, str(programs / "initdb"), *words], check=True, capture_output=True)
-    process = subprocess.Popen(
-        [
-            *user,
-            str(programs / "postgres"),
-            "-D",
-            str(data / "db"),
-            "-k",
-            str(data),
-            "-c",
-            "listen_addresses=",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    words = ("-D", str(data / "db"), "-k", str(data), "-c", "listen_addresses=")
+    server = subprocess.Popen(
+        [*user, str(programs / "postgres"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    try:
-        yield f"postgresql+psycopg://drill@/postgres?host={data}"
-    finally:
-        process.terminate()
-        process.wait()
+    world.stack.callback(server.wait)
+    world.stack.callback(server.send_signal, signal.SIGINT)  # does not wait for its clients
+    return f"postgresql+psycopg://drill@/postgres?host={data}"
 
 
-def _server(world: World, database: str | None = None) -> Server:
-    """A server on the world's database, to which its drivers talk; it is not started yet."""
+def _server(world: World) -> Server:
+    """A server on a database of its own, to which drivers talk from now on; it is not started yet."""
     folder = world.folder / "server"
     folder.mkdir(exist_ok=True)
-    if database is None:
-        world.database = folder / "mlflow.db"
-        if not world.database.exists():
-            shutil.copy(world.ground.database, world.database)
+    world.database = folder / DATABASE
+    if not world.database.exists():
+        shutil.copy(world.ground.database, world.database)
     server = Server(folder)
-    server.database = database or server.database
     world.stack.callback(server.kill)
     world.environment["MLFLOW_TRACKING_URI"], world.stored = server.uri, folder / "stored"
     return server

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweeps.folder import SWEEP_FILE, TRIALS
+from sweeps.tracking.experiment import DATABASE, SQLITE
 from tests.drills.sweep.ground import EPOCHS, ROOT, Ground
 from tests.drills.sweep.processes import MARK, Processes
 
@@ -85,9 +86,11 @@ class World:
     Attributes:
         out: working folder of its sweeps.
         environment: of its drivers, over one's own; None: not there.
+        other_database: of MLflow, in its place.
         prefix: words before the command of a driver.
         words: flags that are added to those of the ground.
-        database: of MLflow; stored: where a server of it keeps files; None: there is no server.
+        database: of MLflow, a file.
+        stored: where a server of it keeps files; None: there is no server.
         rays: folders that Rays of this drill were given.
         last: the driver that was started last, or that counts as such.
         stack: what is undone when the drill is over.
@@ -97,7 +100,9 @@ class World:
         self.ground, self.folder, self.out = ground, folder, folder / "out"
         self.out.mkdir(parents=True)
         self.name = "drill"
-        self.database, self.stored = self.out / "mlflow.db", None  # type: Path, Path | None
+        self.database = self.out / DATABASE
+        self.stored: Path | None = None
+        self.other_database: str | None = None
         shutil.copy(ground.database, self.database)
         self.stack = contextlib.ExitStack()
         temporary = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="d-", dir="/tmp")))
@@ -119,6 +124,11 @@ class World:
         self.rays: set[Path] = set()
         self._drivers: list[Driver] = []
         self.last: Driver
+
+    @property
+    def tracking(self) -> str:
+        """Where to look at MLflow's records."""
+        return self.other_database or f"{SQLITE}{self.database}"
 
     @property
     def sweep(self) -> Path:
