@@ -66,7 +66,7 @@ def result_of(drill: Callable[[World], None], ground: Ground, folder: Path) -> t
 def main(config: DrillsConfig) -> int:
     if config.list:
         for name, drill in DRILLS.items():
-            print(f"{name:18} {(drill.__doc__ or '').strip()}")
+            print(f"{name:19} {(drill.__doc__ or '').strip()}")
         return 0
     unknown = [name for name in config.names if name not in DRILLS]
     if unknown:
@@ -76,10 +76,10 @@ def main(config: DrillsConfig) -> int:
     kept = os.environ.get("EPROPNP_TEST_DATA")
     began_s = time.monotonic()
     ground = ground_in(folder / "ground", Path(kept) if kept else None)
-    print(f"undisturbed        {time.monotonic() - began_s:5.0f} s  {folder}", flush=True)
+    print(f"undisturbed         {time.monotonic() - began_s:5.0f} s  {folder}", flush=True)
     failed = 0
     for name in config.names or DRILLS:
-        print(f"{name:18} ", end="", flush=True)
+        print(f"{name:19} ", end="", flush=True)
         drill_s = time.monotonic()
         good, text = result_of(DRILLS[name], ground, folder / name)
         print(f"{time.monotonic() - drill_s:5.0f} s  {text}", flush=True)

@@ -148,9 +148,9 @@ def _postgres(world: World) -> str:
         shutil.chown(data, USER, USER)
     words = ("--auth=trust", "--username=drill", "--no-sync", "-D", str(data / "db"))
     subprocess.run([*user, str(programs / "initdb"), *words], check=True, capture_output=True)
-    words = ("-D", str(data / "db"), "-k", str(data), "-c", "listen_addresses=")
+    flags = ("-D", str(data / "db"), "-k", str(data), "-c", "listen_addresses=")
     server = subprocess.Popen(
-        [*user, str(programs / "postgres"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*user, str(programs / "postgres"), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     world.stack.callback(server.wait)
     world.stack.callback(server.send_signal, signal.SIGINT)  # does not wait for its clients
