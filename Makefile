@@ -30,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test infra-test lint mutants bench gpu-check ui clean
+.PHONY: help install sweep test drills infra-test lint mutants bench gpu-check ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test: $(STAMP)  ## Run the tests
 
 infra-test: $(STAMP)  ## As root, with SLURM installed (infra/README.md): sweeps as its jobs, in ten minutes
 	@INFRA_TEST=1 VENV=$(VENV) OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 0 -s tests/infra/test_slurm.py $(ARGS)
+
+drills: $(STAMP)  ## Disturb sweeps in all ways, and compare with an undisturbed one: 45 minutes
+	@$(BIN)/python -m tests.drills.sweep $(ARGS)
 
 lint: $(STAMP)  ## Check style, format and types; silent when all is well
 	@$(BIN)/ruff check --quiet .

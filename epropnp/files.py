@@ -96,6 +96,7 @@ def locked(file: Path) -> Iterator[None]:
     """Hold an exclusive lock on `file`, made where it is missing; others wait for it.
 
     The system frees the lock when its holder dies; the file itself stays. OSError where it cannot be made.
+    Where the file system has no locks, nobody waits.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as stream:
@@ -104,4 +105,6 @@ def locked(file: Path) -> Iterator[None]:
         except BlockingIOError:
             _log.info("another process works on %s: waiting for it", file.stem.lstrip("."))
             fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            _log.warning("%s cannot be locked (%s): let one process at a time use it", file, error.strerror)
         yield

@@ -176,6 +176,24 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(
     assert process.wait(timeout=10) != 0
 
 
+def test_where_a_file_system_has_no_locks_the_work_is_done_without_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(stream: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    done = []
+    with locked(tmp_path / ".set.lock"):
+        done.append("worked")
+    assert done == ["worked"]
+    (line,) = caplog.messages
+    assert (
+        line
+        == f"{tmp_path / '.set.lock'} cannot be locked (No locks available): let one process at a time use it"
+    )
+
+
 def test_a_private_folder_is_for_its_owner_and_one_that_is_there_stays(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import backbones
+from sweeps.called import called_of
 from sweeps.flags import SweepConfig
 
 SCRIPT = Path(backbones.__file__)
@@ -146,7 +147,7 @@ def test_a_resumed_sweep_has_the_flags_it_was_started_with(tmp_path: Path) -> No
     settings = ("--set", "optim.lr=1e-3", "data.points=64")
     started(tmp_path, "--recipe", "quick", "--seeds", "0", "1", *settings, "--set", "pnp.amis_samples=16")
     words = ["--out", str(tmp_path), "--resume", "--seeds", "2"]
-    called = backbones._called(backbones.parse(SweepConfig, "", words, "x"), words)
+    called = called_of(backbones.parse(SweepConfig, "", words, "x"), words)
     first, second = called.commands
     assert (first.recipe, first.seeds, second.seeds) == (("quick",), (0, 1), (2,))
     assert first.settings == ["optim.lr=1e-3", "data.points=64", "pnp.amis_samples=16"]

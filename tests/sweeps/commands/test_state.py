@@ -17,7 +17,7 @@ def test_a_sweep_with_trials_left_was_interrupted_and_runs_while_it_is_held(
     begin(sweep, 1, "failed", 2, 50.5, reason="loss is NaN")
     (begin(sweep, 2, "stopped", 5) / "stop").touch()
     running = begin(sweep, 3, "running", 1)
-    (begin(sweep, 4, "waiting", 99) / "status.json").write_text("{")
+    (begin(sweep, 4, "waiting", 99) / "trial.json").write_text("{")
     sweep = open_sweep(tmp_path / "mine")
     for file in (sweep.folder / "sweep.json", *sweep.folder.glob("trials/*/status.json")):
         os.utime(file, (1000, 1000))
@@ -30,7 +30,7 @@ def test_a_sweep_with_trials_left_was_interrupted_and_runs_while_it_is_held(
     assert dict(found.counts) == expected  # one that a dead process trained, and one that has not begun
     assert waiting_names(sweep) == [sweep.planned_names[5]]
     (damaged,) = (trial for trial in trials_of(sweep) if isinstance(trial, Damaged))
-    assert "status.json is damaged" in damaged.reason
+    assert "trial.json is damaged" in damaged.reason
     with held(running):
         assert state_of(sweep).state == "running"
         assert dict(state_of(sweep).counts) == expected | {"waiting": 1, "running": 1}

@@ -44,7 +44,7 @@ class Worker:
         patch.setattr(module.tune, "report", lambda report: self._tell(report["told"]))
 
     def _tell(self, told: dict[str, Any]) -> None:
-        (self.steps if "step" in told else self.told).append(told)
+        (self.steps if {"step", "memory"} & set(told) else self.told).append(told)
 
     def run(self, updates: int | None = None) -> Trial:
         self.told.clear()

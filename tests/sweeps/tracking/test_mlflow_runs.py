@@ -136,7 +136,7 @@ def test_what_a_killed_driver_left_running_ends_as_its_folder_says(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from epropnp.files import claimed
+from epropnp.claims import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

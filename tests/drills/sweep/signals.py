@@ -1,0 +1,100 @@
+"""Drills: a sweep is told to end, at various moments."""
+
+import os
+import signal
+
+from tests.drills.sweep.checks import ended
+from tests.drills.sweep.world import World, expect
+
+LOADERS = ("--set", "data.workers=2")
+
+
+def sigterm_dataset(world: World) -> None:
+    """While the dataset is looked at: nothing is begun yet."""
+    driver = world.start(*LOADERS)
+    world.until((world.sweep / ".claim").exists, "the folder is claimed")
+    driver.signal(signal.SIGSTOP)
+    begun = world.begun()
+    driver.signal(signal.SIGTERM)
+    driver.signal(signal.SIGCONT)
+    expect(not begun, "the drill came too late")
+    ended(world, driver, 75, told=False)
+    world.go_on()
+
+
+def sigterm_ray(world: World) -> None:
+    """While Ray starts."""
+    driver = world.start(*LOADERS)
+    world.until(world.begun, "the sweep is noted")
+    driver.signal(signal.SIGTERM)
+    ended(world, driver, 75)
+    world.go_on()
+
+
+def sigterm_loading(world: World) -> None:
+    """While trials import what they need."""
+    driver = world.start(*LOADERS)
+    world.until(lambda: bool(world.trials()), "a trial begins")
+    driver.signal(signal.SIGTERM)
+    ended(world, driver, 75)
+    world.go_on()
+
+
+def sigterm_epoch(world: World) -> None:
+    """While trials train."""
+    _in_an_epoch(world, signal.SIGTERM, 75)
+
+
+def sigterm_report(world: World) -> None:
+    """When all trials have ended: it comes too late, and costs nothing."""
+    driver = world.start(*LOADERS)
+    world.until(lambda: world.results() == len(world.ground.names), "all trials finish")
+    driver.signal(signal.SIGTERM)
+    ended(world, driver, 0, 75, told=False)
+    world.go_on()
+
+
+def sigint_epoch(world: World) -> None:
+    """Ctrl-C."""
+    _in_an_epoch(world, signal.SIGINT, 130)
+
+
+def sighup_epoch(world: World) -> None:
+    """A terminal was closed."""
+    _in_an_epoch(world, signal.SIGHUP, 75)
+
+
+def _in_an_epoch(world: World, which: signal.Signals, code: int) -> None:
+    driver = world.start(*LOADERS)
+    world.in_an_epoch()
+    driver.signal(which)
+    ended(world, driver, code)
+    expect(f"interrupted: {which.name}" in driver.said, "the driver did not say what interrupted it")
+    world.go_on()
+
+
+def preempted(world: World) -> None:
+    """A batch system signals every process at once, and again."""
+    driver = world.start(*LOADERS)
+    world.in_an_epoch()
+    everyone = world.look()
+    for _ in range(2):
+        for process in everyone:
+            try:
+                os.kill(process, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+    ended(world, driver, 75)
+    world.go_on()
+
+
+DRILLS = (
+    sigterm_dataset,
+    sigterm_ray,
+    sigterm_loading,
+    sigterm_epoch,
+    sigterm_report,
+    sigint_epoch,
+    sighup_epoch,
+    preempted,
+)
