@@ -16,6 +16,7 @@ from sweeps.build_settings import taken_apart
 from sweeps.flags import DESCRIPTION, SweepConfig, resources_of
 from sweeps.names import safe_name
 from sweeps.program import PROG, go_on_command
+from sweeps.running.keep import USUAL
 from sweeps.running.options import Options
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
@@ -54,7 +55,7 @@ class Called:
             resources=resources_of(config),
             check=config.check,
             retries=usual.retries if config.retries is None else config.retries,
-            keep=config.keep or usual.keep,
+            keep=config.keep or USUAL,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sweeps.running.keep import USUAL, Keep
+from sweeps.running.keep import Keep
 
 RETRIES = 1
 AtOnce = int | Literal["auto"]
@@ -29,6 +29,6 @@ class Options:
     resources: Mapping[str, float] = field(default_factory=dict)
     check: bool | None = None
     retries: int = RETRIES
-    keep: Keep = USUAL
+    keep: Keep = "all"
     hours: float | None = None
     hours_in_all: bool = False

@@ -214,8 +214,8 @@ def test_how_trials_are_run_is_said_by_all_command_lines_and_for_how_long_by_the
     found = Called((first, again), []).options
     assert found == dataclasses.replace(Called((first,), []).options, hours=None, check=False)
     job = SweepConfig(hours=8, resume_or_start=True)
-    assert Called((job, job), []).options == Options(hours=8, hours_in_all=True)
-    assert Options() == Called((SweepConfig(),), []).options
+    assert Called((job, job), []).options == Options(hours=8, hours_in_all=True, keep="best")
+    assert Options(keep="best") == Called((SweepConfig(),), []).options
 
 
 @pytest.mark.parametrize(("more", "objects"), [([], ("ape",)), (["--objects", "can", "cat"], ("can", "cat"))])
