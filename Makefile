@@ -75,6 +75,7 @@ bench: $(STAMP)  ## Time the PnP layer, a training step, the renderer and the da
 	@$(BIN)/python tests/bench/training_step.py
 	@$(BIN)/python tests/bench/rendering.py
 	@$(BIN)/python tests/bench/dataset_reading.py
+	@$(BIN)/python tests/bench/sweep_overhead.py
 
 gpu-check: $(STAMP)  ## On a machine with a GPU: its tests, all benchmarks, a report in OUT
 	@$(BIN)/python tests/bench/gpu_check.py --out $(OUT)

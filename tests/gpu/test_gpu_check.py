@@ -61,6 +61,7 @@ def test_the_report_begins_with_what_failed(tmp_path: Path) -> None:
 
 def test_every_benchmark_is_run() -> None:
     found = {file.name for file in (ROOT / "tests" / "bench").glob("*.py")}
-    assert found == {*BENCHES, "gpu_check.py"}
+    elsewhere = "sweep_overhead.py"  # a machine with a GPU may have no Ray
+    assert found == {*BENCHES, elsewhere, "gpu_check.py"}
     makefile = (ROOT / "Makefile").read_text()
-    assert all(f"tests/bench/{name}" in makefile for name in BENCHES)
+    assert all(f"tests/bench/{name}" in makefile for name in (*BENCHES, elsewhere))
