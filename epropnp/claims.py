@@ -168,8 +168,7 @@ def _read(file: Path) -> Holder | None:
 
 def _lives(holder: Holder | None, file: Path, now_s: float) -> bool:
     """Whether a note is that of a process that lives, as far as one can tell from here."""
-    here = _here()
-    if holder is not None and holder.boot == here.boot:
+    if holder is not None and holder.boot == _boot():
         return _began(holder.process) == holder.began
     try:
         return now_s - file.stat().st_mtime < STALE_S

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Exit code 0 (all finished or stopped), 1 (a trial failed), 2 (bad input), 75 (interrupted by SIGTERM,
     SIGHUP or a file `stop`: the same with --resume goes on) or 130 (Ctrl-C).
     """
-    from sweeps.running.signals import CTRL_C, INTERRUPTED, TerminatedError, handled, raise_terminated
+    from epropnp.training.halt import TerminatedError
+    from sweeps.running.signals import CTRL_C, INTERRUPTED, handled, raise_terminated
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from epropnp.command_line import parse
 from epropnp.errors import UserError
+from sweeps.running.signals import CTRL_C
 
 PROG = "epropnp-sweeps"
-CTRL_C = 130  # exit code, as shells have it
 Config = TypeVar("Config")
 
 

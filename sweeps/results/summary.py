@@ -23,6 +23,7 @@ from epropnp.training.config import TrialConfig
 from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
 from sweeps.results.sentences import LEGEND, answer, could_show, seed_notes
 from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
+from sweeps.search.search import setting_of
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
@@ -181,7 +182,7 @@ def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows that differ in the seed only, under a label of what tells them from the others."""
     groups: dict[tuple[TrialConfig, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((dataclasses.replace(row.config, seed=0), row.dataset_id), []).append(row)
+        groups.setdefault(setting_of(row.config, row.dataset_id), []).append(row)
     names = labels([group[0] for group in groups.values()])
     return {names[group[0].name]: group for group in groups.values()}
 

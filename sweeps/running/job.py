@@ -31,7 +31,7 @@ from sweeps.running.signals import CTRL_C, INTERRUPTED, Flag
 from sweeps.running.trials import Trials, trial_spec
 from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
-from sweeps.search.search import Planned, Search
+from sweeps.search.search import Planned, Search, setting_of
 from sweeps.space import by_key
 from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
@@ -276,13 +276,8 @@ def _status(trial: Trial | None) -> Status:
 
 def _unchecked(pending: Sequence[Planned], known: Mapping[str, Trial]) -> list[Planned]:
     """One trial of each setting of which none has got anywhere yet."""
-    begun = {_setting(trial) for trial in known.values() if trial.status != "failed"}
+    begun = {setting_of(each.config, each.dataset_id) for each in known.values() if each.status != "failed"}
     found: dict[tuple[TrialConfig, str], Planned] = {}
     for trial in pending:
-        found.setdefault(_setting(trial), trial)
+        found.setdefault(trial.setting, trial)
     return [trial for setting, trial in found.items() if setting not in begun]
-
-
-def _setting(trial: Planned | Trial) -> tuple[TrialConfig, str]:
-    """All but the seed: config and dataset."""
-    return dataclasses.replace(trial.config, seed=0), trial.dataset_id

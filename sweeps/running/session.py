@@ -23,7 +23,7 @@ from sweeps.running.processes import END_S, end_session
 
 PROGRAM = "import sys; from sweeps.running.tune import main; sys.exit(main(*sys.argv[1:]))"
 START_S = 4.0 * START_SECONDS  # two attempts, of two servers
-FINISHED = "finished"  # as `sweeps.running.tune` has it
+FINISHED = "finished"  # an answer: there will be no other trial
 LOG = "ray.log"  # what Ray says
 
 Message = tuple[Any, ...]

@@ -5,18 +5,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from epropnp.training.halt import TerminatedError
+
 INTERRUPTED = 75  # exit code: run the same again, and it goes on (EX_TEMPFAIL of sysexits.h)
 CTRL_C = 130  # exit code, as shells have it
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class TerminatedError(BaseException):
-    """The process was told to end while nothing was running that had to be brought to an end first."""
-
-
 def raise_terminated(name: str) -> None:
     """A handler for `handled`."""
-    raise TerminatedError(name)
+    raise TerminatedError(signal.Signals[name])
 
 
 class Flag:

@@ -25,10 +25,10 @@ from sweeps.running.nodes import Nodes
 from sweeps.running.retries import Retries
 from sweeps.running.session import FINISHED, RayGoneError, Session
 from sweeps.running.signals import Flag
+from sweeps.search.grid import FINAL
 from sweeps.search.search import Planned, Search
 from sweeps.trial import one_line, read
 
-FINAL = ("finished", "stopped")
 GRACE_S = 10.0  # for running trials to write a checkpoint
 SILENCE_S = 60.0  # without a node that lives
 TICK_S = 0.2

@@ -26,10 +26,10 @@ from ray.tune.search import Searcher
 from epropnp.errors import UserError, first_line
 from sweeps.running.cluster import Node, nodes_of_cluster, ray_session, servers_that_ended, share_out
 from sweeps.running.processes import end_session
+from sweeps.running.session import FINISHED
 
 PULSE_S = 2.0  # between signs of life
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the sweep's own process heeds them, for both
-FINISHED = "finished"  # an answer: there will be no other trial
 ANSWER_S = 0.02  # that Tune waits for one
 WARM = ""  # in the place of a trial's name
 WARMED = 4  # processes at most

@@ -9,6 +9,11 @@ from sweeps.build_settings import Build
 from sweeps.trial import Trial
 
 
+def setting_of(config: TrialConfig, dataset_id: str) -> tuple[TrialConfig, str]:
+    """What the seeds of a setting share: all of the config but for the seed, and the dataset."""
+    return dataclasses.replace(config, seed=0), dataset_id
+
+
 @dataclass(frozen=True, kw_only=True)
 class Planned:
     """A trial to be.
@@ -29,8 +34,8 @@ class Planned:
 
     @property
     def setting(self) -> tuple[TrialConfig, str]:
-        """What its seeds share: all of the config but for the seed, and the dataset."""
-        return dataclasses.replace(self.config, seed=0), self.dataset_id
+        """What its seeds share."""
+        return setting_of(self.config, self.dataset_id)
 
 
 class Search(Protocol):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from epropnp.command_line import parse
 from epropnp.errors import UserError
+from epropnp.training.halt import TerminatedError
 from epropnp.training.recipes import RECIPES, Recipe
 from sweeps import backbones, called
 from sweeps.called import Called
@@ -20,7 +22,6 @@ from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
 from sweeps.running.options import Options
 from sweeps.running.session import Wanted
-from sweeps.running.signals import TerminatedError
 
 World = SimpleNamespace
 
@@ -341,7 +342,7 @@ def test_records_go_to_the_server_of_the_environment(world: World, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("stop", "code"),
-    [(KeyboardInterrupt(), 130), (UserError("no cluster"), 2), (TerminatedError("SIGTERM"), 75)],
+    [(KeyboardInterrupt(), 130), (UserError("no cluster"), 2), (TerminatedError(signal.SIGTERM), 75)],
     ids=["Ctrl-C", "bad input", "SIGTERM"],
 )
 def test_what_ends_a_sweep_is_its_exit_code(world: World, stop: BaseException, code: int) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from epropnp.training.halt import TerminatedError
 from sweeps.running import signals
-from sweeps.running.signals import INTERRUPTED, TerminatedError, handled, raise_terminated
+from sweeps.running.signals import INTERRUPTED, handled, raise_terminated
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,8 @@ def test_other_threads_go_without() -> None:
 def test_a_process_that_is_told_to_end_from_outside_calls_its_handler() -> None:
     program = (
         "import sys, time\n"
-        "from sweeps.running.signals import INTERRUPTED, TerminatedError, handled, raise_terminated\n"
+        "from epropnp.training.halt import TerminatedError\n"
+        "from sweeps.running.signals import INTERRUPTED, handled, raise_terminated\n"
         "try:\n"
         "    with handled(raise_terminated):\n"
         "        print('ready', flush=True)\n"
