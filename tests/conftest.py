@@ -61,20 +61,11 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
     Of each object train 8 photographs (see `photographs`) and 24 renderings, and 6 photographs validate. Test
     samples are 6 renderings of the cat and 6 photographs of the eggbox.
     """
-    from pipelines.building.build import BuildConfig, build
+    from tests.tiny_dataset import build_tiny
 
     base = tmp_path_factory.getbasetemp()
     root = _kept("datasets") or (base if worker_id == "master" else base.parent) / "datasets"
-    config = BuildConfig(
-        objects=("cat", "eggbox"),
-        source=photographs,
-        train=24,
-        validation=0,
-        test=6,
-        background_count=8,
-        occluders=(),
-    )
-    return build(config, root, workers=1, progress=False)
+    return build_tiny(photographs, root)
 
 
 @pytest.fixture(scope="session")

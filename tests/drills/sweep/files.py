@@ -26,12 +26,7 @@ def disk_checkpoint(world: World) -> None:
 
 def disk_spool(world: World) -> None:
     """No room where records wait and tables are written, for a while."""
-    trials, elsewhere = world.sweep / "trials", world.folder / "trials"
-    elsewhere.mkdir()
-    world.sweep.mkdir(mode=0o700)
-    mount(world, world.sweep, "-t", "tmpfs", "-o", SMALL, "none")
-    trials.mkdir()
-    mount(world, trials, "--bind", str(elsewhere))
+    _small_sweep(world)
     driver = world.start()
     world.in_an_epoch()
     filler = fill(world.sweep)
@@ -42,12 +37,7 @@ def disk_spool(world: World) -> None:
 
 def disk_report(world: World) -> None:
     """No room for tables and pictures: the tables are shown all the same, and what is missing is said."""
-    trials, elsewhere = world.sweep / "trials", world.folder / "trials"
-    elsewhere.mkdir()
-    world.sweep.mkdir(mode=0o700)
-    mount(world, world.sweep, "-t", "tmpfs", "-o", SMALL, "none")
-    trials.mkdir()
-    mount(world, trials, "--bind", str(elsewhere))
+    _small_sweep(world)
     driver = world.start()
     world.until(lambda: world.results() >= 3, "three trials finish")
     filler = fill(world.sweep)
@@ -55,6 +45,16 @@ def disk_report(world: World) -> None:
     expect("is not made: [Errno 28]" in driver.said, "nothing was said of what was not made")
     filler.unlink()
     world.go_on()
+
+
+def _small_sweep(world: World) -> None:
+    """The sweep's folder has little room; those of its trials have enough."""
+    trials, elsewhere = world.sweep / "trials", world.folder / "trials"
+    elsewhere.mkdir()
+    world.sweep.mkdir(mode=0o700)
+    mount(world, world.sweep, "-t", "tmpfs", "-o", SMALL, "none")
+    trials.mkdir()
+    mount(world, trials, "--bind", str(elsewhere))
 
 
 def damaged_predictions(world: World) -> None:

@@ -96,20 +96,11 @@ def _undisturbed(folder: Path, dataset: Path) -> Sweep:
 
 def _dataset(folder: Path) -> Path:
     """As the tests have it: `tiny_dataset`."""
-    from pipelines.building.build import BuildConfig, build
     from tests.photographs import write_photographs
+    from tests.tiny_dataset import build_tiny
 
     photographs = folder / "photographs"
     if not photographs.is_dir():
         with tempfile.TemporaryDirectory(dir=folder) as made:
             write_photographs(Path(made) / "bop", resolution=40).rename(photographs)
-    config = BuildConfig(
-        objects=("cat", "eggbox"),
-        source=photographs,
-        train=24,
-        validation=0,
-        test=6,
-        background_count=8,
-        occluders=(),
-    )
-    return build(config, folder / "datasets", workers=1, progress=False).resolve()
+    return build_tiny(photographs, folder / "datasets").resolve()

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from sweeps.tracking.experiment import DATABASE, EXPERIMENT
 from tests.drills.sweep.checks import ended, whole
-from tests.drills.sweep.world import Skipped, World, expect
+from tests.drills.sweep.world import Driver, Skipped, World, expect
 from tests.sweeps.tracking.server import Server
 
 WAITS = "MLflow has not heard of all this yet"
@@ -24,18 +24,14 @@ def mlflow_refused(world: World) -> None:
     """Nobody listens from the start on; later there is a server."""
     server = _server(world)
     driver = world.start()
-    expect(driver.wait() == 0, f"without a server the sweep ended with {driver.process.returncode}")
-    expect(WAITS in driver.said, "nothing was said of the records that wait")
+    _ends_and_says_what_waits(driver)
     server.start()
     world.go_on()
 
 
 def mlflow_hung(world: World) -> None:
     """It takes what is sent and answers nothing, until the sweep has ended."""
-    server = _server(world)
-    server.start()
-    driver = world.start()
-    world.in_an_epoch()
+    server, driver = _with_a_server(world)
     server.signal(signal.SIGSTOP)
     code = driver.wait()
     server.signal(signal.SIGCONT)
@@ -46,23 +42,16 @@ def mlflow_hung(world: World) -> None:
 
 def mlflow_gone(world: World) -> None:
     """For good: the sweep ends all the same; a later one sends all to another server on the same database."""
-    server = _server(world)
-    server.start()
-    driver = world.start()
-    world.in_an_epoch()
+    server, driver = _with_a_server(world)
     server.kill()
-    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
-    expect(WAITS in driver.said, "nothing was said of the records that wait")
+    _ends_and_says_what_waits(driver)
     _server(world).start()
     world.go_on()
 
 
 def mlflow_back(world: World) -> None:
     """Gone for some seconds."""
-    server = _server(world)
-    server.start()
-    driver = world.start()
-    world.in_an_epoch()
+    server, driver = _with_a_server(world)
     server.kill()
     time.sleep(AWAY_S)
     server.start()
@@ -168,6 +157,20 @@ def _server(world: World) -> Server:
     world.stack.callback(server.kill)
     world.environment["MLFLOW_TRACKING_URI"], world.stored = server.uri, folder / "stored"
     return server
+
+
+def _with_a_server(world: World) -> tuple[Server, Driver]:
+    """A server, and a sweep that is in an epoch and talks to it."""
+    server = _server(world)
+    server.start()
+    driver = world.start()
+    world.in_an_epoch()
+    return server, driver
+
+
+def _ends_and_says_what_waits(driver: Driver) -> None:
+    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
+    expect(WAITS in driver.said, "nothing was said of the records that wait")
 
 
 def _interrupted(world: World) -> None:
