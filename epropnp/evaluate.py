@@ -76,7 +76,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     from epropnp.evaluation.predictions import Predictions
     from epropnp.evaluation.score_table import merged, score_list, score_table, table_columns
     from epropnp.evaluation.scores import best_of_hypotheses, estimates, image_scores
-    from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+    from epropnp.evaluation.table import print_table, to_csv, to_markdown
     from epropnp.visualization.calibration import save_calibration
 
     if arguments.resamples < 1:
@@ -98,7 +98,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     notes = [*NOTES, *_remarks(predictions, calibration)]
     table = score_table(columns)
     _say(console, title)
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
     for note in notes:
         console.print(note, markup=False, highlight=False)
 

@@ -182,13 +182,13 @@ def list_recipes() -> int:
 
 def list_settings(flags: Arguments) -> int:
     """Print the settings that match the pattern, with their values under the other flags."""
-    from epropnp.evaluation.table import to_rich
+    from epropnp.evaluation.table import print_table
     from epropnp.training.listing import settings_table
 
     assert flags.list_settings is not None
     config, console = trial_config(flags), console_or_file()
     table = settings_table({config.recipe: config}, flags.list_settings)
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
     return 0
 
 
@@ -261,7 +261,7 @@ def _report(result: "TrialResult", out: Path, console: "Console") -> None:
     from epropnp.evaluation.predictions import Predictions
     from epropnp.evaluation.score_table import score_table, table_columns
     from epropnp.evaluation.scores import score_estimates
-    from epropnp.evaluation.table import to_rich
+    from epropnp.evaluation.table import print_table
 
     predictions = Predictions.read(out / "predictions.parquet")
     names = {key: model.name for key, model in predictions.objects.items()}
@@ -272,7 +272,7 @@ def _report(result: "TrialResult", out: Path, console: "Console") -> None:
         f"test: {_images(result.test_images)}, weights of epoch {result.best_epoch}, "
         "percent with 95 % intervals",
     )
-    console.print(to_rich(score_table(shown), console.width))
+    print_table(score_table(shown), console)
     _say(console, f"results: {out / 'result.json'}, {out / 'predictions.parquet'}")
     _say(console, f"more scores: python -m epropnp.evaluate {out / 'predictions.parquet'}")
 

@@ -196,19 +196,19 @@ def _say(console: "Console", text: str) -> None:
 
 def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
-    from epropnp.evaluation.table import to_rich
+    from epropnp.evaluation.table import print_table
     from sweeps.forecast import at_once_here, forecast, forecast_table
 
     rows = forecast(cells, folder, places, config.keep or USUAL)
     table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
     console = console_or_file()
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
     return 0
 
 
 def describe(called: Called) -> int:
     """Answer `--describe`: nothing is downloaded, built or trained."""
-    from epropnp.evaluation.table import to_rich
+    from epropnp.evaluation.table import print_table
     from sweeps.describe import describe, description_table
     from sweeps.space import plan
 
@@ -219,7 +219,7 @@ def describe(called: Called) -> int:
     if space.settings:
         title += f" with {' '.join(space.settings)}"
     table = description_table(describe([cell.config for cell in plan(space).cells]), title)
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
     return 0
 
 
@@ -233,7 +233,7 @@ def list_backbones(pattern: str) -> int:
 
 def list_settings(called: Called, pattern: str) -> int:
     """Answer `--list-settings` with what the first trial of each recipe given has, else the defaults."""
-    from epropnp.evaluation.table import to_rich
+    from epropnp.evaluation.table import print_table
     from epropnp.training.listing import settings_table
     from sweeps.datasets import with_data
 
@@ -243,7 +243,7 @@ def list_settings(called: Called, pattern: str) -> int:
     shown = {each.name: with_data(each.first, config, each) for each in recipes}
     console = console_or_file()
     table = settings_table(shown or {"default": with_data(TrialConfig(), config)}, pattern, LISTED)
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
     return 0
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import Cell, Column, Table, millions, shared_texts, to_rich
+from epropnp.evaluation.table import Cell, Column, Table, millions, print_table, shared_texts
 from epropnp.models.backbones import Backbone, feature_levels, list_backbones
 from epropnp.models.heads import fitting_heads
 from epropnp.models.names import architecture
@@ -119,7 +119,7 @@ def show_backbones(pattern: str, console: Console) -> None:
         console.print(f"{len(names)} models; {hint}", highlight=False)
         return
     table = Table(columns=BACKBONE_COLUMNS, rows=[[name, *_measure(name)] for name in names])
-    console.print(to_rich(table, console.width))
+    print_table(table, console)
 
 
 def _describe(config: TrialConfig) -> Description:

@@ -8,13 +8,16 @@ import csv
 import dataclasses
 import io
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from epropnp.evaluation.estimate import Estimate
 
 if TYPE_CHECKING:  # loaded where a terminal is written to
+    from rich.console import Console
     from rich.table import Table as RichTable
 
 Cell = str | int | float | bool | Estimate | None
@@ -112,24 +115,39 @@ def to_markdown(table: Table, level: int = 1) -> str:
     return "\n".join(lines) + "\n"
 
 
+def print_table(table: Table, console: "Console") -> None:
+    """Print the columns that a terminal has room for, and below them the notes, whose words stay whole."""
+    from rich.text import Text
+
+    console.print(to_rich(table, console.width))
+    lines = "\n".join(terminal_notes(table, console.width)).splitlines()
+    # rich breaks what is longer than the terminal, and a path must be one word when it is copied
+    whole = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        console.print(Text(whole(line), style="table.caption"), soft_wrap=True)
+
+
+def terminal_notes(table: Table, width: int) -> list[str]:
+    """What stands below a table in a terminal of that width: what all rows share, then its notes."""
+    dense = width < table.layout.wide
+    notes = table.short_notes if dense and table.short_notes is not None else table.notes
+    shared = _shared(table)
+    said = "; ".join(f"{title}: {text}" for title, text in shared.items()) + "."
+    return [said, *notes] if shared else [*notes]
+
+
 def to_rich(table: Table, width: int) -> "RichTable":
-    """For a terminal of that many characters: the columns that it has room for, and what all rows share."""
+    """The rows for a terminal of that many characters, with the columns that it has room for."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text  # unlike a string, it is never taken for markup
 
     dense = width < table.layout.wide
-    folding = _only(table, lambda column: column.folds)
-    shared = shared_texts(folding.columns, folding.rows)
+    shared = _shared(table)
     table = _only(table, lambda c: not c.csv_only and c.terminal <= width and c.title not in shared)
-    notes = table.short_notes if dense and table.short_notes is not None else table.notes
-    if shared:
-        notes = ["; ".join(f"{title}: {text}" for title, text in shared.items()) + ".", *notes]
     found = RichTable(
         title=Text(table.title, style="table.title") if table.title else None,
-        caption=Text("\n".join(notes), style="table.caption") if notes else None,
         title_justify=table.layout.title,
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=table.layout.edges,
         collapse_padding=dense,
@@ -172,6 +190,12 @@ def millions(count: int) -> str:
 def yes_no(value: bool) -> str:
     """`yes` or `no`."""
     return "yes" if value else "no"
+
+
+def _shared(table: Table) -> dict[str, str]:
+    """What all rows of the folding columns share."""
+    folding = _only(table, lambda column: column.folds)
+    return shared_texts(folding.columns, folding.rows)
 
 
 def _only(table: Table, keep: Callable[[Column], bool]) -> Table:

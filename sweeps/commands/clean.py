@@ -13,7 +13,7 @@ import tyro
 from epropnp.claims import claimed
 from epropnp.command_line import console_or_file, parse, shown_as
 from epropnp.errors import UserError
-from epropnp.evaluation.table import Column, Table, to_rich
+from epropnp.evaluation.table import Column, Table, print_table
 from epropnp.files import PARTIAL
 from sweeps.commands.command import PROG, run_command
 from sweeps.commands.find import runs, the_sweep
@@ -59,7 +59,7 @@ def _clean(config: CleanConfig) -> None:
             print(f"sweep {sweep.name}: there is nothing to remove")
             return
         console = console_or_file()
-        console.print(to_rich(clean_table(found, sweep.folder), console.width))
+        print_table(clean_table(found, sweep.folder), console)
         if not (config.yes or _agreed()):
             print("nothing was removed")
             return

@@ -11,7 +11,7 @@ import tyro
 
 from epropnp.command_line import console_or_file
 from epropnp.errors import UserError
-from epropnp.evaluation.table import Column, Layout, Table, to_rich
+from epropnp.evaluation.table import Column, Layout, Table, print_table
 from sweeps.commands.command import run_command
 from sweeps.commands.state import SweepState, state_of
 from sweeps.folder import find_sweeps, open_sweep
@@ -48,7 +48,7 @@ def _list(config: ListConfig) -> None:
     if not states and not damaged:
         raise UserError(f"--out: there is no sweep in {config.out.resolve()}")
     console = console_or_file()
-    console.print(to_rich(list_table(states, time.time(), damaged), console.width))
+    print_table(list_table(states, time.time(), damaged), console)
 
 
 def list_table(states: Sequence[SweepState], now: float, notes: Sequence[str] = ()) -> Table:

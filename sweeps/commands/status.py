@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from epropnp.command_line import console_or_file, shown_as
-from epropnp.evaluation.table import Cell, Column, Layout, Table, to_rich
+from epropnp.evaluation.table import Cell, Column, Layout, Table, print_table
 from sweeps.commands.command import run_command
 from sweeps.commands.find import the_sweep
 from sweeps.commands.list import counts_text
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(config: StatusConfig) -> None:
     console = console_or_file()
-    console.print(to_rich(status_table(the_sweep(config.out, config.name)), console.width))
+    print_table(status_table(the_sweep(config.out, config.name)), console)
 
 
 def status_table(sweep: Sweep) -> Table:

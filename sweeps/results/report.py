@@ -16,7 +16,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError, first_line
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.scores import estimates, image_scores
-from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from epropnp.evaluation.table import print_table, to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
@@ -190,9 +190,9 @@ class Reporter:
 
 def show(report: Report, console: Console) -> None:
     """Print the table, the answer, where everything lies, and what went wrong with it."""
-    console.print(to_rich(trial_table(report.rows, report.title), console.width))
+    print_table(trial_table(report.rows, report.title), console)
     if report.summary is not None:
-        console.print(to_rich(answer_table(report.summary), console.width))
+        print_table(answer_table(report.summary), console)
     for line in (*(f"{file.name}: {file}" for file in report.files), *report.problems):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 

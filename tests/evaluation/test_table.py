@@ -18,6 +18,7 @@ from epropnp.evaluation.table import (
     Table,
     cell_text,
     millions,
+    print_table,
     shared_texts,
     to_csv,
     to_markdown,
@@ -51,7 +52,7 @@ TABLE = Table(
 def printed(table: Table, width: int) -> list[str]:
     """The lines of a terminal without what fills them up on the right."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(to_rich(table, width))
+    print_table(table, console)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -134,8 +135,14 @@ def test_a_dense_terminal_is_given_short_titles_texts_and_notes() -> None:
 
 def test_notes_without_a_short_form_stand_in_every_terminal() -> None:
     table = dataclasses.replace(TABLE, short_notes=None)
-    notes = ["Means [0, 1].", "NOTE: [i]one[/i] |", "two."]
-    assert printed(table, 43)[-4:] == ["[b]|h: fpn.", *notes]  # as wide as the table
+    assert printed(table, 43)[-3:] == ["[b]|h: fpn.", "Means [0, 1].", "NOTE: [i]one[/i] | two."]
+
+
+def test_notes_are_as_wide_as_the_terminal_and_break_no_word() -> None:
+    path = "/a/folder/of/a/long/name/with/trial.json"
+    table = Table(columns=[Column("a")], rows=[["b"]], notes=[f"a trial that failed: {path} is damaged"])
+    assert printed(table, 24)[-3:] == ["a trial that failed:", path, "is damaged"]
+    assert printed(table, 80)[-1:] == table.notes
 
 
 def test_what_is_not_shared_keeps_its_column() -> None:
@@ -159,11 +166,11 @@ def test_all_that_is_shared_is_one_note() -> None:
 
 def test_title_and_notes_look_like_those_of_other_tables() -> None:
     console = Console(file=io.StringIO(), width=20, force_terminal=True, color_system="standard")
-    console.print(to_rich(Table(title="T", columns=[Column("a")], rows=[["b"]], notes=["n"]), 20))
+    print_table(Table(title="T", columns=[Column("a")], rows=[["b"]], notes=["n"]), console)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert lines[0] == "\x1b[3m T \x1b[0m"  # italic
-    assert lines[-1] == "\x1b[2;3mn  \x1b[0m"  # dim and italic
+    assert lines[-1] == "\x1b[2;3mn\x1b[0m"  # dim and italic
 
 
 def test_an_estimate_never_breaks_and_other_columns_only_where_they_may() -> None:

@@ -16,7 +16,9 @@ PYTHON = """#!/usr/bin/env bash
 case "$*" in
     -c*) echo 0badc0de ;;
     *"ray_node.py address") echo 10.0.0.1:20400 ;;
-    *"ray_node.py wait"*) echo "wait $4" >> "$SAID"; sleep "$WAIT_S" > /dev/null ;;
+    *"ray_node.py wait"*)
+        until [ "$(grep -c ^srun: "$SAID")" -ge $(($# - 3)) ]; do sleep 0.05; done # a node is up
+        echo "wait $4" >> "$SAID"; sleep "$WAIT_S" > /dev/null ;;
     *backbones.py*)
         printf '<%s> ' "$@" >> "$SAID"
         echo "token $RAY_AUTH_TOKEN" >> "$SAID"

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import to_markdown, to_rich
+from epropnp.evaluation.table import terminal_notes, to_markdown
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
 from sweeps.describe import COLUMNS, LEGEND, Description, describe, description_table, show_backbones
@@ -134,4 +134,4 @@ def test_a_recipe_schedule_or_loss_that_all_share_is_said_once() -> None:
     assert list(table.notes) == ["recipe: a.", "loss: g.", LEGEND]
     gone = {column.title for column in COLUMNS} - {column.title for column in table.columns}
     assert gone == {"recipe", "loss"}
-    assert str(to_rich(table, 100).caption).splitlines() == list(table.notes)
+    assert terminal_notes(table, 100) == list(table.notes)

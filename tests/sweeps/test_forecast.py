@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import to_rich
+from epropnp.evaluation.table import print_table
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import OptimConfig, TrialConfig
 from epropnp.training.optim import Updates
@@ -205,7 +205,7 @@ def _after_one_update(net: CorrespondenceNet, config: OptimConfig) -> Updates:
 def shown(rows: Sequence[Forecast], at_once: int) -> str:
     said = io.StringIO()
     table = forecast_table(rows, at_once, "sweep mine")
-    Console(file=said, width=100).print(to_rich(table, 100))
+    print_table(table, Console(file=said, width=100))
     return said.getvalue()
 
 

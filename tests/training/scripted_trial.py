@@ -73,7 +73,7 @@ def script(patch: pytest.MonkeyPatch, scores: Scores) -> list[Asked]:
     """Put the scores in place of all evaluation; returns what is asked of it from now on."""
     asked: list[Asked] = []
 
-    def predict(inference: Inference, data: CropDataset, given: Temperatures | None) -> Shown:
+    def predict(inference: Inference, data: CropDataset, given: Temperatures | None, *_: Any) -> Shown:
         asked.append(Asked("poses", data.records.name, number_in(inference.net.state_dict()), given))
         return Shown(asked[-1])
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import to_csv, to_rich
+from epropnp.evaluation.table import print_table, to_csv
 from sweeps.results.columns import Row
 from sweeps.results.sentences import ONE_SEED, TWO_SEEDS, answer
 from sweeps.results.summary import (
@@ -146,7 +146,7 @@ def test_files_hold_every_score_and_setting(made_row: Make) -> None:
 def test_the_terminal_shows_the_answer_and_whole_intervals(made_row: Make) -> None:
     summary = summarise(*made(made_row, RATES, seeds=3))
     console = Console(record=True, width=110, file=io.StringIO())
-    console.print(to_rich(answer_table(summary), 110))
+    print_table(answer_table(summary), console)
     text = console.export_text()
     worst = summary.ranked[SELECTION].settings[2]
     assert f"{worst.mean.value:.2f} [{worst.mean.low:.1f}, {worst.mean.high:.1f}]" in text

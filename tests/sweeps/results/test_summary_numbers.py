@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from epropnp.evaluation.table import to_csv, to_rich
+from epropnp.evaluation.table import terminal_notes, to_csv, to_rich
 from sweeps.results.columns import Row
 from sweeps.results.sentences import LEGEND, LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show
 from sweeps.results.summary import (
@@ -258,6 +258,6 @@ def test_the_terminal_is_given_each_answer_once(summary: Summary) -> None:
     table = to_rich(answer_table(summary), 100)
     first, *others = (answer(title, summary.ranked[title]) for title in RANKED)
     assert str(table.title) == first
-    assert str(table.caption).splitlines()[:3] == [*others, LEGEND]
+    assert terminal_notes(answer_table(summary), 100)[:3] == [*others, LEGEND]
     names = [row.name for row in summary.ranked["ADD(-S) 0.10d"].settings]
     assert list(map(str, table.columns[0].cells)) == names

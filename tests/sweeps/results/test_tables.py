@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from epropnp.evaluation.table import print_table, to_csv, to_markdown, to_rich
 from sweeps.results.columns import Row
 from sweeps.results.tables import COLUMNS, trial_table
 from sweeps.search.search import Planned
@@ -111,7 +111,7 @@ def test_mixed_initialisation_is_said(row: Row) -> None:
         assert data is None or told.format(data) in text
 
 
-def test_terminal_table_folds_shared_settings_into_the_caption(row: Row) -> None:
+def test_terminal_table_folds_shared_settings_into_the_notes(row: Row) -> None:
     config = dataclasses.replace(row.config, seed=1)
     rows = [row, dataclasses.replace(row, config=config)]
     table = to_rich(trial_table(rows, "title"), 200)
@@ -119,7 +119,7 @@ def test_terminal_table_folds_shared_settings_into_the_caption(row: Row) -> None
     assert "seed" in titles
     assert "dataset" not in titles
     buffer = io.StringIO()
-    Console(file=buffer, width=200).print(table)
+    print_table(trial_table(rows, "title"), Console(file=buffer, width=200))
     assert f"dataset: {DATASET}" in buffer.getvalue()
     assert "70.00 [65.0, 75.0]" in buffer.getvalue()
 

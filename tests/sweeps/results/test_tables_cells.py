@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from epropnp.evaluation.table import print_table, terminal_notes, to_csv, to_markdown, to_rich
 from sweeps.results.columns import SETTINGS as SETTING_COLUMNS
 from sweeps.results.columns import Row
 from sweeps.results.tables import SCORES, shared_settings, trial_table
@@ -147,12 +147,13 @@ def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) ->
             assert cells[title] == (whole if width == 150 else narrow)
 
 
-def test_only_what_all_trials_share_moves_to_the_caption(rows: list[Row]) -> None:
+def test_only_what_all_trials_share_moves_to_the_notes(rows: list[Row]) -> None:
     same = [dataclasses.replace(row, dataset_id="one") for row in rows]
     table = to_rich(trial_table(same, "Sweep x"), 160)
     assert "dataset" not in [str(column.header) for column in table.columns]
-    assert str(table.caption).splitlines()[0] == "dataset: one."
-    assert "FAILED: " + rows[1].name + ": diverged" in str(table.caption)
+    notes = terminal_notes(trial_table(same, "Sweep x"), 160)
+    assert notes[0] == "dataset: one."
+    assert any("FAILED: " + rows[1].name + ": diverged" in note for note in notes)
 
 
 def test_settings_are_shared_where_all_that_have_them_agree(rows: list[Row]) -> None:
@@ -170,10 +171,11 @@ def test_settings_are_shared_where_all_that_have_them_agree(rows: list[Row]) -> 
 def test_one_backbone_keeps_its_column(made_row: Make) -> None:
     console = Console(record=True, width=160, file=io.StringIO())
     rows = [made_row(seed=seed) for seed in (0, 1)]
-    console.print(to_rich(trial_table(rows, "Sweep x"), 160))
-    lines = [line.split() for line in console.export_text().splitlines() if "test_resnet" in line]
+    print_table(trial_table(rows, "Sweep x"), console)
+    text = console.export_text()
+    lines = [line.split() for line in text.splitlines() if "test_resnet" in line]
     assert [line[:2] for line in lines] == [["test_resnet", "0"], ["test_resnet", "1"]]
-    assert "loss weight: 0.02" in str(to_rich(trial_table(rows, "Sweep x"), 160).caption)
+    assert "loss weight: 0.02" in text
 
 
 def test_a_stopped_trial_has_the_validation_numbers_of_its_history(rows: list[Row]) -> None:
