@@ -55,12 +55,13 @@ class Batch:
         told |= {"SLURM_CPUS_PER_TASK": "4", "VENV": str(self.folder / "venv"), "SAID": str(self.said)}
         told |= {"DRIVER_CODE": "0", "DRIVER_S": "0", "ENDLESS": "", "STATE": "RUNNING", "REFUSED": "0"}
         told |= {"PATH": f"{self.folder}/bin:/usr/bin:/bin", "BATCH_IS_TOLD": "", "WAIT_S": "0"}
+        told |= {"PATIENCE_S": "30"} | environment
         script = self.folder / "slurm_script"  # SLURM runs a copy
         text = (ROOT / "infra/slurm/sweep.sbatch").read_text()
         assert "\npatience_s=60 " in text
-        script.write_text(text.replace("\npatience_s=60 ", "\npatience_s=3 "))
+        script.write_text(text.replace("\npatience_s=60 ", "\npatience_s=$PATIENCE_S "))
         return subprocess.Popen(
-            ["bash", script, *words], env=told | environment, stdout=subprocess.PIPE, stderr=2, text=True
+            ["bash", script, *words], env=told, stdout=subprocess.PIPE, stderr=2, text=True
         )
 
     @property
@@ -176,7 +177,7 @@ def test_without_scontrol_or_its_leave_the_command_is_printed(batch: Batch, miss
 
 
 def test_a_driver_that_does_not_end_is_killed_and_the_job_is_requeued(batch: Batch) -> None:
-    assert interrupted(batch, DRIVER_S="30")[0] == 128 + signal.SIGKILL
+    assert interrupted(batch, DRIVER_S="30", PATIENCE_S="3")[0] == 128 + signal.SIGKILL
     assert batch.lines()[-2:] == ["scontrol: show job -o 17", "scontrol: requeue 17"]
 
 

@@ -151,6 +151,7 @@ def test_the_folder_of_a_trial_that_another_process_trains_is_left_to_it(
     place: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "GHOST_S", 1.5)
     fake.error = UserError("another process trains here")
     monkeypatch.setattr(module, "is_claimed", lambda folder: folder == place / "trial")
     run_trial(space(planned, place))
