@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from rich.console import Console
 
     from sweeps.running.session import Session
+    from sweeps.search.searching import Searching
     from sweeps.space import Cell, Space
 
 
@@ -79,30 +80,42 @@ def _planned(
     called: Called, config: SweepConfig, space: "Space", console: "Console", session: "Session | None"
 ) -> int:
     """Run what the space holds; without Ray, say it."""
+    from epropnp.evaluation.table import print_table
     from sweeps.datasets import build_config, check_not_built, completed, named
-    from sweeps.space import fetch_weights, plan
+    from sweeps.search.called_for import check_grid, ranges_of, searching_of, with_searched
+    from sweeps.space import Plan, fetch_weights, plan
 
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
-    found = plan(space)
-    check_not_built(config, found.cells)
-    base = build_config(config, recipe)
-    found = completed(found, base)
+    base, ranges = build_config(config, recipe), ranges_of(called.commands)
+    searching = searching_of(config, space, ranges, base) if config.draws else None
+    if searching is None:
+        check_grid(config)
+        found = plan(with_searched(space, ranges))
+        check_not_built(config, found.cells)
+        found = completed(found, base)
+    else:
+        found = Plan(cells=searching.domain.cells)
+        check_not_built(config, found.cells)
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
     folder = called.folder(space.recipes)
     if told := _rehearsal(config, recipe):
         console.print(told, style="yellow", highlight=False, markup=False)
+    if session is None and searching is not None:
+        print_table(searching.table(), console)
+        return 0
     if session is None:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    _say(console, f"sweep {folder.name}: {len(found.cells)} trials on {', '.join(base.objects)}")
+    what = f"{len(found.cells)} trials" if searching is None else searching.told
+    _say(console, f"sweep {folder.name}: {what} on {', '.join(base.objects)}")
 
     def data() -> dict[Build, str]:
         places = _data(config, recipe, found.cells, console)
         _look_for_room(config, folder, found.cells, places, console)
         return places
 
-    return _run(called, config, folder, found.cells, data, console, session)
+    return _run(called, config, folder, searching or found.cells, data, console, session)
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -153,7 +166,7 @@ def _run(
     called: Called,
     config: SweepConfig,
     folder: Path,
-    cells: Sequence["Cell"],
+    cells: "Sequence[Cell] | Searching",
     data: Callable[[], Mapping[Build, str]],
     console: "Console",
     session: "Session",
@@ -210,10 +223,13 @@ def describe(called: Called) -> int:
     """Answer `--describe`: nothing is downloaded, built or trained."""
     from epropnp.evaluation.table import print_table
     from sweeps.describe import describe, description_table
-    from sweeps.space import plan
+    from sweeps.search.called_for import ranges_of, with_searched
+    from sweeps.space import Axis, plan
 
     console = console_or_file()
-    space = space_of(called.with_recipe(console).commands, RECIPES)
+    commands = called.with_recipe(console).commands
+    space = space_of(commands, RECIPES)
+    space = with_searched(space, [each for each in ranges_of(commands) if isinstance(each, Axis)])
     names = [recipe.name for recipe in space.recipes]
     title = " ".join(("recipe" if len(names) == 1 else "recipes", *names))
     if space.settings:

@@ -56,6 +56,7 @@ class Called:
             check=config.check,
             retries=usual.retries if config.retries is None else config.retries,
             keep=config.keep or USUAL,
+            stop=config.stop,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )

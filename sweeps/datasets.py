@@ -1,7 +1,7 @@
 """The datasets of a sweep: what flags, recipe and the settings of its cells ask for, built or only named."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,18 +65,22 @@ def with_data(trial: TrialConfig, config: SweepConfig, recipe: Recipe | None = N
     return SimpleNamespace(**vars(override(trial, own)), build=data)
 
 
-def completed(plan: Plan, base: BuildConfig) -> Plan:
-    """The cells, each with a value for every setting of the data that any of them names: tables tell it.
+def completion(used: Iterable[str], base: BuildConfig) -> Callable[[Build], Build]:
+    """Gives a cell's data a value for every setting that any cell names: tables tell it.
 
-    What only others name has the value of `base`, but for one that is absent there. A cell that is another's
-    double then is merged.
+    What only others name has the value of `base`, but for one that is absent there.
     """
-    used = {key for cell in plan.cells for key in by_key(cell.build)}
-    own = {key: text for key, text in stated(base).items() if key in used}
+    own = {key: text for key, text in stated(base).items() if key in set(used)}
+    return lambda build: tuple(sorted(f"{key}={text}" for key, text in (own | by_key(build)).items()))
+
+
+def completed(plan: Plan, base: BuildConfig) -> Plan:
+    """The cells with their data as of `completion`. A cell that is another's double then is merged."""
+    complete = completion({key for cell in plan.cells for key in by_key(cell.build)}, base)
     cells: dict[tuple[TrialConfig, Build], Cell] = {}
     merged = list(plan.merged)
     for cell in plan.cells:
-        build = tuple(sorted(f"{key}={text}" for key, text in (own | by_key(cell.build)).items()))
+        build = complete(cell.build)
         if (cell.config, build) in cells:
             merged.append(f"{' '.join(build)} is what trials have without settings of the data")
         cells.setdefault((cell.config, build), dataclasses.replace(cell, build=build))

@@ -5,6 +5,7 @@ downloaded, allocated or trained.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Cell, Column, Table, millions, print_table, shared_texts
 from epropnp.models.backbones import Backbone, feature_levels, list_backbones
+from epropnp.models.config import ModelConfig
 from epropnp.models.heads import fitting_heads
 from epropnp.models.names import architecture
 from epropnp.models.network import CorrespondenceNet
@@ -94,6 +96,17 @@ def parameters(config: TrialConfig) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
+@functools.lru_cache(maxsize=256)
+def gflops(model: ModelConfig) -> float:
+    """1e9 floating-point operations of a network's forward pass, per crop; no weights are fetched."""
+    counter = FlopCounterMode(display=False)
+    with torch.device("meta"), torch.no_grad():
+        net = CorrespondenceNet(model.bare).eval()
+        with counter:
+            net(torch.empty(1, 3, model.input_px, model.input_px))
+    return counter.get_total_flops() / 1e9
+
+
 def description_table(rows: Sequence[Description], title: str) -> Table:
     """A row per description; a recipe, schedule or loss that all of them share moves to the notes."""
     folding = [column for column in COLUMNS if column.title in FOLDED]
@@ -125,10 +138,7 @@ def show_backbones(pattern: str, console: Console) -> None:
 def _describe(config: TrialConfig) -> Description:
     model = config.model.bare
     with torch.device("meta"):
-        net = CorrespondenceNet(model).eval()
-        counter = FlopCounterMode(display=False)
-        with counter, torch.no_grad():
-            net(torch.empty(1, 3, model.input_px, model.input_px))
+        net = CorrespondenceNet(model)
     start = pretraining_of(config.model)
     own_layers = any(True for _ in net.head.parameters())
     return Description(
@@ -137,7 +147,7 @@ def _describe(config: TrialConfig) -> Description:
         head=f"{model.head} x {model.head_width}" if own_layers else model.head,
         channels=_channels([(level.channels, level.stride) for level in net.backbone.levels]),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        gflops=counter.get_total_flops() / 1e9,
+        gflops=gflops(model),
         resolution=f"{model.input_px} -> {model.map_px}",
         weights=start.tag,
         pretraining=start.data,

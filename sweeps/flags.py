@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import tyro
 
@@ -17,6 +17,7 @@ from pipelines.objects import resolve_objects
 from sweeps.build_settings import check_common
 from sweeps.names import LONGEST, is_safe
 from sweeps.running.keep import KEEPS, Keep
+from sweeps.search.stopping import RULES, Rule
 
 Names = Annotated[tuple[str, ...] | None, shown_as("NAME ...")]
 Weights = Annotated[tuple[float, ...] | None, shown_as("WEIGHT ...")]
@@ -28,6 +29,9 @@ Count = Annotated[int | None, shown_as("N")]
 Settings = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY=VALUE ...")]]
 Vary = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY VALUE ...")]]
 Cases = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("NAME KEY=VALUE ...")]]
+Search = tyro.conf.UseAppendAction[Annotated[tuple[tuple[str, ...], ...], shown_as("KEY=SPACE ...")]]
+SamplerName = Literal["grid", "random", "tpe", "gp", "nsga"]
+SAMPLERS = get_args(SamplerName)
 Recipes = Annotated[tuple[str, ...] | None, shown_as(f"{{{','.join(RECIPES)}}} ...")]
 
 SHORT = {  # flags that are short for `--vary KEY`
@@ -54,6 +58,9 @@ Examples:
       any setting of the recipe: four trials of each backbone, and one setting for all of them
   python sweeps/backbones.py --case plain --case v2 model.weight_norm=v2 loss.mc=0.2
       settings that belong together, under a name
+  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log model.head=deconv,direct --trials 30 \
+      --backbones resnet10t --seeds 0 1
+      learning rate and head as Optuna finds them, each cell judged by two seeds
   python sweeps/backbones.py --objects cat ape --vary build.train 100 1000 \\
       --case clean build.occluders=none --case hidden build.occluders=ape,can
       numbers of training images, with and without what hides the objects: four datasets, one test
@@ -94,6 +101,19 @@ class SweepConfig:
     case: Cases = ()
     """Compare settings that belong together, under a name: `--case lc loss.mc=0 loss.deriv_t=1`; several
     times."""
+    search: Search = ()
+    """Draw settings instead of listing them, beside the axes: `optim.lr=1e-5:1e-2:log`,
+    `model.head=deconv,direct`, `data.points=128:1024:step128`."""
+    trials: Count = None
+    """Cells that a search tries, each with all its seeds, those of earlier calls included. Default: 20."""
+    sampler: Annotated[SamplerName | None, shown_as(f"{{{','.join(SAMPLERS)}}}")] = None
+    """How cells are drawn; `grid`: all of them in their order. Default: tpe with --search, else grid."""
+    objectives: Annotated[str | None, shown_as("NAME,-NAME...")] = None
+    """What a search makes large, or with a minus sign small, as means over the seeds: scores on validation
+    images and costs, such as `val/add_area,-gflops`. Default: val/add_area."""
+    stop: Annotated[Rule | None, shown_as(f"{{{','.join(RULES)}}}")] = None
+    """Stop settings early by their validation scores: `asha` leaves a third at each rung, `median` what is
+    below it. `none`, with --resume: train stopped trials to their end. Default: all are trained."""
     backbones: Names = None
     """timm models. Default: those of the recipe."""
     heads: Annotated[tuple[str, ...] | None, shown_as("HEAD ...")] = None
@@ -163,6 +183,11 @@ class SweepConfig:
         """Every KEY=VALUE of `--set`, in the order given."""
         return [setting for given in self.set for setting in given]
 
+    @property
+    def draws(self) -> bool:
+        """Whether cells are drawn, and not all listed."""
+        return self.sampler != "grid" if self.sampler is not None else bool(self.search)
+
 
 def flag_of(key: str) -> str:
     """The flag that varies a setting, as it is typed."""
@@ -227,7 +252,7 @@ def check_flags(config: SweepConfig) -> None:
 
 def _check_numbers(config: SweepConfig) -> None:
     """UserError for one that is out of range."""
-    for flag, least in (("epochs", 1), ("trials_at_once", 1), ("retries", 0)):
+    for flag, least in (("epochs", 1), ("trials_at_once", 1), ("retries", 0), ("trials", 1)):
         value = getattr(config, flag)
         if isinstance(value, int) and value < least:
             raise UserError(f"--{flag.replace('_', '-')}: {value} is not at least {least}")

@@ -99,6 +99,8 @@ class Sweep:
         folder = self.trial_folder(trial.name)
         if _note(folder) is None:  # none, or a damaged one
             more: dict[str, Any] = {"build": list(trial.build)} if trial.build else {}
+            if trial.asked is not None:
+                more["asked"] = trial.asked.content()
             more["sweep"] = self._content()  # for a sweep whose own file is lost
             write_config(folder, config_note(trial.config, trial.dataset_id) | more)
         return folder

@@ -5,7 +5,7 @@ head is checked here, before anything is built or started.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -97,19 +97,19 @@ def plan(space: Space) -> Plan:
         UserError: an unknown setting, backbone or head (naming the nearest), a value that does not fit, a
             pair of backbone and head that does not, a setting that is given in two ways.
     """
-    _check_axes(space)
+    check_axes(space)
     cells: dict[tuple[TrialConfig, Build], Cell] = {}
     told: dict[tuple[TrialConfig, Build], dict[str, str]] = {}
     merged: list[str] = []
     for recipe in space.recipes:
         for settings, case in _combinations(recipe, space.axes):
-            cell = _cell(recipe, space.settings, settings, case)
+            cell = cell_of(recipe, space.settings, settings, case)
             trained = cell.config, cell.build
             if trained not in cells:
                 cells[trained], told[trained] = cell, settings
             elif settings != told[trained]:
                 merged.append(_double(settings, told[trained]))
-    _check_networks([config for config, _ in cells])
+    check_networks([config for config, _ in cells])
     return Plan(cells=tuple(cells.values()), merged=merged)
 
 
@@ -134,9 +134,8 @@ def by_key(settings: Sequence[str]) -> dict[str, str]:
 def _combinations(recipe: Recipe, axes: Sequence[Axis]) -> list[tuple[dict[str, str], str | None]]:
     """Settings of each cell by key, and its case; a case goes over what the recipe compares by default."""
     given = {axis.name: axis.choices for axis in axes}
-    middle = [name for name in given if name not in (*OUTER, *INNER)]
-    names = [*OUTER, *middle, *INNER]
-    choices = [_choices(recipe, name, given.get(name, (OWN,))) for name in names]
+    names = ordered(given)
+    choices = [choices_of(recipe, name, given.get(name, (OWN,))) for name in names]
     found: dict[tuple[tuple[str, str], ...], tuple[dict[str, str], str | None]] = {}
     for combination in product(*choices):
         settings: dict[str, str] = {}
@@ -147,7 +146,12 @@ def _combinations(recipe: Recipe, axes: Sequence[Axis]) -> list[tuple[dict[str, 
     return list(found.values())
 
 
-def _choices(recipe: Recipe, name: str, choices: Sequence[Choice]) -> list[Choice]:
+def ordered(names: Iterable[str]) -> list[str]:
+    """The names of the axes that cells are made of, in their order: of two settings, the later one counts."""
+    return [*OUTER, *(name for name in names if name not in (*OUTER, *INNER)), *INNER]
+
+
+def choices_of(recipe: Recipe, name: str, choices: Sequence[Choice]) -> list[Choice]:
     """The choices of an axis, with the recipe's own in the place of OWN."""
     own = {BACKBONE: recipe.backbones, WEIGHT: recipe.loss_weights, HEAD: (STUDY,)}.get(name)
     own_choices = [OWN] if own is None else [choice(name, typed(value)) for value in own]
@@ -155,7 +159,12 @@ def _choices(recipe: Recipe, name: str, choices: Sequence[Choice]) -> list[Choic
     return list(dict.fromkeys(expanded))
 
 
-def _cell(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str], case: str | None) -> Cell:
+def cell_of(recipe: Recipe, common: Sequence[str], settings: Mapping[str, str], case: str | None) -> Cell:
+    """The trial of a recipe with settings by key over those that hold for all; `STUDY` may be its head.
+
+    Raises:
+        UserError: a value that does not fit its setting or contradicts another one.
+    """
     head = settings[HEAD]
     others = [f"{key}={text}" for key, text in settings.items() if key != HEAD]
     own, build = taken_apart([*common, *others])
@@ -173,7 +182,7 @@ def _double(settings: Mapping[str, str], kept: Mapping[str, str]) -> str:
     return " is the same as ".join(texts)
 
 
-def _check_axes(space: Space) -> None:
+def check_axes(space: Space) -> None:
     """UserError where a setting is not known, not to be varied, or varied and fixed at the same time."""
     common = by_key(space.settings)
     check_common(space.settings)
@@ -197,7 +206,7 @@ def _check_axes(space: Space) -> None:
                 raise UserError(f"{where}: {error}") from None
 
 
-def _check_networks(configs: Sequence[TrialConfig]) -> None:
+def check_networks(configs: Sequence[TrialConfig]) -> None:
     """UserError where there is no such backbone, or no such network of backbone and head."""
     import torch  # only now: all that needs no networks is checked already
 

@@ -22,6 +22,7 @@ from epropnp.claims import claimed
 from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
+from epropnp.training.halt import STOP_FILE
 from sweeps.build_settings import Build
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
@@ -31,6 +32,11 @@ from sweeps.running.options import Options
 from sweeps.running.session import Session, Wanted, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
+from sweeps.search.grid import Grid
+from sweeps.search.search import Search
+from sweeps.search.searching import Searching
+from sweeps.search.stopper import Stopper
+from sweeps.search.stopping import Rule
 from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
 from sweeps.tracking.tracker import tracker_of
@@ -42,7 +48,7 @@ Dataset = Path | str | Mapping[Build, Path | str]
 
 
 def run(
-    cells: Sequence[Cell],
+    cells: Sequence[Cell] | Searching,
     dataset: Dataset | Callable[[], Dataset],
     folder: Path,
     *,
@@ -62,7 +68,7 @@ def run(
     checkpoint if they could, all that ended is recorded, and the same call goes on.
 
     Args:
-        cells: what to train.
+        cells: what to train, or what to search for it.
         dataset: folder or URI of a built one, or of several by settings of the data, `Cell.build`; every byte
             is checked. A function that builds them is called when the folder is claimed and Ray is starting.
         folder: of the sweep, by whose name it is called. No other process works on it meanwhile.
@@ -85,22 +91,39 @@ def run(
     ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
     with _held(sweep), ray as session:
         _join(session, address, console)  # before anything is built for a cluster that is not there
-        places = by_build(dataset() if callable(dataset) else dataset, cells)
+        listed = cells.domain.cells if isinstance(cells, Searching) else cells
+        places = by_build(dataset() if callable(dataset) else dataset, listed)
         data = _verified(places, console)
         ids = {build: each.dataset_id for build, each in data.items()}
-        trials = sweep.planned(cells, ids)
-        sweep = _noted(sweep, [trial.name for trial in trials])
+        how = options or Options()
+        search = _search(cells, sweep, ids, how.stop)
+        sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
-        reporter = Reporter(sweep, trials, by_id, margin or MARGIN)
+        reporter = Reporter(sweep, search.planned, by_id, margin or MARGIN)
         flag = Flag()
-        how = options or Options()
-        job = Job(sweep, trials, places, reporter, tracker, session, flag, how, console, go_on)
+        cores = max(cell.config.threads + cell.config.data.workers for cell in listed)
+        job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)
         with handled(flag, FLAGGED):
             told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
             tracker.start_sweep(command, told)
             return job.run()
+
+
+def _search(
+    cells: Sequence[Cell] | Searching, sweep: Sweep, ids: Mapping[Build, str], rule: Rule | None
+) -> Search:
+    """What asks for the trials."""
+    if isinstance(cells, Searching):
+        found: Search = cells.study(sweep, ids)
+    else:
+        found = Grid(sweep.planned(cells, ids))
+    if rule == "none":  # what was stopped goes on
+        for trial in sweep.trials():
+            (sweep.trial_folder(trial.name) / STOP_FILE).unlink(missing_ok=True)
+        return found
+    return found if rule is None else Stopper(found, rule, sweep)
 
 
 def _join(session: Session, address: str | None, console: Console) -> None:

@@ -18,6 +18,7 @@ from epropnp.training.identity import identity, trial_hash
 from epropnp.training.record import CONFIG_FILE, Record, Status, interrupted
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import Build
+from sweeps.search.asked import Asked
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
@@ -39,6 +40,7 @@ class Trial:
         record: all of `status.json`, or None.
         missing: what an older version has not written, in one line, or None.
         build: settings of its data.
+        asked: why it was begun, where a search has drawn it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Trial:
     record: Record | None
     missing: str | None
     build: Build = ()
+    asked: Asked | None = None
 
     @property
     def untested(self) -> bool:
@@ -94,6 +97,7 @@ def read(folder: Path) -> Trial:
         else f"{folder.name}: no status.json, as in older versions; its status is "
         "inferred, and history, times, host and versions are unknown",
         build=note.build,
+        asked=note.asked,
     )
 
 
@@ -155,12 +159,14 @@ class Note:
         dataset_id: what is trained on.
         hash: but for older versions.
         build: settings of the data.
+        asked: by a search.
     """
 
     stored: dict[str, Any]
     dataset_id: str
     hash: str | None
     build: Build
+    asked: Asked | None = None
 
     def config(self, wanted: TrialConfig | None = None) -> TrialConfig:
         """The settings; where an older version stored them, in the terms of a config that may be the same."""
@@ -181,7 +187,13 @@ def read_note(folder: Path) -> Note:
         # The version before had no `settings`, and counted all of the config in its hash.
         digits = values["hash"] if "settings" in values else None
         build = tuple(map(str, values.get("build", ())))
-        note = Note(stored=values["config"], dataset_id=values["dataset_id"], hash=digits, build=build)
+        note = Note(
+            stored=values["config"],
+            dataset_id=values["dataset_id"],
+            hash=digits,
+            build=build,
+            asked=Asked.of(values["asked"]) if "asked" in values else None,
+        )
         note.config()
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); remove {folder} to run its trial again") from error

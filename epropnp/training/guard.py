@@ -6,16 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from epropnp.errors import UserError
 from epropnp.losses.algebra import LossValue
+from epropnp.training.halt import SettingsError
 
 NAMED = 8  # samples of a batch that a message lists
 ADVICE = "lower the learning rate, clip gradients, or let some updates be skipped (optim.skip_limit)"
 _log = logging.getLogger(__name__)
 
 
-class NonFiniteError(UserError):
+class NonFiniteError(SettingsError):
     """A loss or gradient became infinite or NaN, more often than the config allows."""
+
+    kind = "diverged"
 
 
 class Guard:

@@ -2,11 +2,14 @@
 
 import signal
 from pathlib import Path
+from typing import Literal
 
 from epropnp.errors import UserError
 
 STOP_FILE = "stop"  # in a trial's folder: stop it after the running update; its text is the reason
 BY_HAND = "stopped by hand"
+
+Failure = Literal["diverged", "memory"]
 
 
 class HaltError(UserError):
@@ -19,6 +22,16 @@ class StopError(HaltError):
 
 class InterruptionError(HaltError):
     """By something that has nothing to do with the trial, such as the end of a node's time."""
+
+
+class SettingsError(UserError):
+    """A training failed for what its settings are: it would fail again wherever they are tried.
+
+    Attributes:
+        kind: of the failure.
+    """
+
+    kind: Failure
 
 
 class TerminatedError(BaseException):

@@ -23,7 +23,7 @@ from epropnp.errors import UserError
 from epropnp.files import replaced
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
-from epropnp.training.halt import InterruptionError, StopError
+from epropnp.training.halt import Failure, InterruptionError, SettingsError, StopError
 from epropnp.training.identity import identity, trial_hash
 from epropnp.training.result import Metrics
 
@@ -44,6 +44,7 @@ class Record:
     Attributes:
         status: `waiting` to be gone on with, `running`, or how the trial ended.
         reason: in one line: of a failure, of a stop, or of an interruption.
+        failure: its kind, where the settings are to blame for it.
         traceback: of an error that is not the user's.
         started, ended: of the newest process, ISO 8601 in UTC.
         host, device: where it ran.
@@ -55,6 +56,7 @@ class Record:
 
     status: Status
     reason: str | None = None
+    failure: Failure | None = None
     traceback: str | None = None
     started: str | None = None
     ended: str | None = None
@@ -142,7 +144,7 @@ class Recorder:
             self._end("waiting", f"{interrupted(self._record.history)}: {halt}")
             raise
         except UserError as error:
-            self._end("failed", str(error))
+            self._end("failed", str(error), failure=failure_of(error))
             raise
         except Exception as error:
             first_line = next(iter(str(error).strip().splitlines()), "")
@@ -160,11 +162,14 @@ class Recorder:
         self._record = dataclasses.replace(self._record, history=tuple(history))
         self._record.write(self.folder)
 
-    def _end(self, status: Status, reason: str, trace: str | None = None) -> None:
+    def _end(
+        self, status: Status, reason: str, trace: str | None = None, failure: Failure | None = None
+    ) -> None:
         ended = dataclasses.replace(
             self._record,
             status=status,
             reason=without_credentials(reason),
+            failure=failure,
             traceback=None if trace is None else without_credentials(trace),
             ended=_now(),
         )
@@ -179,10 +184,16 @@ def interrupted(history: Sequence[Metrics]) -> str:
     return f"interrupted after epoch {len(history) - 1}"
 
 
-def note_failure(folder: Path, reason: str) -> None:
+def failure_of(error: BaseException) -> Failure | None:
+    """The kind of a failure that the settings are to blame for."""
+    return error.kind if isinstance(error, SettingsError) else None
+
+
+def note_failure(folder: Path, reason: str, failure: Failure | None = None) -> None:
     """Write that a trial failed for which no process can say so any more. UserError where that fails."""
     record = Record.read(folder) or Record(status="failed")
-    dataclasses.replace(record, status="failed", reason=reason, traceback=None, ended=_now()).write(folder)
+    ended = dataclasses.replace(record, status="failed", reason=reason, failure=failure, ended=_now())
+    dataclasses.replace(ended, traceback=None).write(folder)
 
 
 def _device_name(device: "torch.device") -> str:

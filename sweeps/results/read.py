@@ -6,8 +6,10 @@ from sweeps.build_settings import Build
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row, alike, labels
 from sweeps.search.search import Planned
+from sweeps.space import BACKBONE, CASE, HEAD, RECIPE
 from sweeps.trial import Trial
 
+BARE_AXES = (RECIPE, BACKBONE, HEAD, CASE)  # whose values say what they are
 RANKS = {"finished": 0, "stopped": 1}  # others stand below these
 
 
@@ -60,6 +62,17 @@ def _not_begun(trial: Planned) -> Row:
 def labels_of(planned: Sequence[Planned]) -> dict[str, str]:
     """By name, what tells each of these trials from the others."""
     return labels([_not_begun(trial) for trial in planned])
+
+
+def drawn_label(trial: Planned) -> str:
+    """What a search chose for a trial, in few words."""
+    if trial.asked is None:
+        return trial.name
+    words = [
+        str(value) if name in BARE_AXES else f"{name.rpartition('.')[2]} {value}"
+        for name, value in trial.asked.draw.params.items()
+    ]
+    return " ".join((*words, f"seed {trial.config.seed}"))
 
 
 def shared_of(planned: Sequence[Planned]) -> list[str]:

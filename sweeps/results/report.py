@@ -34,6 +34,7 @@ from sweeps.results.summary import (
     summary_table,
 )
 from sweeps.results.tables import trial_table
+from sweeps.running.listener import Listener
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, Trial
 
@@ -61,12 +62,13 @@ class Report:
     problems: Sequence[str] = field(default_factory=list)
 
 
-class Reporter:
+class Reporter(Listener):
     """Scores the trials of a sweep and writes its files, at its end and, as a listener, while it runs.
 
     Args:
         sweep: its name, and where its files and those of its trials lie.
-        planned: its trials in their order; others of its folder, of an earlier plan, come after them.
+        planned: its trials in their order, as far as they are known; others of its folder, of an earlier
+            plan, come after them.
         datasets: by id, those that the trials were trained and tested on.
         margin: points of a score within which settings are called equal, if that can be shown.
     """
@@ -79,33 +81,32 @@ class Reporter:
         margin: float = MARGIN,
     ) -> None:
         self.datasets = datasets
-        self._sweep, self._planned, self._margin = sweep, planned, margin
+        self._sweep, self._planned, self._margin = sweep, list(planned), margin
         self._known: dict[str, tuple[int, ImageScores]] = {}  # by name; when the predictions were written
         self._next_s = 0.0
         self._due = False
         self._writing: threading.Thread | None = None
 
-    def report(self) -> Report:
-        """Tables first, then pictures; what cannot be read, written or drawn costs nothing else."""
+    def report(self, more: Mapping[str, Callable[[Path], None]] | None = None) -> Report:
+        """Tables first, then pictures; what cannot be read, written or drawn costs nothing else.
+
+        Args:
+            more: names of other files, and what makes them.
+        """
         self.settle()
         report = self._written(self._scored())
-        return report if report.summary is None else self._drawn(report, report.summary)
+        if report.summary is not None:
+            report = self._drawn(report, report.summary)
+        return _made(report, {self._sweep.folder / name: make for name, make in (more or {}).items()})
 
-    def started(self, trial: str) -> None:
-        """Nothing is new."""
-
-    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
-        """Nothing is new."""
+    def asked(self, trial: Planned) -> None:
+        """There is one more, if a search has drawn it just now."""
+        if trial.name not in {each.name for each in self._planned}:
+            self._planned.append(trial)
 
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """An epoch ended: time for a table that was put off."""
         self._partial()
-
-    def paced(self, trial: str, seconds_per_epoch: float) -> None:
-        """Nothing is new."""
-
-    def retried(self, trial: str) -> None:
-        """Nothing is new."""
 
     def ended(self, trial: Trial) -> None:
         """Write the table with this trial in it; in a while, where one was written just now."""

@@ -10,17 +10,17 @@ from typing import Any
 from rich.console import Console
 
 from epropnp.errors import UserError, first_line
-from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.build_settings import Build
 from sweeps.folder import RAY_FOLDER, Sweep
 from sweeps.results.pictures import draw_missing
-from sweeps.results.read import labels_of, shared_of
+from sweeps.results.read import drawn_label, labels_of, shared_of
 from sweeps.results.report import Report, Reporter
 from sweeps.running.cluster import Share, share_out, told
 from sweeps.running.hours import Hours
+from sweeps.running.listener import Listener
 from sweeps.running.memory import Memory, enough_for
 from sweeps.running.nodes import Nodes
 from sweeps.running.options import Options
@@ -32,7 +32,6 @@ from sweeps.running.trials import Trials, trial_spec
 from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search, setting_of
-from sweeps.space import by_key
 from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
 from sweeps.tracking.tracker import Tracker
@@ -72,13 +71,14 @@ class Job:
 
     Args:
         sweep: whose folder this process holds.
-        trials: all of them, finished ones too.
+        search: asks for its trials.
         places: of their datasets, by settings of the data.
         reporter: writes the tables.
         tracker: records.
         session: Ray, which may still be starting.
         flag: raised by signals, which are handled meanwhile.
         options: how to run them.
+        cores: that a trial uses at most.
         console: for progress.
         go_on: the command line that goes on with the sweep; None: a function was called.
     """
@@ -86,30 +86,31 @@ class Job:
     def __init__(
         self,
         sweep: Sweep,
-        trials: Sequence[Planned],
+        search: Search,
         places: Mapping[Build, str],
         reporter: Reporter,
         tracker: Tracker,
         session: Session,
         flag: Flag,
         options: Options,
+        cores: int,
         console: Console,
         go_on: str | None = None,
     ) -> None:
-        self.sweep, self.trials, self.places = sweep, trials, places
+        self.sweep, self.search, self.places = sweep, search, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
+        self.cores, self._said = cores, set[str]()
         self.options, self.retries, self.nodes = options, Retries(options.retries), Nodes(self._say)
         self.hours, self.go_on = Hours(sweep.folder, options.hours, options.hours_in_all), go_on
-        params = {trial.name: {**flatten(trial.config), **by_key(trial.build)} for trial in trials}
         self.tracker = tracker
-        self.tracking = Tracking(tracker, params, sweep.trial_folder)
+        self.tracking = Tracking(tracker, sweep.trial_folder)
 
     def run(self) -> Outcome:
         """Train what is not finished, and compare all; whatever ends that, the records are closed."""
         try:
             interrupted = self._train()
             self.session.close()  # before the report, which has the cores for itself
-            found = self.reporter.report()
+            found = self.reporter.report(self.search.files())
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
             self.tracker.close(HURRIED_S)
@@ -118,7 +119,7 @@ class Job:
             raise
         finally:
             self.hours.note()
-        if all(row.status in FINAL for row in found.rows):
+        if self.search.done and all(row.status in FINAL for row in found.rows):
             interrupted = None  # it came too late
         outcome = Outcome(report=found, interrupted=interrupted, recorded=False)
         status = {0: "FINISHED", 1: "FAILED"}.get(outcome.code, "KILLED")
@@ -129,7 +130,7 @@ class Job:
     def _train(self) -> str | None:
         """Run what is left to run; says what interrupted it, if something did."""
         known = {trial.name: trial for trial in self.sweep.trials()}
-        search = Grid(self.trials)
+        search = self.search
         for trial in known.values():
             search.tell(trial)
             self._record_again(trial)
@@ -137,23 +138,26 @@ class Job:
                 self._say(trial.missing)
             if trial.untested:
                 self._say(f"{trial.name}: {trial.reason}")
-        pending = [trial for trial in self.trials if _status(known.get(trial.name)) not in FINAL]
-        if len(pending) < len(self.trials):
-            self._say(f"{len(self.trials) - len(pending)} trials are finished already; kept")
+        trials = search.planned
+        pending = [trial for trial in trials if _status(known.get(trial.name)) not in FINAL]
+        if len(pending) < len(trials):
+            self._say(f"{len(trials) - len(pending)} trials are finished already; kept")
+        self._remark()
         if search.done:
             return None
         gone = None
         try:
-            self._run_all(search, pending, _unchecked(pending, known))
+            self._run_all(pending, _unchecked(pending, known))
         except RayGoneError as error:
             gone = f"Ray is there no more: {error}"
             self.session.keep_log(self.sweep.folder)
+        self._remark()
         reason = self._reason() or gone
         with contextlib.suppress(OSError):
             self.sweep.stop_file.unlink(missing_ok=True)
         return reason
 
-    def _run_all(self, search: Search, pending: Sequence[Planned], unchecked: Sequence[Planned]) -> None:
+    def _run_all(self, pending: Sequence[Planned], unchecked: Sequence[Planned]) -> None:
         """Run what is pending, the first updates of what is unchecked before all others if that is wanted."""
         with waiting(self.console, "Ray: starting"):
             nodes = self.session.nodes(given_up=lambda: self._reason() is not None)
@@ -161,25 +165,25 @@ class Job:
             return
         self._say(f"Ray: {told(nodes, self.session.is_here)}")
         at_once, check = self.options.at_once, self.options.check
-        cores = max(trial.config.threads + trial.config.data.workers for trial in pending)
+        count = max(len(pending), self.search.total - len(self.search.planned) + len(pending))
         wanted = None if at_once == "auto" else at_once
-        share = share_out(len(pending), wanted, cores, nodes, self.options.resources)
+        share = share_out(count, wanted, self.cores, nodes, self.options.resources)
         if check is None:
             check = len(pending) > CHECKED_ABOVE or at_once == "auto"
         if at_once == "auto" and not unchecked:
-            self._say("every setting has begun before, so that no memory is measured: one per core, or GPU")
+            self._say("there is no new setting whose memory could be measured: one trial per core, or GPU")
         if check and unchecked:
             found = self._checked(unchecked, share)
             if found is None:
                 return
             if at_once == "auto" and found:
-                places = enough_for(found, cores, nodes)
-                share = share_out(len(pending), places, cores, nodes, self.options.resources)
+                places = enough_for(found, self.cores, nodes)
+                share = share_out(count, places, self.cores, nodes, self.options.resources)
         self._say(
             f"trials at once: {share.at_once}; each has cores: {share.cpus:g}"
             + (f", GPUs: {share.gpus:g}" if share.gpus else "")
         )
-        self._run(search, share)
+        self._run(self.search, share)
         self._advise(share)
 
     def _reason(self) -> str | None:
@@ -203,13 +207,15 @@ class Job:
     def _run(self, search: Search, share: Share, updates: int | None = None) -> Sequence[Memory]:
         """Run trials, each for so many updates, or to its end; the memory that they said they take."""
         known = {trial.name: trial for trial in self.sweep.trials()}
+        trials = self.search.planned
         progress = SweepProgress(
-            epochs={trial.name: trial.config.optim.epochs for trial in self.trials},
-            labels=labels_of(self.trials),
-            before={name: known[name].status for name in (t.name for t in self.trials) if name in known},
+            epochs={trial.name: trial.config.optim.epochs for trial in trials},
+            labels=labels_of(trials) | {trial.name: drawn_label(trial) for trial in trials if trial.asked},
+            before={name: known[name].status for name in (t.name for t in trials) if name in known},
             at_once=share.at_once,
             console=self.console,
-            shared=shared_of(self.trials),
+            shared=shared_of(trials),
+            total=self.search.total,
         )
 
         def spec(trial: Planned) -> dict[str, Any]:
@@ -220,7 +226,8 @@ class Job:
             return trial_spec(trial.name, trial.config, place, folder, stop_file, updates, *how)
 
         storage = self.sweep.folder / RAY_FOLDER  # which all nodes see
-        trials = Trials(
+        judges: Sequence[Listener] = [search] if isinstance(search, Listener) else []
+        running = Trials(
             search,
             spec,
             session=self.session,
@@ -230,18 +237,18 @@ class Job:
             retries=self.retries,
             nodes=self.nodes,
             hours=self.hours,
-            listeners=[progress, self.tracking, self.reporter],
+            listeners=[progress, self.tracking, self.reporter, *judges],
         )
         with progress:
             try:
-                trials.run(storage)
+                running.run(storage)
             except BaseException:
                 self.session.kill()
-                trials.end()
+                running.end()
                 raise
             finally:
                 shutil.rmtree(storage, ignore_errors=True)
-        return trials.memory
+        return running.memory
 
     def _advise(self, share: Share) -> None:
         """Where trials found no memory beside others: how to try them again."""
@@ -264,6 +271,13 @@ class Job:
                         self.sweep.trial_folder(trial.name), self.reporter.datasets[trial.dataset_id]
                     )
             self.tracking.ended(trial)
+
+    def _remark(self) -> None:
+        """What the search has to say that it has not said before."""
+        for line in self.search.remarks:
+            if line not in self._said:
+                self._said.add(line)
+                self._say(line)
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that was closed

@@ -1,13 +1,17 @@
 """What happens to the trials of a sweep, told by name: the display, the records and the search listen."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
 
-class Listener(Protocol):
-    """Hears of trials in the driver."""
+class Listener:
+    """Hears of trials in the driver; what a listener does not define, it does nothing about."""
+
+    def asked(self, trial: Planned) -> None:
+        """A trial is to be run; of a search, nobody may have heard of it before."""
 
     def started(self, trial: str) -> None:
         """A trial's process begins, for the first time or after a failure."""

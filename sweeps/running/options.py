@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sweeps.running.keep import Keep
+from sweeps.search.stopping import Rule
 
 RETRIES = 1
 AtOnce = int | Literal["auto"]
@@ -21,6 +22,7 @@ class Options:
         check: whether each setting does its first updates before the long trials; None: with more than four.
         retries: of a trial whose process broke, without another checkpoint in between.
         keep: weights that stay in the folders of trials that have ended.
+        stop: by which rule settings are stopped early; `none`: stopped ones go on; None: neither.
         hours: that the sweep may run; None: without end.
         hours_in_all: whether those of earlier calls count.
     """
@@ -30,5 +32,6 @@ class Options:
     check: bool | None = None
     retries: int = RETRIES
     keep: Keep = "all"
+    stop: Rule | None = None
     hours: float | None = None
     hours_in_all: bool = False

@@ -9,17 +9,20 @@ from rich.console import Console
 from rich.live import Live
 
 from epropnp.training.record import Status
+from sweeps.results.read import drawn_label
 from sweeps.running.figures import duration
 from sweeps.running.lines import Lines
+from sweeps.running.listener import Listener
 from sweeps.running.live_table import LiveTable
 from sweeps.running.states import SweepState
 from sweeps.running.waiting import is_live
+from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
 LOADING = "trials: loading (importing torch, building networks)"
 
 
-class SweepProgress:
+class SweepProgress(Listener):
     """Listener and context manager that shows where each trial is.
 
     Args:
@@ -29,6 +32,7 @@ class SweepProgress:
         at_once: how many run at a time, for the estimate of the whole.
         console: where to show it; a terminal gets a live table, anything else plain lines.
         shared: what all trials have in common, in a few words each.
+        total: how many trials there will be, if more than are known.
     """
 
     def __init__(
@@ -39,8 +43,9 @@ class SweepProgress:
         at_once: int,
         console: Console,
         shared: Sequence[str] = (),
+        total: int = 0,
     ) -> None:
-        self.state = SweepState(epochs, labels, before, at_once)
+        self.state = SweepState(epochs, labels, before, at_once, total)
         self.table = LiveTable(self.state, shared)
         self._lines = Lines(self.state, console, time.monotonic())
         self._console, self._is_live = console, is_live(console)
@@ -62,6 +67,11 @@ class SweepProgress:
     ) -> None:
         if self._display:
             self._display.stop()
+
+    def asked(self, trial: Planned) -> None:
+        """There is one more, if a search has drawn it just now."""
+        if trial.name not in self.state.trials:
+            self.state.add(trial.name, drawn_label(trial), trial.config.optim.epochs)
 
     def started(self, trial: str) -> None:
         """A trial's process begins, for the first time or after a failure."""

@@ -118,6 +118,7 @@ class SweepState:
         labels: by name, what to call a trial that is not called by its name.
         before: by name, how trials stood that were begun before.
         at_once: how many run at a time.
+        total: how many there will be, if more than these.
     """
 
     def __init__(
@@ -126,13 +127,24 @@ class SweepState:
         labels: Mapping[str, str],
         before: Mapping[str, Status],
         at_once: int,
+        total: int = 0,
     ) -> None:
+        self._total = total
         self.trials = {name: TrialState(labels.get(name, name), count) for name, count in epochs.items()}
         for name, status in before.items():
             state = self.trials[name]
             state.status = BEFORE.get(status, "waiting")
             state.epoch = state.epochs if status == "finished" else state.epoch
         self.at_once = at_once
+
+    def add(self, name: str, label: str, epochs: int) -> None:
+        """One more trial."""
+        self.trials = self.trials | {name: TrialState(label, epochs)}  # anew: a display looks at any time
+
+    @property
+    def total(self) -> int:
+        """How many trials there will be, as far as one knows."""
+        return max(self._total, len(self.trials))
 
     @property
     def heard(self) -> bool:
@@ -152,12 +164,14 @@ class SweepState:
         if usual is None:
             return None
         left = [state.seconds_left(now_s, usual) or 0.0 for state in self.trials.values()]
+        epochs = statistics.mean(state.epochs for state in self.trials.values())
+        left += [epochs * usual] * (self.total - len(self.trials))
         return max(sum(left) / self.at_once, max(left))
 
     @property
     def counts(self) -> str:
         """How many stand how, such as `12 of 36 finished, 1 failed, 2 running, 21 waiting`."""
-        return ", ".join(counted(list(self.trials.values()), len(self.trials)))
+        return ", ".join(counted(list(self.trials.values()), self.total))
 
 
 def counted(states: Sequence[TrialState], of: int | None = None) -> list[str]:

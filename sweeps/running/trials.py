@@ -27,11 +27,12 @@ from sweeps.running.session import FINISHED, RayGoneError, Session
 from sweeps.running.signals import Flag
 from sweeps.search.grid import FINAL
 from sweeps.search.search import Planned, Search
-from sweeps.trial import one_line, read
+from sweeps.trial import Trial, one_line, read
 
 GRACE_S = 10.0  # for running trials to write a checkpoint
 SILENCE_S = 60.0  # without a node that lives
 TICK_S = 0.2
+WHOLE_GPU = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ class Trials:
         self._folders: dict[str, Path] = {}
         self._before: dict[str, Record | None] = {}  # what folders said when a process of theirs began
         self._failures: dict[str, str] = {}  # what processes said of themselves
+        self._whole: set[str] = set()  # that found no memory on a share of a GPU
         self._running: set[str] = set()  # given away, and not ended
         self._interrupted_s: float | None = None
         self._alive_s = time.monotonic()
@@ -191,8 +193,11 @@ class Trials:
         planned = self._next()
         if planned is not None:
             spec = self._spec(planned) | {"left_out": sorted(self._nodes.left_out)}
+            if planned.name in self._whole:
+                spec["more"] = {"gpu": WHOLE_GPU}
             self._planned[planned.name], self._folders[planned.name] = planned, Path(spec["folder"])
             self._running.add(planned.name)
+            self._tell("asked", planned)
             return spec
         return FINISHED if self._search.done and not self._running else None
 
@@ -237,11 +242,19 @@ class Trials:
                 self._retries.forget(trial.name)
         if again:
             self._run_again(again)
+        elif unfinished and self._lacked_memory(ended):
+            self._whole.add(name)
+            self._run_again([self._planned[name]], last=True)  # when others leave it one
         elif unfinished and error is not None and self._retries.left(name, self._folders[name]):
             self._run_again([self._planned[name]], last=name in self._silent)
         else:
             failure = one_line(error) if error is not None else self._failures.get(name)
             self._tell_end(name, None if self._interrupted_s is not None and error is not None else failure)
+
+    def _lacked_memory(self, ended: Trial) -> bool:
+        """Whether a trial that shared a GPU found no memory, and might find it alone."""
+        shared = 0.0 < self._share.gpus < WHOLE_GPU and ended.name not in self._whole
+        return shared and ended.record is not None and ended.record.failure == "memory"
 
     def _run_again(self, trials: Sequence[Planned], last: bool = False) -> None:
         """Soon; or after all others, which may tell whether it is the trial or the node."""

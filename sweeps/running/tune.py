@@ -20,6 +20,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
@@ -30,7 +31,8 @@ from sweeps.running.session import FINISHED
 
 PULSE_S = 2.0  # between signs of life
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the sweep's own process heeds them, for both
-ANSWER_S = 0.02  # that Tune waits for one
+ANSWER_S = 0.02  # that Tune waits for one while it has something else to do
+IDLE_S = 1.0  # and while it has not: it would sleep as long
 WARM = ""  # in the place of a trial's name
 WARMED = 4  # processes at most
 MANY = 1000  # trials, as long as their number is not known
@@ -148,7 +150,7 @@ def run(link: Link, resources: Mapping[str, float], storage: str, warm: int = 0)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told
     over = threading.Event()
     tuner = tune.Tuner(
-        tune.with_resources(trainable, dict(resources)),
+        tune.with_resources(trainable, lambda space: _asked_for(resources, space["trial"])),
         tune_config=tune.TuneConfig(
             search_alg=Asking(link, over, warm, Path(storage) / "go"),
             num_samples=-1,  # as many as are asked for
@@ -160,6 +162,11 @@ def run(link: Link, resources: Mapping[str, float], storage: str, warm: int = 0)
         ),
     )
     tuner.fit()
+
+
+def _asked_for(resources: Mapping[str, float], trial: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+    """What a trial asks of the cluster: what all do, but for what it did not find enough of."""
+    return resource_dict_to_pg_factory({**resources, **trial.get("more", {})})
 
 
 def trainable(space: dict[str, Any]) -> None:
@@ -187,15 +194,16 @@ class Asking(_Unstored, Searcher):  # type: ignore[misc, unused-ignore]
     def __init__(self, link: Link, over: threading.Event, warm: int = 0, go: Path | None = None) -> None:
         super().__init__()
         self._link, self._over, self._warm, self._go = link, over, warm, go
-        self._asked = False
+        self._asked, self._live = False, 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._warm:
             self._warm -= 1
+            self._live += 1
             return {"trial": {"name": WARM, "go": str(self._go)}}
         if not self._asked:
             self._link.tell("ask")
-        self._asked = not self._link.answered(ANSWER_S)
+        self._asked = not self._link.answered(ANSWER_S if self._live else IDLE_S)
         if self._asked:
             return None  # the sweep's own process has something else to do: Tune goes on
         spec = self._link.answer()
@@ -205,10 +213,12 @@ class Asking(_Unstored, Searcher):  # type: ignore[misc, unused-ignore]
         if spec == FINISHED:
             self._over.set()
             return str(Searcher.FINISHED)
+        self._live += spec is not None
         return None if spec is None else {"trial": spec}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Told by the relay."""
+        """The relay tells of it."""
+        self._live -= 1
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: see the class."""

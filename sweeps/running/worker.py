@@ -22,7 +22,7 @@ from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import HaltError, InterruptionError
-from epropnp.training.record import note_failure
+from epropnp.training.record import failure_of, note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
 from sweeps.results.pictures import draw
@@ -64,7 +64,7 @@ def run_trial(space: dict[str, Any]) -> None:
         reason = one_line(error)
         if folder.is_dir() and not is_claimed(folder):  # else by another process, whose trial it is
             with contextlib.suppress(UserError):
-                note_failure(folder, reason)
+                note_failure(folder, reason, failure_of(error))
         _tell(failed=reason)
     finally:
         remove_surplus(folder, spec["keep"])

@@ -1,6 +1,7 @@
 """The search that tries every cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
@@ -16,12 +17,22 @@ class Grid:
     """
 
     def __init__(self, trials: Sequence[Planned]) -> None:
+        self.planned, self.remarks = trials, ()
         self._waiting = {trial.name: trial for trial in trials}
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self.planned)
 
     @property
     def done(self) -> bool:
         """Whether all were asked for."""
         return not self._waiting
+
+    def files(self) -> dict[str, Callable[[Path], None]]:
+        """Nothing but the tables."""
+        return {}
 
     def ask(self) -> Planned | None:
         """The next one; None when there is none left."""

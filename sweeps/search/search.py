@@ -1,17 +1,26 @@
 """The seam between what decides which trials are run and what runs them."""
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from epropnp.training.config import TrialConfig
+from epropnp.training.identity import trial_hash
 from sweeps.build_settings import Build
+from sweeps.search.asked import Asked
 from sweeps.trial import Trial
 
 
 def setting_of(config: TrialConfig, dataset_id: str) -> tuple[TrialConfig, str]:
     """What the seeds of a setting share: all of the config but for the seed, and the dataset."""
     return dataclasses.replace(config, seed=0), dataset_id
+
+
+def setting_key(config: TrialConfig, dataset_id: str) -> str:
+    """Twelve hex digits that trials share whose settings say the same, whatever their seed."""
+    return trial_hash(*setting_of(config, dataset_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +33,7 @@ class Planned:
         dataset_id: what it is trained on.
         case: that it is of, if there are cases.
         build: settings of its data.
+        asked: why it is to be, where a search has drawn it.
     """
 
     name: str
@@ -31,6 +41,7 @@ class Planned:
     dataset_id: str
     case: str | None = None
     build: Build = ()
+    asked: Asked | None = None
 
     @property
     def setting(self) -> tuple[TrialConfig, str]:
@@ -40,6 +51,21 @@ class Planned:
 
 class Search(Protocol):
     """Decides from what it is told, and from nothing else: trial folders are all that is remembered."""
+
+    @property
+    def planned(self) -> Sequence[Planned]:
+        """The trials that are known to be a part of it, in their order; there may be more later."""
+
+    @property
+    def total(self) -> int:
+        """How many there will be, as far as one knows."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What there is to say of it by now, a line each."""
+
+    def files(self) -> Mapping[str, Callable[[Path], None]]:
+        """What it can show of itself: names of files, and what makes them."""
 
     @property
     def done(self) -> bool:

@@ -4,43 +4,43 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from epropnp.plain import flatten
+from sweeps.running.listener import Listener
+from sweeps.search.search import Planned
+from sweeps.space import by_key
 from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.trial_events import end_of
 from sweeps.trial import Trial
 
 
-class Tracking:
+class Tracking(Listener):
     """Tells a Tracker what trials do.
 
     Args:
         tracker: where to.
-        params: trial name -> its config, flattened.
         folder: of a trial, by its name.
+
+    Attributes:
+        params: settings of the trials that were asked for, flattened, by name.
     """
 
-    def __init__(
-        self, tracker: Tracker, params: Mapping[str, Mapping[str, Any]], folder: Callable[[str], Path]
-    ) -> None:
-        self._tracker, self._params, self._folder = tracker, params, folder
+    def __init__(self, tracker: Tracker, folder: Callable[[str], Path]) -> None:
+        self._tracker, self._folder = tracker, folder
+        self.params: dict[str, Mapping[str, Any]] = {}
+
+    def asked(self, trial: Planned) -> None:
+        """Its settings will be told with its run."""
+        self.params[trial.name] = {**flatten(trial.config), **by_key(trial.build)}
 
     def started(self, trial: str) -> None:
         """Open the run."""
-        self._tracker.start(trial, self._params[trial])
-
-    def stepped(self, trial: str, progress: Mapping[str, Any]) -> None:
-        """MLflow hears of whole epochs."""
+        self._tracker.start(trial, self.params[trial])
 
     def reported(self, trial: str, report: dict[str, Any]) -> None:
         """Log the metrics of an epoch, and those of earlier ones that a killed driver may have missed."""
         for epoch, metrics in enumerate(report["earlier"]):
             self._tracker.log_epoch(trial, epoch, metrics)
         self._tracker.log_epoch(trial, report["epoch"], report["metrics"])
-
-    def paced(self, trial: str, seconds_per_epoch: float) -> None:
-        """MLflow has the time of every epoch."""
-
-    def retried(self, trial: str) -> None:
-        """The run stays open."""
 
     def ended(self, trial: Trial) -> None:
         """Close the run; a finished trial's scores and files go with it."""

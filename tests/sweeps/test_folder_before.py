@@ -105,7 +105,7 @@ def test_what_the_database_has_is_found_and_not_stored_again(tmp_path: Path) -> 
         facts=facts_of(sweep.trial_folder, BEFORE),
     )
     tracker = Tracker(runs, tmp_path / "spool.jsonl")
-    tracking = Tracking(tracker, {}, lambda name: tmp_path / name)  # without files: these are newer
+    tracking = Tracking(tracker, lambda name: tmp_path / name)  # without files: these are newer
     for trial in sweep.trials():
         tracking.ended(trial)
     assert tracker.close(60.0)

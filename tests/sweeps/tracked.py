@@ -41,7 +41,9 @@ def sent(*trackers: Tracker) -> None:
 
 def tracking(tracker: Tracker, folder: Path, params: Mapping[str, Mapping[str, Any]]) -> Tracking:
     """Of trials whose folders lie in a test's folder."""
-    return Tracking(tracker, params, lambda trial: folder / trial)
+    made = Tracking(tracker, lambda trial: folder / trial)
+    made.params.update(params)
+    return made
 
 
 def runs(uri: str, folder: Path) -> dict[str, Run]:

@@ -17,7 +17,7 @@ from tests.sweeps.tracking.server import Server
 
 WAITS = "MLflow has not heard of all this yet"
 AWAY_S = 5.0
-USER = 54321  # whom PostgreSQL runs as, where we are root
+USER, GROUP = "nobody", "nogroup"  # whom PostgreSQL runs as, where we are root; it wants a name
 
 
 def mlflow_refused(world: World) -> None:
@@ -132,9 +132,9 @@ def _postgres(world: World) -> str:
     data.mkdir()
     user: list[str] = []
     if os.geteuid() == 0:  # as which it does not run
-        user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        user = ["setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups"]
         world.temporary.chmod(0o711)
-        shutil.chown(data, USER, USER)
+        shutil.chown(data, USER, GROUP)
     words = ("--auth=trust", "--username=drill", "--no-sync", "-D", str(data / "db"))
     subprocess.run([*user, str(programs / "initdb"), *words], check=True, capture_output=True)
     flags = ("-D", str(data / "db"), "-k", str(data), "-c", "listen_addresses=")

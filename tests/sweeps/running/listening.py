@@ -26,6 +26,9 @@ class Ear:
         self.heard = [] if heard is None else heard
         self.name = (name,) if name else ()
 
+    def asked(self, trial: Planned) -> None:
+        """What is asked for, the answers to Ray say."""
+
     def started(self, trial: str) -> None:
         self.heard.append((*self.name, "started", trial))
 

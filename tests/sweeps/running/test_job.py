@@ -12,6 +12,7 @@ from sweeps.program import go_on_command
 from sweeps.running.cluster import Share
 from sweeps.running.job import Job
 from sweeps.running.options import Options
+from sweeps.search.grid import Grid
 from sweeps.trial import Trial
 from tests.sweeps.told import ended
 
@@ -26,7 +27,7 @@ def _job(trials: list[Trial], go_on: str | None) -> tuple[Job, io.StringIO]:
     nothing: Any = SimpleNamespace()
     fake: Any = sweep
     console = Console(file=said, width=40)
-    return Job(fake, [], {}, nothing, nothing, nothing, nothing, Options(), console, go_on), said
+    return Job(fake, Grid([]), {}, nothing, nothing, nothing, nothing, Options(), 1, console, go_on), said
 
 
 @pytest.mark.parametrize(

@@ -364,6 +364,28 @@ def test_a_trial_whose_process_broke_is_run_again_as_often_as_it_may_without_pro
     assert heard[-1] == ("ended", name, "failed", "its process ended")
 
 
+def test_a_trial_without_memory_is_tried_once_more_with_a_whole_gpu_after_all_others(
+    trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any]
+) -> None:
+    """Its settings are to blame when it fails there, too: a search is told so."""
+    world = World(Grid(trials[:2]), prepare, tmp_path, [Ear(heard)])
+    first, second = trials[0].name, trials[1].name
+
+    def without_memory() -> None:
+        Record(status="failed", reason="cuda is out of memory", failure="memory").write(tmp_path / first)
+
+    lacked = doing(without_memory, ("ended", first, None, None))
+    world.run(
+        ASK, ("started", first), lacked, ASK, ("ended", second, None, None), ASK, ("started", first), lacked
+    )
+    assert world.asked == [first, second, first]
+    specs = [answer for answer in world.ray.answers if isinstance(answer, dict)]
+    assert [spec.get("more") for spec in specs] == [None, None, {"gpu": 1.0}]
+    own = [event[0] for event in heard if event[1] == first]
+    assert own == ["started", "retried", "started", "ended"]
+    assert heard[-1] == ("ended", first, "failed", "cuda is out of memory")
+
+
 def test_a_process_that_breaks_when_the_sweep_ends_is_not_run_again_and_did_not_fail(
     trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any]
 ) -> None:

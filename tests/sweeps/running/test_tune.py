@@ -52,7 +52,11 @@ def told(end: Connection) -> list[Any]:
 
 def test_tune_is_told_resources_limits_and_callbacks(given: dict[str, Any], tmp_path: Path) -> None:
     assert given["fitted"]
-    assert given["trainable"] == (trainable, {"cpu": 5, "gpu": 0.5})
+    run_by_ray, asked_for = given["trainable"]
+    assert run_by_ray == trainable
+    plain, whole = {"trial": {"name": "a"}}, {"trial": {"name": "a", "more": {"gpu": 1.0}}}
+    assert asked_for(plain).required_resources == {"CPU": 5, "GPU": 0.5}
+    assert asked_for(whole).required_resources == {"CPU": 5, "GPU": 1.0}
     assert "param_space" not in given
     config = given["tune_config"]
     assert (config.num_samples, config.reuse_actors) == (-1, True)

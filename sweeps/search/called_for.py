@@ -1,0 +1,73 @@
+"""The search that command lines ask for."""
+
+from collections.abc import Sequence
+
+from epropnp.errors import UserError
+from pipelines.building.config import BuildConfig
+from sweeps.build_settings import PREFIX
+from sweeps.datasets import completion
+from sweeps.flags import SweepConfig
+from sweeps.search.domain import Domain
+from sweeps.search.objectives import USUAL, objectives_of
+from sweeps.search.ranges import NumberRange, listed, searched
+from sweeps.search.searching import CELLS, Searching
+from sweeps.space import Axis, Space, by_key
+
+
+def ranges_of(commands: Sequence[SweepConfig]) -> list[Axis | NumberRange]:
+    """What `--search` says of each setting; of several command lines, the last one that names it counts.
+
+    Raises:
+        UserError: as of `searched`, or a setting that one command line gives twice.
+    """
+    found: dict[str, Axis | NumberRange] = {}
+    for command in commands:
+        own: dict[str, Axis | NumberRange] = {}
+        for text in (text for given in command.search for text in given):
+            each = searched(text)
+            key = each.key if isinstance(each, NumberRange) else each.name
+            if key in own:
+                raise UserError(f"--search: {key} is given twice: do one")
+            own[key] = each
+        found |= own
+    return list(found.values())
+
+
+def with_searched(space: Space, found: Sequence[Axis | NumberRange]) -> Space:
+    """The space with more axes. UserError where it has one of them already, or a range cannot be listed."""
+    axes = [listed(each) if isinstance(each, NumberRange) else each for each in found]
+    twice = {axis.name for axis in space.axes} & {axis.name for axis in axes}
+    if twice:
+        raise UserError(f"--search: {twice.pop()} is an axis already, with values of its own: do one")
+    return Space(recipes=space.recipes, axes=[*space.axes, *axes], settings=space.settings)
+
+
+def searching_of(
+    config: SweepConfig, space: Space, found: Sequence[Axis | NumberRange], base: BuildConfig
+) -> Searching:
+    """What is to be drawn, how and how often.
+
+    Args:
+        config: flags as the last command line has them that gives them.
+        space: recipes and axes.
+        found: of `ranges_of`.
+        base: settings of the data.
+    """
+    space = with_searched(space, [each for each in found if isinstance(each, Axis)])
+    keys = {key for axis in space.axes for choice in axis.choices for key in by_key(choice.settings)}
+    used = [key for key in keys | by_key(space.settings).keys() if key.startswith(PREFIX)]
+    ranges = [each for each in found if isinstance(each, NumberRange)]
+    assert config.sampler != "grid"
+    return Searching(
+        domain=Domain(space, ranges, completion(used, base)),
+        cells=CELLS if config.trials is None else config.trials,
+        sampler=config.sampler or "tpe",
+        objectives=objectives_of(config.objectives or USUAL),
+    )
+
+
+def check_grid(config: SweepConfig) -> None:
+    """UserError where a flag of a search is given for a sweep that tries all cells."""
+    for flag in ("trials", "objectives"):
+        if getattr(config, flag) is not None:
+            raise UserError(f"--{flag}: all cells are tried, none is drawn: add --search, or --sampler tpe")

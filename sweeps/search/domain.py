@@ -1,0 +1,209 @@
+"""All cells that a search may try: what it can choose, the cell that a choice makes, and the way back."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice, product
+
+from epropnp.errors import UserError
+from epropnp.models.config import ModelConfig
+from epropnp.plain import flatten
+from epropnp.training.config import TrialConfig
+from epropnp.training.identity import trial_hash
+from epropnp.training.overrides import override, typed
+from epropnp.training.recipes import study_head
+from sweeps.build_settings import Build, taken_apart
+from sweeps.search.asked import Params, Value
+from sweeps.search.ranges import NumberRange
+from sweeps.space import (
+    BACKBONE,
+    CASE,
+    HEAD,
+    OWN,
+    RECIPE,
+    SEED,
+    STUDY,
+    Cell,
+    Choice,
+    Space,
+    by_key,
+    cell_of,
+    check_axes,
+    check_networks,
+    choices_of,
+    ordered,
+)
+
+LISTED = 10_000  # combinations of choices that are looked at before anything starts
+
+
+class Domain:
+    """What a search draws from.
+
+    Args:
+        space: its recipes and axes, each a choice of the search; seeds repeat what is chosen.
+        ranges: of numbers.
+        completed: gives the settings of a cell's data their full form.
+
+    Raises:
+        UserError: an unknown setting or backbone, a value that does not fit, a setting that is given in two
+            ways, or no combination of choices that makes a network.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        ranges: Sequence[NumberRange],
+        completed: Callable[[Build], Build] = lambda build: build,
+    ) -> None:
+        self._space, self._completed = space, completed
+        self._sound: set[ModelConfig] = set()  # networks that can be built
+        self.ranges = {each.key: each for each in ranges}
+        given = {axis.name: axis.choices for axis in space.axes}
+        self._check(space)
+        self._choices: dict[str, list[Choice]] = {}
+        for name in ordered(given):
+            if name != SEED:
+                own = (each for r in space.recipes for each in choices_of(r, name, given.get(name, (OWN,))))
+                self._choices[name] = list(dict.fromkeys(own))
+        self.seeds = tuple(int(choice.name) for choice in given.get(SEED, ())) or (
+            space.recipes[0].base.seed,
+        )
+
+    @cached_property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """By axis, the names of its choices where there are several."""
+        recipes = tuple(recipe.name for recipe in self._space.recipes)
+        names = {RECIPE: recipes} | {
+            name: tuple(choice.name for choice in choices) for name, choices in self._choices.items()
+        }
+        return {name: texts for name, texts in names.items() if len(texts) > 1}
+
+    @property
+    def size(self) -> int | None:
+        """How many combinations there are; None where there is no end of them."""
+        counts = [*(each.count for each in self.ranges.values()), *map(len, self.texts.values())]
+        return None if None in counts else math.prod(count for count in counts if count is not None)
+
+    def combinations(self) -> Iterator[dict[str, Value]]:
+        """All of a domain that has an end."""
+        values: dict[str, Sequence[Value]] = dict(self.texts)
+        values |= {key: list(each.values()) for key, each in self.ranges.items()}
+        return (dict(zip(values, each, strict=True)) for each in product(*values.values()))
+
+    def holds(self, params: Params) -> bool:
+        """Whether it still has all these choices, and no others to make."""
+        names = self.texts.keys() | self.ranges.keys()
+        return params.keys() == names and all(
+            value in (self.ranges[name] if name in self.ranges else self.texts[name])
+            for name, value in params.items()
+        )
+
+    def cell(self, params: Params, seed: int) -> Cell:
+        """The cell that these choices make. UserError where there is no such network or training."""
+        names = [recipe.name for recipe in self._space.recipes]
+        recipe = self._space.recipes[names.index(str(params.get(RECIPE, names[0])))]
+        settings = {key: typed(params[key]) for key in self.ranges}
+        case = None
+        for name, choices in self._choices.items():
+            chosen = next(each for each in choices if each.name == params.get(name, choices[0].name))
+            settings |= by_key(chosen.settings)
+            case = (chosen.name or None) if name == CASE else case
+        found = cell_of(recipe, self._space.settings, settings | {SEED: str(seed)}, case)
+        return dataclasses.replace(found, build=self._completed(found.build))
+
+    def network(self, params: Params) -> Cell:
+        """The cell of the first seed; UserError where there is no such training, or no such network."""
+        cell = self.cell(params, self.seeds[0])
+        model = cell.config.model
+        if model not in self._sound:
+            check_networks([cell.config])
+            self._sound.add(model)
+        return cell
+
+    def _check(self, space: Space) -> None:
+        names, common = [axis.name for axis in space.axes], by_key(space.settings)
+        cases = [each for axis in space.axes if axis.name == CASE for each in axis.choices]
+        for key in self.ranges:
+            if key in names:
+                raise UserError(f"{key} is searched, and has values of an axis: do one")
+            case = next((case.name for case in cases if key in by_key(case.settings)), None)
+            if case is not None:
+                raise UserError(f"{key} is searched, and set by case '{case}': do one")
+            if key in common:
+                raise UserError(f"{key} is searched, and set to {common[key]} for all trials: do one")
+        check_axes(space)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """One cell of each combination of choices, as far as they can be had, with the lowest of all ranges.
+
+        Raises:
+            UserError: an unknown backbone, or no combination that makes a network.
+        """
+        from epropnp.models.backbones import check_backbone  # brings torch
+
+        for choice in self._choices[BACKBONE]:
+            for backbone in by_key(choice.settings).values():
+                check_backbone(backbone)
+        lowest = {key: each.low for key, each in self.ranges.items()}
+        found: dict[tuple[TrialConfig, Build], Cell] = {}
+        refusal = None
+        for names in islice(product(*self.texts.values()), LISTED):
+            try:
+                cell = self.network(lowest | dict(zip(self.texts, names, strict=True)))
+            except UserError as error:
+                refusal = refusal or error
+                continue
+            found.setdefault((cell.config, cell.build), cell)
+        if not found and refusal is not None:
+            raise refusal
+        return list(found.values())
+
+    def params_of(
+        self, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str]
+    ) -> dict[str, Value] | None:
+        """The choices that make a trial; None where none do.
+
+        Args:
+            config, dataset_id: of the trial.
+            ids: of the datasets, by settings of the data.
+        """
+        flat = flatten(config)
+        found: dict[str, Value] = {}
+        for key, each in self.ranges.items():
+            value = flat[key]
+            if value not in each or not isinstance(value, int | float):
+                return None
+            found[key] = value
+        fitting: dict[str, list[str]] = {}
+        for name, texts in self.texts.items():
+            if name == RECIPE:
+                fitting[name] = [text for text in texts if text == config.recipe]
+            else:
+                fitting[name] = [each.name for each in self._choices[name] if _holds(each, config)]
+        for names in product(*fitting.values()):
+            params = found | dict(zip(fitting, names, strict=True))
+            if self._makes(params, config, dataset_id, ids):
+                return params
+        return None
+
+    def _makes(self, params: Params, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str]) -> bool:
+        try:
+            cell = self.cell(params, config.seed)
+        except UserError:
+            return False
+        own = ids.get(cell.build)
+        return own == dataset_id and trial_hash(cell.config, own) == trial_hash(config, dataset_id)
+
+
+def _holds(choice: Choice, config: TrialConfig) -> bool:
+    """Whether a trial has what a choice says of its training."""
+    own, _ = taken_apart(choice.settings)
+    head = study_head(config.model.backbone)
+    meant = [f"{HEAD}={head}" if each == f"{HEAD}={STUDY}" else each for each in own]
+    try:
+        return override(config, meant) == config
+    except UserError:
+        return False

@@ -1,0 +1,77 @@
+"""What a search is to make large, or small: scores on validation images, and what a network costs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from epropnp.errors import UserError, nearest
+from epropnp.training.result import TrialResult, validation_scores
+from sweeps.trial import Trial
+
+USUAL = "val/add_area"
+
+
+def _gflops(trial: Trial, result: TrialResult) -> float:
+    from sweeps.describe import gflops  # brings torch
+
+    return gflops(trial.config.model)
+
+
+COSTS: dict[str, Callable[[Trial, TrialResult], float]] = {
+    "gflops": _gflops,
+    "parameters": lambda trial, result: float(result.parameters),
+    "seconds": lambda trial, result: result.seconds,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One number of a finished trial.
+
+    Attributes:
+        name: `val/` and a score, or a cost.
+        least: whether less is better.
+    """
+
+    name: str
+    least: bool
+
+    def value(self, trial: Trial) -> float:
+        """Of a finished trial. UserError where it has no such score."""
+        result = trial.result
+        assert result is not None
+        if self.name in COSTS:
+            return COSTS[self.name](trial, result)
+        score = self.name.removeprefix("val/")
+        if score not in result.val_after:
+            raise UserError(
+                f"--objectives: unknown score '{self.name}'{nearest(score, result.val_after)}; there are "
+                f"{', '.join(f'val/{each}' for each in result.val_after)}, {', '.join(COSTS)}"
+            )
+        return result.val_after[score]
+
+    def intermediate(self, trial: Trial) -> dict[int, float]:
+        """Of each epoch so far, where epochs have one."""
+        name = self.name.removeprefix("val/")
+        scores = [validation_scores(metrics) for metrics in trial.history]
+        return {epoch: each[name] for epoch, each in enumerate(scores) if name in each}
+
+
+def objectives_of(text: str) -> list[Objective]:
+    """From a list with commas: a minus sign makes less of it better, as of each cost.
+
+    Raises:
+        UserError: neither a score on validation images nor a cost, or one that is given twice.
+    """
+    found: dict[str, Objective] = {}
+    for given in text.split(","):
+        name = given.removeprefix("-")
+        if name in found:
+            raise UserError(f"--objectives: {name} is given twice")
+        if not name.startswith("val/") and name not in COSTS:
+            costs = ", ".join(f"-{cost}" for cost in COSTS)
+            hint = nearest(name, COSTS) or "; test images are for the end"
+            raise UserError(f"--objectives: '{given}' is neither val/SCORE nor one of {costs}{hint}")
+        if name in COSTS and given == name:
+            raise UserError(f"--objectives: less of {name} is better: -{name}")
+        found[name] = Objective(name=name, least=given.startswith("-"))
+    return list(found.values())

@@ -1,0 +1,279 @@
+"""The search that Optuna makes: it is asked for cells, and told what came out of them.
+
+Nothing of it is stored. Before each question an in-memory study is made anew of what trial folders say, so
+that a sweep that was interrupted goes on as if it had not been; where the space has changed, with the cells
+that it still holds. Each cell is a trial of the study, all its seeds together.
+"""
+
+import dataclasses
+import operator
+import random
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from epropnp.errors import UserError
+from epropnp.training.seeds import mixed_seed
+from sweeps.build_settings import Build
+from sweeps.search.asked import Asked, Draw, Params
+from sweeps.search.domain import Domain
+from sweeps.search.objectives import Objective
+from sweeps.search.samplers import distributions_of, sampler_of
+from sweeps.search.search import Planned, setting_key
+from sweeps.search.searching import Sampler
+from sweeps.search.tried import Tried
+from sweeps.space import Cell
+from sweeps.trial import Trial
+
+INFEASIBLE = "infeasible"  # a constraint that failed cells alone violate
+REPEATS = 20  # answers in a row that are known or refused: then all that is left is looked at
+SEED = 1729
+UNNUMBERED = -1
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class Study:
+    """Asks Optuna for cells, and for the trials of each with all its seeds.
+
+    Args:
+        domain: of the cells.
+        ids: of the datasets, by settings of the data.
+        plan: names a cell's trial.
+        cells: to try in all, those of earlier calls included.
+        sampler: how they are drawn.
+        objectives: by which they are judged.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        ids: Mapping[Build, str],
+        plan: Callable[[Cell], Planned],
+        *,
+        cells: int,
+        sampler: Sampler,
+        objectives: Sequence[Objective],
+    ) -> None:
+        self._domain, self._ids, self._plan = domain, ids, plan
+        self._cells, self._sampler, self._objectives = cells, sampler, objectives
+        self._tried: dict[str, Tried] = {}  # by what makes cells the same
+        self._refused: list[Draw] = []
+        self._unsaid: list[Draw] = []  # refused, and not yet noted in a folder
+        self.unfit = 0  # trials that are no part of the space
+        self.ended: str | None = None  # why no other cell is drawn, before there are enough
+
+    @property
+    def tried(self) -> list[Tried]:
+        """The cells, in the order of their draws."""
+        return sorted(self._tried.values(), key=lambda each: each.draw.number)
+
+    @property
+    def planned(self) -> list[Planned]:
+        """Their trials."""
+        return [trial for each in self.tried for trial in each.planned.values()]
+
+    @property
+    def total(self) -> int:
+        """Trials that there will be, if the space has so many."""
+        wanted = self._cells if self._domain.size is None else min(self._cells, self._domain.size)
+        return max(wanted, len(self._tried)) * len(self._domain.seeds)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Which folders it knows, why it ends early, and the best cell."""
+        told = len([each for each in self._tried.values() if each.ended and not each.asked])
+        found = []
+        if told or self.unfit:
+            known = f"search: {told} cells are known"
+            found.append(f"{known}, {self.unfit} trials are of no cell of it and stay in the tables")
+        if self.ended is not None:
+            found.append(f"search: {self.ended}")
+        return [*found, *self._best()] if self.done else found
+
+    def _best(self) -> list[str]:
+        """The cells that no other one beats, in words; of one objective the first of these."""
+        values = {tried.draw.number: value for tried in self.tried if (value := self.values(tried))}
+        front = [tried for tried in self.tried if tried.draw.number in self._front(values)]
+        lines = []
+        for tried in front[:1] if len(self._objectives) == 1 else front:
+            number = tried.draw.number
+            told = zip(self._objectives, values[number], strict=True)
+            chosen = ", ".join(f"{name}={value}" for name, value in tried.draw.params.items())
+            scores = ", ".join(f"{objective.name} {value:.4g}" for objective, value in told)
+            lines.append(f"search: best of {len(values)} cells is number {number}: {scores} with {chosen}")
+        return lines
+
+    def _front(self, values: Mapping[int, Sequence[float]]) -> set[int]:
+        """Numbers of the draws that none beats in one objective without falling behind in another."""
+        signs = [-1 if each.least else 1 for each in self._objectives]
+        points = {n: [s * v for s, v in zip(signs, each, strict=True)] for n, each in values.items()}
+        return {
+            number
+            for number, own in points.items()
+            if not any(o != own and all(map(operator.ge, o, own)) for o in points.values())
+        }
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing will be asked any more."""
+        enough = self.ended is not None or len(self._tried) >= self._cells
+        return enough and not any(each.waiting for each in self._tried.values())
+
+    def tell(self, trial: Trial) -> None:
+        """Take in how a trial ended, or what its folder says."""
+        key = setting_key(trial.config, trial.dataset_id)
+        if key not in self._tried:
+            params = self._domain.params_of(trial.config, trial.dataset_id, self._ids)
+            if params is None:
+                self.unfit += 1
+                return
+            self._take_in(key, trial.asked, params)
+        self._tried[key].ended[trial.config.seed] = trial
+
+    def ask(self) -> Planned | None:
+        """The next trial: of a cell that was begun, else of a new one."""
+        self._number()
+        waiting = next((each for each in self.tried if each.waiting), None)
+        if waiting is None and self.ended is None and len(self._tried) < self._cells:
+            waiting = self._new()
+        if waiting is None:
+            return None
+        trial = waiting.waiting[0]
+        waiting.asked.add(trial.config.seed)
+        return trial
+
+    def files(self) -> dict[str, Callable[[Path], None]]:
+        """Pictures, and a journal for optuna-dashboard."""
+        from sweeps.search.pictures import search_files
+
+        return search_files(self.study(), self._domain, self._objectives)
+
+    def study(self) -> optuna.Study:
+        """All that is known, as Optuna has it."""
+        directions = ["minimize" if each.least else "maximize" for each in self._objectives]
+        study = optuna.create_study(directions=directions, sampler=optuna.samplers.RandomSampler(seed=0))
+        draws = {each.draw.number: self._told(each) for each in self._tried.values()}
+        draws |= {
+            draw.number: self._trial(draw, TrialState.PRUNED, infeasible=True) for draw in self._refused
+        }
+        for number in sorted(draws):
+            study.add_trial(draws[number])
+        return study
+
+    def _take_in(self, key: str, asked: Asked | None, params: Params) -> None:
+        """A cell of which there is a folder."""
+        known = {draw.number for draw in self._refused}
+        for draw in () if asked is None else asked.refused:
+            if draw.number not in known and self._domain.holds(draw.params):
+                self._refused.append(draw)
+        own = Draw(number=UNNUMBERED, params=params) if asked is None else asked.draw
+        draw = dataclasses.replace(own, params=params)
+        self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
+
+    def _number(self) -> None:
+        """Give cells that this search has not drawn, in the order of their names, numbers that are free."""
+        lacking = [each for each in self._tried.values() if each.draw.number == UNNUMBERED]
+        free = (number for number in count() if number not in self._numbers)
+        for each in sorted(lacking, key=lambda each: min(trial.name for trial in each.planned.values())):
+            each.draw = dataclasses.replace(each.draw, number=next(free))
+
+    @property
+    def _numbers(self) -> set[int]:
+        return {each.draw.number for each in self._tried.values()} | {each.number for each in self._refused}
+
+    def _new(self) -> Tried | None:
+        """Draw until a cell is new, and a network; None where there is none."""
+        self._unsaid = []
+        for draw in self._draws():
+            try:
+                cell = self._domain.network(draw.params)
+            except UserError:
+                self._refused.append(draw)
+                self._unsaid.append(draw)
+                continue
+            key = setting_key(cell.config, self._ids[cell.build])
+            if key not in self._tried:
+                self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
+                return self._tried[key]
+        self.ended = f"the space is used up: it has {len(self._tried)} cells"
+        return None
+
+    def _draws(self) -> Iterator[Draw]:
+        """Answers of the sampler; when it repeats itself, whatever a space has that can be counted."""
+        for attempt in range(REPEATS):
+            yield self._drawn(attempt)
+        if self._domain.size is not None:
+            left = list(self._domain.combinations())
+            random.Random(f"{SEED}-{max(self._numbers)}").shuffle(left)
+            for params in left:
+                if params not in [draw.params for draw in self._refused]:
+                    yield Draw(number=self._next, params=params)
+
+    def _drawn(self, attempt: int) -> Draw:
+        """What the sampler answers, which depends on nothing but the trials before it."""
+        number, study = self._next, self.study()
+        seed = mixed_seed(SEED, number, attempt) % 2**32
+        study.sampler = sampler_of(self._sampler, seed, self._cells)
+        params = study.ask(distributions_of(self._domain)).params
+        ranges = self._domain.ranges
+        exact = {name: ranges[name].nearest(v) if name in ranges else v for name, v in params.items()}
+        attrs = study.get_trials(deepcopy=False)[-1].system_attrs
+        return Draw(number=number, params=exact, attrs=attrs)
+
+    @property
+    def _next(self) -> int:
+        return 1 + max(self._numbers, default=-1)
+
+    def _planned(self, draw: Draw) -> dict[int, Planned]:
+        """The trials of a cell by seed; the draws that were refused before it are told in their folders."""
+        asked = Asked(draw=draw, refused=tuple(self._unsaid))
+        trials = {seed: self._plan(self._domain.cell(draw.params, seed)) for seed in self._domain.seeds}
+        return {seed: dataclasses.replace(trial, asked=asked) for seed, trial in trials.items()}
+
+    def _told(self, tried: Tried) -> FrozenTrial:
+        """A cell as a trial of the study."""
+        if tried.infeasible is not None:
+            return self._trial(tried.draw, TrialState.PRUNED, infeasible=True)
+        if tried.stopped:
+            epochs = _means([self._objectives[0].intermediate(trial) for trial in tried.ended.values()])
+            return self._trial(tried.draw, TrialState.PRUNED, intermediate=epochs)
+        values = self.values(tried)
+        state = TrialState.RUNNING if values is None else TrialState.COMPLETE
+        return self._trial(tried.draw, state, values=values)
+
+    def values(self, tried: Tried) -> list[float] | None:
+        """The objectives of a cell, each the mean over its seeds; None where one of these is not finished."""
+        if not tried.finished or tried.infeasible:
+            return None
+        trials = [tried.ended[seed] for seed in tried.planned]
+        return [statistics.fmean(map(each.value, trials)) for each in self._objectives]
+
+    def _trial(
+        self,
+        draw: Draw,
+        state: TrialState,
+        *,
+        values: Sequence[float] | None = None,
+        intermediate: Mapping[int, float] | None = None,
+        infeasible: bool = False,
+    ) -> FrozenTrial:
+        return create_trial(
+            state=state,
+            values=values,
+            params=dict(draw.params),
+            distributions=distributions_of(self._domain),
+            system_attrs=dict(draw.attrs),
+            intermediate_values=dict(intermediate or {}),
+            constraints={INFEASIBLE: float(infeasible)},
+        )
+
+
+def _means(histories: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """By epoch, over those that have come so far."""
+    epochs = sorted({epoch for history in histories for epoch in history})
+    return {epoch: statistics.fmean(h[epoch] for h in histories if epoch in h) for epoch in epochs}

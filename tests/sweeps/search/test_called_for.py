@@ -1,0 +1,129 @@
+"""From command lines to a search, or to a grid of what it could choose."""
+
+import dataclasses
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.recipes import RECIPES, Recipe
+from pipelines.building.config import BuildConfig
+from sweeps import backbones
+from sweeps.axes import merged, space_of
+from sweeps.search.called_for import check_grid, ranges_of, searching_of, with_searched
+from sweeps.search.ranges import NumberRange
+from sweeps.search.searching import Searching
+from sweeps.space import plan
+from tests.sweeps.test_axes import flags
+
+
+@pytest.fixture(autouse=True)
+def _small(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "quick", dataclasses.replace(tiny, backbones=("test_resnet",)))
+
+
+def searching(*lines: str) -> Searching:
+    first, *later = lines
+    commands = [flags(f"--recipe quick {first}"), *map(flags, later)]
+    space = space_of(commands, RECIPES)
+    return searching_of(merged(commands), space, ranges_of(commands), BuildConfig(objects=("ape",), train=8))
+
+
+def test_axes_and_lists_are_choices_and_seeds_repeat_them() -> None:
+    found = searching(
+        "--search optim.lr=1e-4:1e-2:log model.head=deconv,direct --vary data.points 16 32 --seeds 3 1"
+    )
+    assert found.domain.texts == {"data.points": ("16", "32"), "model.head": ("deconv", "direct")}
+    assert found.domain.ranges == {"optim.lr": NumberRange(key="optim.lr", low=1e-4, high=1e-2, log=True)}
+    assert found.domain.seeds == (3, 1)
+    assert found.told == "search (tpe): 20 cells x 2 seeds by val/add_area"
+    assert (found.cells, found.sampler, found.wanted) == (20, "tpe", "val/add_area")
+
+
+def test_how_is_said_by_flags() -> None:
+    line = "--sampler nsga --trials 7 --objectives val/add_area,-gflops --heads deconv direct fpn"
+    found = searching(line)
+    assert (found.cells, found.sampler, found.wanted) == (7, "nsga", "val/add_area,-gflops")
+    assert found.domain.texts == {"model.head": ("deconv", "direct", "fpn")}
+    assert found.told == "search (nsga): 3 of 3 cells x 1 seeds by val/add_area,-gflops"
+
+
+def test_a_later_command_line_changes_what_is_searched_and_how_often() -> None:
+    first = "--search optim.lr=1e-4:1e-2:log model.head=deconv,direct"
+    found = searching(first, "--search optim.lr=1e-5:1 --trials 30")
+    assert found.domain.ranges["optim.lr"] == NumberRange(key="optim.lr", low=1e-5, high=1.0)
+    assert found.domain.texts == {"model.head": ("deconv", "direct")}
+    assert found.cells == 30
+    assert searching(first, "--search model.head=deconv,fpn").domain.texts == {
+        "model.head": ("deconv", "fpn")
+    }
+
+
+def test_each_list_of_the_data_is_a_dataset_of_its_own() -> None:
+    found = searching("--search build.train=8,16 optim.lr=1e-4:1e-2")
+    assert {cell.build for cell in found.domain.cells} == {("build.train=8",), ("build.train=16",)}
+
+
+def test_a_grid_lists_what_would_be_searched() -> None:
+    command = flags(
+        "--recipe quick --sampler grid --search data.points=16:48:step16 model.head=deconv,direct --seeds 0 1"
+    )
+    assert not command.draws
+    check_grid(command)
+    cells = plan(with_searched(space_of([command], RECIPES), ranges_of([command]))).cells
+    found = {(cell.config.data.points, cell.config.model.head, cell.config.seed) for cell in cells}
+    assert found == {(p, h, s) for p in (16, 32, 48) for h in ("deconv", "direct") for s in (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("line", "draws"),
+    [
+        ("", False),
+        ("--seeds 0 1", False),
+        ("--search optim.lr=1:2", True),
+        ("--sampler random", True),
+        ("--search data.points=8:16 --sampler grid", False),
+    ],
+)
+def test_cells_are_drawn_where_something_is_searched_or_a_sampler_is_named(line: str, draws: bool) -> None:
+    assert flags(line).draws == draws
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--search optim.lr=1:2 optim.lr=2:3", "--search: optim.lr is given twice"),
+        ("--search model.head=deconv,fpn --heads direct", "model.head is an axis already"),
+        ("--search optim.lr=1:2 --vary optim.lr 3 4", "optim.lr is searched, and has values of an axis"),
+        ("--search optim.lr=1:2 --set optim.lr=3", "optim.lr is searched, and set to 3 for all trials"),
+        ("--search optim.lr=1:2 --objectives test/add_area", "neither val/SCORE"),
+    ],
+)
+def test_what_contradicts_itself_is_said(line: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        searching(line)
+
+
+@pytest.mark.parametrize("line", ["--trials 3", "--objectives val/add_area", "--sampler grid --trials 3"])
+def test_flags_of_a_search_are_refused_without_one(line: str) -> None:
+    with pytest.raises(UserError, match="all cells are tried, none is drawn: add --search, or --sampler tpe"):
+        check_grid(flags(line))
+
+
+def test_a_grid_of_numbers_without_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--recipe", "quick", "--sampler", "grid", "--search", "optim.lr=0.1:1", "--dry-run"]
+    assert backbones.main(words) == 2
+    assert "error: optim.lr: a grid has no end of numbers between 0.1 and 1.0" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_what_there_is_to_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--recipe", "quick", "--search", "optim.lr=0.1:1:log", "model.head=deconv,direct", "--dry-run"]
+    assert backbones.main([*words, "--seeds", "0", "1"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "model.head deconv, direct" in lines
+    assert "optim.lr 0.1 to 1.0, evenly by its logarithm" in lines
+    assert "search (tpe): 20 cells x 2 seeds by val/add_area; each is tried with seeds 0, 1" in lines
+
+
+def test_a_misspelt_search_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert backbones.main(["--recipe", "quick", "--search", "optim.lrr=0.1:1", "--dry-run"]) == 2
+    assert capsys.readouterr().err == "error: unknown setting 'optim.lrr'; did you mean 'optim.lr'?\n"

@@ -1,0 +1,52 @@
+"""Objectives of a search: their names, their direction, and where their values come from."""
+
+import dataclasses
+
+import pytest
+
+from epropnp.errors import UserError
+from epropnp.training.result import TrialResult
+from sweeps.search.objectives import objectives_of
+from tests.sweeps.told import ended
+
+
+def test_values_are_those_of_validation_and_of_the_network(result: TrialResult) -> None:
+    found = objectives_of("val/add_0.10d,-parameters,-seconds,-gflops")
+    assert [each.least for each in found] == [False, True, True, True]
+    trial = ended("a", "finished", result=result)
+    config = dataclasses.replace(trial.config, model=dataclasses.replace(trial.config.model, input_px=64))
+    half = dataclasses.replace(config, model=dataclasses.replace(config.model, input_px=32))
+    smaller = dataclasses.replace(trial, config=half)
+    score, parameters, seconds, small = (each.value(smaller) for each in found)
+    assert (score, parameters, seconds) == (71.25, 1_234_567.0, 61.4)
+    assert found[3].value(dataclasses.replace(trial, config=config)) == pytest.approx(4 * small, rel=0.02)
+
+
+def test_epochs_have_scores_but_no_costs() -> None:
+    score, cost = objectives_of("val/add_area,-seconds")
+    history = ({"val/add_area": 1.5, "train/loss": 3.0}, {"train/loss": 2.0}, {"val/add_area": 4.0})
+    trial = dataclasses.replace(ended("a", "stopped", "by hand"), history=history)
+    assert score.intermediate(trial) == {0: 1.5, 2: 4.0}
+    assert cost.intermediate(trial) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("test/add_area", "neither val/SCORE nor one of -gflops, -parameters, -seconds; test images are for"),
+        ("-gflop", "did you mean 'gflops'"),
+        ("", "'' is neither val/SCORE"),
+        ("seconds", "less of seconds is better: -seconds"),
+        ("val/add_area,-val/add_area", "val/add_area is given twice"),
+    ],
+)
+def test_what_is_no_objective_is_said(text: str, said: str) -> None:
+    with pytest.raises(UserError) as found:
+        objectives_of(text)
+    assert said in str(found.value)
+
+
+def test_a_score_that_nobody_measures_names_the_nearest(result: TrialResult) -> None:
+    (score,) = objectives_of("val/add_0.1d")
+    with pytest.raises(UserError, match=r"unknown score 'val/add_0.1d'; did you mean 'add_0.10d'\?"):
+        score.value(ended("a", "finished", result=result))
