@@ -11,37 +11,54 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from epropnp.data.reader import ArrowDataset
+from epropnp.training.trainer import Trainer
+from sweeps.folder import open_sweep
+from sweeps.search.domain import Domain
+from sweeps.search.ranges import NumberRange
+from sweeps.search.searching import Searching
+from sweeps.space import Axis
 from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.trial import read
+from tests.sweeps.cells import space, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
-CELLS = 2
+CELLS, SEEDS = 2, (0, 1)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-SEARCH = f"""
-import dataclasses, sys
+DRIVER = """
+import sys
 from pathlib import Path
 from rich.console import Console
 from sweeps.running.options import Options
-from sweeps.search.domain import Domain
-from sweeps.search.ranges import searched
-from sweeps.search.searching import Searching
-from sweeps.space import Axis
 from sweeps.sweep import run
-from tests.sweeps.cells import space, tiny_recipe
+from tests.sweeps.test_sweep_search import searching
 
-axes = (Axis.of("optim.epochs", [1]), searched("model.head=deconv,direct"))
-given = space(tiny_recipe(), *axes, backbones=["test_resnet"], seeds=[0, 1])
-domain = Domain(given, [searched("optim.lr=1e-5:1e-2:log")])
-options, console = Options(at_once=1), Console(width=200)
-searching = Searching(domain=domain, cells={CELLS})
-outcome = run(searching, sys.argv[1], Path(sys.argv[2]), options=options, console=console)
-sys.exit(outcome.code)
+dataset, folder, uri = sys.argv[1:]
+how = {"options": Options(at_once=1), "console": Console(width=200)}
+sys.exit(run(searching(), dataset, Path(folder), tracking_uri=uri, **how).code)
 """
 
 
-def start(dataset: Path, folder: Path) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", SEARCH, str(dataset), str(folder)]
+def searching() -> Searching:
+    axes = (Axis.of("optim.epochs", [1]), Axis.of("model.head", ["deconv", "direct"]))
+    rates = NumberRange(key="optim.lr", low=1e-5, high=1e-2, log=True)
+    domain = Domain(space(tiny_recipe(), *axes, backbones=["test_resnet"], seeds=SEEDS), [rates])
+    return Searching(domain=domain, cells=CELLS)
+
+
+def undisturbed(folder: Path, dataset: Path) -> None:
+    """The same search, whose trials are trained one after the other without Ray."""
+    sweep = open_sweep(folder)
+    study = searching().study(sweep, {(): ArrowDataset(dataset).dataset_id})
+    while (trial := study.ask()) is not None:
+        Trainer(trial.config, dataset, sweep.prepare(trial), "cpu").fit()
+        study.tell(read(sweep.trial_folder(trial.name)))
+
+
+def start(dataset: Path, folder: Path, uri: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", DRIVER, str(dataset), str(folder), uri]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     return subprocess.Popen(
         words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -59,31 +76,32 @@ def draws(folder: Path) -> dict[str, object]:
     return {file.parent.name: json.loads(file.read_text())["asked"]["draw"] for file in files}
 
 
-def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole" / "sweep", tmp_path / "killed" / "sweep"
-    said, _ = start(tiny_dataset, whole).communicate(timeout=600)
-    assert f"search: best of {CELLS} cells is number" in said
-    run = start(tiny_dataset, killed)
+def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path: Path, uri: str) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run = start(tiny_dataset, killed, uri)
+    undisturbed(whole, tiny_dataset)
     while len(results(killed)) < 1 or len(draws(killed)) < 2:
         assert run.poll() is None
         time.sleep(0.02)
     run.kill()
     run.communicate()
     before = results(killed)
-    again = start(tiny_dataset, killed)
+    again = start(tiny_dataset, killed, uri)
     said, _ = again.communicate(timeout=600)
     assert again.returncode == 0
     assert "search: 1 cells are known, 0 trials are of no cell of it" in said
+    assert f"search: best of {CELLS} cells is number" in said
     assert draws(killed) == draws(whole)
-    assert len(draws(whole)) == 2 * CELLS
+    assert len(draws(whole)) == len(SEEDS) * CELLS
     after = results(killed)
     assert {name: after[name] for name in before} == before  # none was trained again
     assert {n: s for n, (_, s) in after.items()} == {n: s for n, (_, s) in results(whole).items()}
-    assert len(list(csv.DictReader((killed / "table.csv").open()))) == 2 * CELLS
+    assert len(list(csv.DictReader((killed / "table.csv").open()))) == len(SEEDS) * CELLS
     for name in ("search_history.png", "search_slices.png", "search.journal"):
         assert (killed / name).stat().st_size > 1000
-    client = MlflowClient(f"sqlite:///{killed.parent / 'mlflow.db'}")
+    client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    assert [run.info.status for run in runs] == ["FINISHED"] * (2 * CELLS + 1)
+    sweep_id = json.loads((killed / "sweep.json").read_text())["sweep_id"]
+    runs = client.search_runs([experiment.experiment_id], f"tags.`epropnp.sweep_id` = '{sweep_id}'")
+    assert [run.info.status for run in runs] == ["FINISHED"] * (len(SEEDS) * CELLS + 1)
