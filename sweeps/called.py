@@ -57,6 +57,7 @@ class Called:
             retries=usual.retries if config.retries is None else config.retries,
             keep=config.keep or USUAL,
             stop=config.stop,
+            known=config.known is not False,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )

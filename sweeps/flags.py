@@ -114,6 +114,9 @@ class SweepConfig:
     stop: Annotated[Rule | None, shown_as(f"{{{','.join(RULES)}}}")] = None
     """Stop settings early by their validation scores: `asha` leaves a third at each rung, `median` what is
     below it. `none`, with --resume: train stopped trials to their end. Default: all are trained."""
+    known: YesNo = None
+    """Take over results that other sweeps of OUT have of the same trial, and train only the rest. Default:
+    yes."""
     backbones: Names = None
     """timm models. Default: those of the recipe."""
     heads: Annotated[tuple[str, ...] | None, shown_as("HEAD ...")] = None

@@ -94,13 +94,20 @@ class Sweep:
             found.setdefault(name, trial)  # other settings may have made the same data
         return list(found.values())
 
-    def prepare(self, trial: Planned) -> Path:
-        """Make a trial's folder, which says what is trained in it. UserError where it cannot be written."""
+    def prepare(self, trial: Planned, known: str | None = None) -> Path:
+        """Make a trial's folder, which says what is trained in it. UserError where it cannot be written.
+
+        Args:
+            trial: to be.
+            known: sweep and name of the trial whose result it is given.
+        """
         folder = self.trial_folder(trial.name)
         if _note(folder) is None:  # none, or a damaged one
             more: dict[str, Any] = {"build": list(trial.build)} if trial.build else {}
             if trial.asked is not None:
                 more["asked"] = trial.asked.content()
+            if known is not None:
+                more["known"] = known
             more["sweep"] = self._content()  # for a sweep whose own file is lost
             write_config(folder, config_note(trial.config, trial.dataset_id) | more)
         return folder

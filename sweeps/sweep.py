@@ -27,8 +27,9 @@ from sweeps.build_settings import Build
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
-from sweeps.running.job import Job, Outcome
+from sweeps.running.job import Job
 from sweeps.running.options import Options
+from sweeps.running.outcome import Outcome
 from sweeps.running.session import Session, Wanted, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting

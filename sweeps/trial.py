@@ -41,6 +41,7 @@ class Trial:
         missing: what an older version has not written, in one line, or None.
         build: settings of its data.
         asked: why it was begun, where a search has drawn it.
+        known: sweep and name of the trial that its result comes from, where it was not trained here.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Trial:
     missing: str | None
     build: Build = ()
     asked: Asked | None = None
+    known: str | None = None
 
     @property
     def untested(self) -> bool:
@@ -98,6 +100,7 @@ def read(folder: Path) -> Trial:
         "inferred, and history, times, host and versions are unknown",
         build=note.build,
         asked=note.asked,
+        known=note.known,
     )
 
 
@@ -160,6 +163,7 @@ class Note:
         hash: but for older versions.
         build: settings of the data.
         asked: by a search.
+        known: from another sweep.
     """
 
     stored: dict[str, Any]
@@ -167,6 +171,7 @@ class Note:
     hash: str | None
     build: Build
     asked: Asked | None = None
+    known: str | None = None
 
     def config(self, wanted: TrialConfig | None = None) -> TrialConfig:
         """The settings; where an older version stored them, in the terms of a config that may be the same."""
@@ -193,6 +198,7 @@ def read_note(folder: Path) -> Note:
             hash=digits,
             build=build,
             asked=Asked.of(values["asked"]) if "asked" in values else None,
+            known=values.get("known"),
         )
         note.config()
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

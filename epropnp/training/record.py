@@ -24,7 +24,7 @@ from epropnp.files import replaced
 from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import Failure, InterruptionError, SettingsError, StopError
-from epropnp.training.identity import identity, trial_hash
+from epropnp.training.identity import COMPUTES, identity, trial_hash
 from epropnp.training.result import Metrics
 
 if TYPE_CHECKING:  # what reads folders only starts without torch
@@ -49,6 +49,7 @@ class Record:
         started, ended: of the newest process, ISO 8601 in UTC.
         host, device: where it ran.
         commit: of the source in git, with `+` where it was changed; None outside of a repository.
+        computes: number of the way in which trials compute; older records do not say.
         versions: of Python and of the libraries that numbers depend on.
         dataset_id, test_id: what it is trained on, and which images it is tested on.
         history: metrics of the epochs so far, from epoch 0 on.
@@ -63,6 +64,7 @@ class Record:
     host: str | None = None
     device: str | None = None
     commit: str | None = None
+    computes: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
     dataset_id: str | None = None
     test_id: str | None = None
@@ -125,6 +127,7 @@ class Recorder:
             host=socket.gethostname(),
             device=_device_name(device),
             commit=_commit(),
+            computes=COMPUTES,
             versions=_versions(),
             dataset_id=data.dataset.dataset_id,
             test_id=data.test_id,

@@ -35,6 +35,7 @@ class Row:
         name, config, dataset_id, status, reason, history, result: of the trial.
         case: that it is of, where a sweep compares cases.
         build: settings of its data.
+        known: sweep and name of the trial whose result it was given, where it was not trained here.
         scores: on the test split, of a finished one.
     """
 
@@ -47,6 +48,7 @@ class Row:
     result: TrialResult | None = None
     case: str | None = None
     build: Build = ()
+    known: str | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property

@@ -45,6 +45,7 @@ def _row(trial: Trial, case: str | None, build: Build) -> Row:
         result=trial.result,
         case=case,
         build=build,
+        known=trial.known,
     )
 
 

@@ -74,6 +74,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if len(data) > 1:
         found.append(MIXED_NOTE.format("; ".join(data)))
     found += [f"{row.status.upper()}: {_said(row)}" for row in rows if row.begun and row.result is None]
+    sources = [row.known.partition("/")[0] for row in rows if row.known is not None]
+    if sources:
+        sweeps = ", ".join(dict.fromkeys(sources))
+        found.append(f"KNOWN: {len(sources)} trials were not trained again, but in other sweeps: {sweeps}")
     left = sum(not row.begun for row in rows)
     return found + ([f"WAITING: {left} trials that were not begun"] if left else [])
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -15,19 +14,22 @@ from epropnp.training.halt import stop_reason
 from epropnp.training.record import Status
 from sweeps.build_settings import Build
 from sweeps.folder import RAY_FOLDER, Sweep
+from sweeps.known import KnownResults
+from sweeps.known import told as told_of_known
 from sweeps.results.pictures import draw_missing
 from sweeps.results.read import drawn_label, labels_of, shared_of
-from sweeps.results.report import Report, Reporter
+from sweeps.results.report import Reporter
 from sweeps.running.cluster import Share, share_out, told
 from sweeps.running.hours import Hours
 from sweeps.running.listener import Listener
 from sweeps.running.memory import Memory, enough_for
 from sweeps.running.nodes import Nodes
 from sweeps.running.options import Options
+from sweeps.running.outcome import Outcome
 from sweeps.running.progress import SweepProgress
 from sweeps.running.retries import Retries
 from sweeps.running.session import RayGoneError, Session
-from sweeps.running.signals import CTRL_C, INTERRUPTED, Flag
+from sweeps.running.signals import Flag
 from sweeps.running.trials import Trials, trial_spec
 from sweeps.running.waiting import waiting
 from sweeps.search.grid import FINAL, Grid
@@ -42,28 +44,6 @@ CHECK_UPDATES = 2
 FEWER = "--trials-at-once"  # a flag that a lack of memory names
 CLOSING_S = 60.0  # that the end waits for MLflow; what is left then, the next call sends
 HURRIED_S = 8.0  # where somebody may kill the sweep soon
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a sweep.
-
-    Attributes:
-        report: tables, files, and a row for each trial.
-        interrupted: by what, where trials are left to be gone on with.
-        recorded: whether MLflow has all of it.
-    """
-
-    report: Report
-    interrupted: str | None
-    recorded: bool
-
-    @property
-    def code(self) -> int:
-        """Exit code: 0 all finished or stopped, 1 some are not, 75 (130 by Ctrl-C) interrupted."""
-        if self.interrupted is not None:
-            return CTRL_C if self.interrupted == "SIGINT" else INTERRUPTED
-        return 0 if all(row.status in FINAL for row in self.report.rows) else 1
 
 
 class Job:
@@ -100,6 +80,7 @@ class Job:
         self.sweep, self.search, self.places = sweep, search, places
         self.reporter, self.session, self.flag, self.console = reporter, session, flag, console
         self.cores, self._said = cores, set[str]()
+        self.known = KnownResults(sweep) if options.known else None
         self.options, self.retries, self.nodes = options, Retries(options.retries), Nodes(self._say)
         self.hours, self.go_on = Hours(sweep.folder, options.hours, options.hours_in_all), go_on
         self.tracker = tracker
@@ -129,8 +110,12 @@ class Job:
 
     def _train(self) -> str | None:
         """Run what is left to run; says what interrupted it, if something did."""
-        known = {trial.name: trial for trial in self.sweep.trials()}
         search = self.search
+        if self.known is not None:
+            linked = [trial for trial in search.planned if self.known.link(trial)]
+            if linked:
+                self._say(told_of_known(linked))
+        known = {trial.name: trial for trial in self.sweep.trials()}
         for trial in known.values():
             search.tell(trial)
             self._record_again(trial)
@@ -237,6 +222,7 @@ class Job:
             retries=self.retries,
             nodes=self.nodes,
             hours=self.hours,
+            known=self.known,
             listeners=[progress, self.tracking, self.reporter, *judges],
         )
         with progress:

@@ -23,6 +23,7 @@ class Options:
         retries: of a trial whose process broke, without another checkpoint in between.
         keep: weights that stay in the folders of trials that have ended.
         stop: by which rule settings are stopped early; `none`: stopped ones go on; None: neither.
+        known: whether results of the same trial in other sweeps beside this one are taken over.
         hours: that the sweep may run; None: without end.
         hours_in_all: whether those of earlier calls count.
     """
@@ -33,5 +34,6 @@ class Options:
     retries: int = RETRIES
     keep: Keep = "all"
     stop: Rule | None = None
+    known: bool = True
     hours: float | None = None
     hours_in_all: bool = False

@@ -16,6 +16,7 @@ from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
 from epropnp.training.record import Record, note_failure
+from sweeps.known import KnownResults
 from sweeps.running.cluster import Share
 from sweeps.running.hours import Hours
 from sweeps.running.keep import Keep
@@ -83,6 +84,7 @@ class Trials:
         retries: count those of trials whose process broke.
         nodes: hear of those that end whatever begins there.
         hours: of the sweep.
+        known: results that need not be trained.
         listeners: told in their order, before the search.
     """
 
@@ -98,11 +100,12 @@ class Trials:
         retries: Retries,
         nodes: Nodes,
         hours: Hours,
+        known: KnownResults | None = None,
         listeners: Sequence[Listener],
     ) -> None:
         self._search, self._spec, self._session = search, spec, session
         self._stop_file, self._flag, self._share = stop_file, flag, share
-        self._retries, self._nodes, self._hours = retries, nodes, hours
+        self._retries, self._nodes, self._hours, self._known = retries, nodes, hours, known
         self._listeners = listeners
         self.memory: list[Memory] = []  # that trials said they take
         self._again: list[Planned] = []
@@ -205,6 +208,10 @@ class Trials:
         if self._again:
             return self._again.pop(0)
         asked = None if self._search.done else self._search.ask()
+        while asked is not None and self._known is not None and self._known.link(asked):
+            self._tell("asked", asked)
+            self._told(read(self._known.folder(asked)))
+            asked = None if self._search.done else self._search.ask()
         return self._later.pop(0) if asked is None and self._later else asked
 
     def _start(self, name: str) -> None:
@@ -276,6 +283,9 @@ class Trials:
             except UserError as error:
                 _log.warning("%s", error)
             ended = read(folder)
+        self._told(ended)
+
+    def _told(self, ended: Trial) -> None:
         self._tell("ended", ended)
         self._search.tell(ended)
 

@@ -44,6 +44,11 @@ class Planned:
     asked: Asked | None = None
 
     @property
+    def hash(self) -> str:
+        """Of what is trained on what."""
+        return trial_hash(self.config, self.dataset_id)
+
+    @property
     def setting(self) -> tuple[TrialConfig, str]:
         """What its seeds share."""
         return setting_of(self.config, self.dataset_id)

@@ -35,6 +35,8 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "objectives to be small": (["--objectives=-gflops,val/a"], {"objectives": "-gflops,val/a"}),
     "stop": (["--stop", "median"], {"stop": "median"}),
     "stop nothing": (["--stop", "none"], {"stop": "none"}),
+    "known": (["--known"], {"known": True}),
+    "train all": (["--known", "no"], {"known": False}),
     "backbones": (["--backbones", "x", "y"], {"backbones": ("x", "y")}),
     "heads": (["--heads", "fpn", "direct"], {"heads": ("fpn", "direct")}),
     "loss_weights": (["--loss-weights", "0.5", "0"], {"loss_weights": (0.5, 0.0)}),

@@ -18,8 +18,9 @@ from epropnp.training.record import Record
 from sweeps.datasets import built
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
-from sweeps.running.job import Outcome, _unchecked
+from sweeps.running.job import _unchecked
 from sweeps.running.options import Options
+from sweeps.running.outcome import Outcome
 from sweeps.space import Axis, Cell
 from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.known import KnownResults
 from sweeps.running.cluster import Share
 from sweeps.running.hours import Hours
 from sweeps.running.nodes import Nodes
@@ -98,6 +99,7 @@ class World:
         retries: int = 0,
         hours: float | None = None,
         updates: int | None = None,
+        known: KnownResults | None = None,
     ) -> None:
         self.ray, self.flag, self.stop_file = MadeUpRay(), Flag(), tmp_path / "stop"
         self.folder, self.said = tmp_path, list[str]()
@@ -117,6 +119,7 @@ class World:
             retries=Retries(retries),
             nodes=Nodes(self.said.append),
             hours=Hours(tmp_path, hours),
+            known=known,
             listeners=listeners,
         )
 

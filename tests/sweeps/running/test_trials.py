@@ -386,6 +386,24 @@ def test_a_trial_without_memory_is_tried_once_more_with_a_whole_gpu_after_all_ot
     assert heard[-1] == ("ended", first, "failed", "cuda is out of memory")
 
 
+def test_what_is_known_is_told_of_and_not_run(
+    trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any], result: TrialResult
+) -> None:
+    def link(trial: Planned) -> bool:
+        """All but the last one."""
+        if trial != trials[-1]:
+            (prepare(trial) / "result.json").write_text(result.to_json())
+        return trial != trials[-1]
+
+    known: Any = SimpleNamespace(link=link, folder=lambda trial: tmp_path / trial.name)
+    world = World(Told(trials, heard), prepare, tmp_path, [Ear(heard)], known=known)
+    world.run(ASK, ("ended", trials[-1].name, None, None), ASK)
+    assert world.asked == [trials[-1].name, "finished"]
+    ended = [event[:4] for event in heard if "search" not in event]
+    assert ended[:-1] == [("ended", trial.name, "finished", None) for trial in trials[:-1]]
+    assert [event[2] for event in heard if "search" in event] == [trial.name for trial in trials]
+
+
 def test_a_process_that_breaks_when_the_sweep_ends_is_not_run_again_and_did_not_fail(
     trials: tuple[Planned, ...], prepare: Prepare, tmp_path: Path, heard: list[Any]
 ) -> None:
