@@ -44,5 +44,9 @@ class Tracking(Listener):
 
     def ended(self, trial: Trial) -> None:
         """Close the run; a finished trial's scores and files go with it."""
+        if trial.known is not None:  # of which there was nothing to hear
+            self._tracker.start(trial.name, {**flatten(trial.config), **by_key(trial.build)})
+            for epoch, metrics in enumerate(trial.history):
+                self._tracker.log_epoch(trial.name, epoch, metrics)
         if trial.status != "running":  # else another process has it
             self._tracker.say(end_of(trial, self._folder(trial.name), self._tracker.root))
