@@ -119,7 +119,7 @@ def _cells(seeds: int, epochs: int, batch: int) -> Sequence[Cell]:
 
 def _run(cells: Sequence[Cell], data: Path, folder: Path) -> tuple[float, list[float]]:
     """Seconds from the first start to the last end, and those of each trial, as their folders tell."""
-    options = Options(at_once=2, check=False)
+    options = Options(at_once=2, check=False, known=False)
     outcome = run(cells, data, folder, options=options)
     assert outcome.code == 0
     records = [Record.read(each) for each in open_sweep(folder).trial_folders()]
