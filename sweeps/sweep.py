@@ -94,21 +94,18 @@ def run(
         _join(session, address, console)  # before anything is built for a cluster that is not there
         listed = cells.domain.cells if isinstance(cells, Searching) else cells
         places = by_build(dataset() if callable(dataset) else dataset, listed)
-        data = _verified(places, console)
+        data, how = _verified(places, console), options or Options()
         ids = {build: each.dataset_id for build, each in data.items()}
-        how = options or Options()
         search = _search(cells, sweep, ids, how.stop)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
         reporter = Reporter(sweep, search.planned, by_id, margin or MARGIN)
-        flag = Flag()
-        cores = max(cell.config.threads + cell.config.data.workers for cell in listed)
+        flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)
         with handled(flag, FLAGGED):
-            told = {"dataset_id": " ".join(dict.fromkeys(ids.values())), **(params or {})}
-            tracker.start_sweep(command, told)
+            tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
             return job.run()
 
 
