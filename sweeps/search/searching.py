@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from epropnp.evaluation.table import Cell, Column, Table
 from sweeps.build_settings import Build
 from sweeps.folder import Sweep
+from sweeps.search.asked import Sampler
 from sweeps.search.domain import Domain
 from sweeps.search.objectives import USUAL, Objective, objectives_of
 from sweeps.search.search import Planned
@@ -16,7 +17,6 @@ if TYPE_CHECKING:  # brings Optuna
     from sweeps.search.study import Study
 
 CELLS = 20
-Sampler = Literal["random", "tpe", "gp", "nsga"]
 
 
 @dataclass(frozen=True, kw_only=True)

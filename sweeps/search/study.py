@@ -19,12 +19,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from epropnp.errors import UserError
 from epropnp.training.seeds import mixed_seed
 from sweeps.build_settings import Build
-from sweeps.search.asked import Asked, Draw, Params
+from sweeps.search.asked import Asked, Draw, Params, Sampler
 from sweeps.search.domain import Domain
 from sweeps.search.objectives import Objective
 from sweeps.search.samplers import distributions_of, sampler_of
 from sweeps.search.search import Planned, setting_key
-from sweeps.search.searching import Sampler
 from sweeps.search.tried import Tried
 from sweeps.space import Cell
 from sweeps.trial import Trial

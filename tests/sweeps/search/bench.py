@@ -12,8 +12,9 @@ from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
 from epropnp.training.result import TrialResult
 from sweeps.folder import Sweep
+from sweeps.search.asked import Sampler
 from sweeps.search.search import Planned
-from sweeps.search.searching import Sampler, Searching
+from sweeps.search.searching import Searching
 from sweeps.search.study import Study
 from sweeps.trial import read
 from tests.sweeps.cells import space

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 from epropnp.training.recipes import Recipe
 from epropnp.training.result import TrialResult
 from sweeps.folder import open_sweep
+from sweeps.search.asked import Sampler
 from sweeps.search.objectives import objectives_of
-from sweeps.search.searching import Sampler
 from tests.sweeps.cells import space
 from tests.sweeps.search.bench import Bench, area_of
 from tests.sweeps.search.domains import IDS, domain_of
