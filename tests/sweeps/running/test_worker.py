@@ -166,7 +166,7 @@ def test_a_failure_that_cannot_be_noted_is_told_all_the_same(
     place: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(folder: Path, reason: str) -> None:
+    def full(folder: Path, reason: str, failure: object) -> None:
         raise UserError("status.json cannot be written")
 
     fake.error = UserError("checkpoint.pt cannot be written")
