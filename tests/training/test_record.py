@@ -18,8 +18,10 @@ from epropnp.errors import UserError
 from epropnp.plain import from_dict
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import TrialConfig
+from epropnp.training.guard import NonFiniteError
 from epropnp.training.halt import InterruptionError, StopError
 from epropnp.training.identity import identity, trial_hash
+from epropnp.training.memory import MemoryLackError
 from epropnp.training.record import Record, note_failure
 from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
@@ -123,6 +125,24 @@ def test_every_end_leaves_its_reason_and_the_history(
     assert (again.status, again.reason, again.traceback) == ("finished", None, None)
     assert again.history[:2] == found.history
     assert len(again.history) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (NonFiniteError("not finite"), "diverged"),
+        (MemoryLackError("cpu is out of memory"), "memory"),
+        (UserError("the disk is full"), None),
+        (RuntimeError("broken"), None),
+    ],
+)
+def test_a_failure_that_its_settings_are_to_blame_for_says_so(
+    tiny_dataset: Path, tmp_path: Path, error: BaseException, failure: str | None
+) -> None:
+    """A search leaves such settings; what a machine fails at, it tries again."""
+    found = ended(tiny_dataset, tmp_path, error)
+    assert (found.status, found.failure) == ("failed", failure)
+    assert ended(tiny_dataset, tmp_path).failure is None
 
 
 def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp_path: Path) -> None:
