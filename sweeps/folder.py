@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,17 @@ class Sweep:
             UserError: a trial was begun on another dataset.
         """
         ids = {cell.build: dataset_id for cell in cells} if isinstance(dataset_id, str) else dataset_id
+        found: dict[str, Planned] = {}
+        for trial in map(self.namer(ids), cells):
+            found.setdefault(trial.name, trial)  # other settings may have made the same data
+        return list(found.values())
+
+    def namer(self, ids: Mapping[Build, str]) -> Callable[[Cell], Planned]:
+        """Makes cells trials of this sweep, as `planned`; the folders are read now, and once.
+
+        Args:
+            ids: of the datasets, by settings of the data.
+        """
         notes = self._notes()
         for name, note in notes.items():
             if note.dataset_id not in ids.values():
@@ -86,13 +97,13 @@ class Sweep:
                     f"now it is {now}; give the same flags to resume it, or start a new sweep with "
                     "another --name"
                 )
-        found: dict[str, Planned] = {}
-        for cell in cells:
+
+        def named(cell: Cell) -> Planned:
             own = ids[cell.build]
             name = _named(notes, cell.config, own)
-            trial = Planned(name=name, config=cell.config, dataset_id=own, case=cell.case, build=cell.build)
-            found.setdefault(name, trial)  # other settings may have made the same data
-        return list(found.values())
+            return Planned(name=name, config=cell.config, dataset_id=own, case=cell.case, build=cell.build)
+
+        return named
 
     def prepare(self, trial: Planned, known: str | None = None) -> Path:
         """Make a trial's folder, which says what is trained in it. UserError where it cannot be written.

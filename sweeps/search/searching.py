@@ -10,8 +10,6 @@ from sweeps.folder import Sweep
 from sweeps.search.asked import Sampler
 from sweeps.search.domain import Domain
 from sweeps.search.objectives import USUAL, Objective, objectives_of
-from sweeps.search.search import Planned
-from sweeps.space import Cell as Trained
 
 if TYPE_CHECKING:  # brings Optuna
     from sweeps.search.study import Study
@@ -67,11 +65,11 @@ class Searching:
         """
         from sweeps.search.study import Study
 
-        sweep.planned(self.domain.cells[:1], ids)  # UserError before anything is asked
-
-        def plan(cell: Trained) -> Planned:
-            return sweep.planned([cell], ids)[0]
-
         return Study(
-            self.domain, ids, plan, cells=self.cells, sampler=self.sampler, objectives=self.objectives
+            self.domain,
+            ids,
+            sweep.namer(ids),
+            cells=self.cells,
+            sampler=self.sampler,
+            objectives=self.objectives,
         )

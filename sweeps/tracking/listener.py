@@ -9,7 +9,7 @@ from sweeps.running.listener import Listener
 from sweeps.search.search import Planned
 from sweeps.space import by_key
 from sweeps.tracking.tracker import Tracker
-from sweeps.tracking.trial_events import end_of
+from sweeps.tracking.trial_events import end_of, facts_of
 from sweeps.trial import Trial
 
 
@@ -45,8 +45,7 @@ class Tracking(Listener):
     def ended(self, trial: Trial) -> None:
         """Close the run; a finished trial's scores and files go with it."""
         if trial.known is not None:  # of which there was nothing to hear
-            self._tracker.start(trial.name, {**flatten(trial.config), **by_key(trial.build)})
-            for epoch, metrics in enumerate(trial.history):
-                self._tracker.log_epoch(trial.name, epoch, metrics)
-        if trial.status != "running":  # else another process has it
+            for event in facts_of(self._folder, self._tracker.root)(trial.name):
+                self._tracker.say(event)
+        elif trial.status != "running":  # else another process has it
             self._tracker.say(end_of(trial, self._folder(trial.name), self._tracker.root))

@@ -7,19 +7,11 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from epropnp.training.recipes import Recipe
-from epropnp.training.result import TrialResult
-from sweeps.folder import open_sweep
 from sweeps.search.objectives import objectives_of
 from tests.sweeps.search.bench import Bench
 from tests.sweeps.search.test_study import HEADS, RATES
 
 TWO = objectives_of("val/add_area,-parameters")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, tiny: Recipe, result: TrialResult) -> Bench:
-    return Bench(open_sweep(tmp_path / "mine"), tiny, result)
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@
 import math
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
-from epropnp.training.recipes import Recipe
-from epropnp.training.result import TrialResult
-from sweeps.folder import open_sweep
 from sweeps.search.asked import Sampler
 from sweeps.search.objectives import objectives_of
 from tests.sweeps.cells import space
@@ -21,16 +17,6 @@ from tests.sweeps.search.domains import IDS, domain_of
 RATES = "optim.lr=1e-5:1e-1:log"
 HEADS = "model.head=deconv,direct"
 WIDE = (RATES, HEADS, "data.points=16:64:step16", "optim.ema=none,0.9")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, tiny: Recipe, result: TrialResult) -> Bench:
-    return Bench(open_sweep(tmp_path / "mine"), tiny, result)
-
-
-@pytest.fixture
-def other(tmp_path: Path, tiny: Recipe, result: TrialResult) -> Bench:
-    return Bench(open_sweep(tmp_path / "other"), tiny, result)
 
 
 @pytest.mark.parametrize(("sampler", "cells"), [("random", 9), ("tpe", 9), ("gp", 6), ("nsga", 9)])
