@@ -7,10 +7,12 @@ import torch
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """The autocast context of a precision setting."""
+def autocast(
+    device: torch.device, precision: str, cache: bool = True
+) -> contextlib.AbstractContextManager[object]:
+    """The autocast context of a precision setting; `cache`: rounded weights are kept while it lasts."""
     if precision in HALF:
-        return torch.autocast(device.type, HALF[precision])
+        return torch.autocast(device.type, HALF[precision], cache_enabled=cache)
     return contextlib.nullcontext()
 
 

@@ -80,7 +80,8 @@ class _Recording:
                 buffer.copy_(value)
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(self._generator)
-        with torch.cuda.graph(self._graph):
+        # Only this thread: another may be pinning the next batch.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._loss, self._gradients = self._run(objective)
 
     def replay(self, prediction: Prediction, batch: Batch, generator: torch.Generator) -> LossValue:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from epropnp.losses.algebra import LossValue
@@ -31,11 +32,15 @@ class Guard:
     def __init__(self, modules: Iterable[nn.Module], limit: int) -> None:
         self.limit = limit
         self._buffers = [buffer for module in modules for buffer in module.buffers()] if limit else []
-        self._before: list[Tensor] = []
+        self._before = [torch.empty_like(buffer) for buffer in self._buffers]
 
     def remember(self) -> None:
         """Call before each update's forward pass."""
-        self._before = [buffer.clone() for buffer in self._buffers]
+        # A few kernels in place of one per buffer; all of one type, as the fast ones ask for.
+        for dtype in {buffer.dtype for buffer in self._buffers}:
+            pairs = [(b, now) for b, now in zip(self._before, self._buffers, strict=True) if b.dtype == dtype]
+            before, buffers = map(list, zip(*pairs, strict=True))
+            torch._foreach_copy_(before, buffers)
 
     def refuse(
         self, parts: Sequence[LossValue], norm: Tensor, samples: Sequence[str], step: int, skipped: int

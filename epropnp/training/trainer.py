@@ -28,13 +28,13 @@ from epropnp.losses.algebra import LossValue
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
-from epropnp.pnp.compiled import compiled_or_plain
 from epropnp.training.averages import counted, means
 from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import Checkpoints, TrialState
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
 from epropnp.training.graphed import graphed
+from epropnp.training.graphed_network import as_trained
 from epropnp.training.guard import Guard, NonFiniteError
 from epropnp.training.halt import HaltError, heed_stop
 from epropnp.training.inference import inference_of
@@ -99,7 +99,7 @@ class Trainer:
         self.guard = Guard([self.net, self.objective], config.optim.skips(self.data.steps))
         self._since = time.monotonic()
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
-        self._predict = compiled_or_plain(self.net) if config.optim.compile else self.net
+        self._predict = as_trained(self.net, config)
         self._callbacks: Sequence[Callback] = ()
 
     @property

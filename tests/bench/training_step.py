@@ -43,6 +43,7 @@ from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
 from epropnp.training.graphed import Loss as GraphedLoss
 from epropnp.training.graphed import graphed
+from epropnp.training.graphed_network import graphed_network
 from epropnp.training.objective import Objective
 from epropnp.training.optim import Updates
 from epropnp.training.recipes import RECIPES, study_head
@@ -121,11 +122,14 @@ class Bench:
             PLAIN: (self.net, _trivial_loss),
             "eager": (self.net, self._loss(objective)),
         }
+        part = torch.Size((trial.optim.batch_size, 3, trial.model.input_px, trial.model.input_px))
+        fast = graphed_network(self.net, self.net, part, trial.optim.precision)
         if self.device.type == "cuda":
-            self.kinds["graph"] = self.net, self._loss(graphed(self._objective(compiled=False), self.device))
+            losses = self._loss(graphed(self._objective(compiled=False), self.device))
+            self.kinds |= {"plain, graph": (fast, _trivial_loss), "graph": (fast, losses)}
         if config.compile:
             compiled = self._loss(graphed(self._objective(compiled=True), self.device))
-            self.kinds["layer compiled"] = self.net, compiled
+            self.kinds["layer compiled"] = fast, compiled
         if config.compile_network:
             self.kinds["network compiled"] = compiled_or_plain(self.net), _trivial_loss
         self.peaks = dict.fromkeys(self.kinds, 0)  # bytes of the device's memory
@@ -258,7 +262,8 @@ def bench(trial: TrialConfig, dataset: Path, config: BenchConfig, precision: str
     )
     started = time.monotonic()
     bench = Bench(dataclasses.replace(trial, optim=optim), dataset, config)
-    found = bench.rounds(config.rounds)
+    with bench.data:
+        found = bench.rounds(config.rounds)
     print_shares(found)
     print_rates(found, bench.peaks, optim.batch_size)
     print_prices(found, None if config.small else TARGET)
