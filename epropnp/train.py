@@ -44,7 +44,7 @@ Examples:
   python -m epropnp.train --recipe best --list-settings 'optim.*'
       what --set may change, and what the recipe says
 
-Results: OUT/result.json, predictions.parquet, checkpoint.pt, best.pt.
+Results: OUT/result.json, predictions.parquet, validation.parquet, checkpoint.pt, best.pt.
 """
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 OVERFIT_EPOCHS = 40  # of 20 updates: enough for the networks of `quick` to learn a few images by heart

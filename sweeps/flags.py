@@ -109,11 +109,13 @@ class SweepConfig:
     sampler: Annotated[SamplerName | None, shown_as(f"{{{','.join(SAMPLERS)}}}")] = None
     """How cells are drawn; `grid`: all of them in their order. Default: tpe with --search, else grid."""
     objectives: Annotated[str | None, shown_as("NAME,-NAME...")] = None
-    """What a search makes large, or with a minus sign small, as means over the seeds: scores on validation
-    images and costs, such as `val/add_area,-gflops`. Default: val/add_area."""
+    """What a search makes large, or with a minus sign small, as means over the seeds: scores of each trial's
+    best weights on all validation images, and costs, such as `val/add_area,-gflops`. Default:
+    val/add_area."""
     stop: Annotated[Rule | None, shown_as(f"{{{','.join(RULES)}}}")] = None
-    """Stop settings early by their validation scores: `asha` leaves a third at each rung, `median` what is
-    below it. `none`, with --resume: train stopped trials to their end. Default: all are trained."""
+    """Stop settings early by the validation scores of their epochs: `asha` leaves a third at each rung,
+    `median` what is below it. `none`, with --resume: train stopped trials to their end. Default: all are
+    trained."""
     known: YesNo = None
     """Take over results that other sweeps of OUT have of the same trial, and train only the rest. Default:
     yes."""

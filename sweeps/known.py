@@ -13,10 +13,11 @@ from epropnp.training.record import STATUS_FILE, Record
 from sweeps.folder import TRIALS, Sweep
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.search.search import Planned
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, read_note
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_note
 
 # The result comes last: until it is there, a trial is not finished.
-LINKED = (STATUS_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE, BEST, RESULT_FILE)
+PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)
+LINKED = (STATUS_FILE, *PREDICTED, BEST, RESULT_FILE)
 
 
 class KnownResults:

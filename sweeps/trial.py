@@ -22,6 +22,7 @@ from sweeps.search.asked import Asked
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
+VALIDATION_FILE = "validation.parquet"  # predictions, too: a record that nothing of a sweep hangs on
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
 
 

@@ -102,6 +102,7 @@ class CropDataset(Dataset[Batch]):
         boxes: what evaluation crops are cut around: the true boxes, or those that a detector found.
         noise: random errors of those boxes, the same for every seed and network.
         first: only so many records of the split.
+        per_object: at most so many of each object, evenly spread through its records.
 
     Raises:
         UserError: boxes of a detector are asked for, and some images have none.
@@ -119,9 +120,14 @@ class CropDataset(Dataset[Batch]):
         boxes: Boxes = "true",
         noise: DetectorNoise | None = None,
         first: int | None = None,
+        per_object: int | None = None,
     ) -> None:
         records = dataset.split(split)
-        self.records = records if first is None else records.first(first)
+        if first is not None:
+            records = records.chosen(range(min(first, len(records))))
+        if per_object is not None:
+            records = records.chosen(_spread(records.column("object_id"), per_object))
+        self.records = records
         self.objects = dataset.objects
         self.backgrounds = dataset.backgrounds
         self.input_px, self.map_px = input_px, map_px
@@ -177,7 +183,9 @@ class CropDataset(Dataset[Batch]):
     def _evaluation_crop(self, record: Record, index: int) -> Crop:
         box = record.box if self.boxes == "true" else record.detected_box
         assert box is not None  # checked for the whole split
-        rng = np.random.default_rng([DETECTOR_SEED, index])
+        rng = np.random.default_rng(
+            [DETECTOR_SEED, self.records.rows[index]]
+        )  # the image's own, in any choice
         return augment.jittered_crop(box, self.noise.scale, self.noise.shift, 0.0, rng)
 
     def _augmented(
@@ -231,6 +239,16 @@ class EpochSampler(Sampler[Draw]):
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.indices)
         for position in range(self.start, len(order)):
             yield self.epoch, position, int(order[position])
+
+
+def _spread(object_id: np.ndarray, count: int) -> list[int]:
+    """Places of at most `count` records of each object, evenly spread through its own, in their order."""
+    places: list[int] = []
+    for each in np.unique(object_id):
+        own = np.flatnonzero(object_id == each)
+        kept = min(count, len(own))
+        places += own[np.arange(kept) * len(own) // kept].tolist()
+    return sorted(places)
 
 
 def _empty_batch(count: int, input_px: int, map_px: int) -> Batch:

@@ -6,7 +6,7 @@ describes its columns, `docs/data-format.md` the whole.
 
 import copy
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -192,15 +192,15 @@ class _Rows:
 
 
 class Split(Sequence[Record]):
-    """The records of one split; `split[i]` copies nothing."""
+    """The records of one split, or some of them, at its `rows`; `split[i]` copies nothing."""
 
     def __init__(self, name: str, rows: int, files: Sequence[Path]) -> None:
         self.name = name
-        self._count = rows
+        self.rows: Sequence[int] = range(rows)
         self._rows = _Rows(files, RECORD_SCHEMA, rows)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.rows)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -211,27 +211,26 @@ class Split(Sequence[Record]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
-        chunk, row = self._rows.locate(index % len(self))
+        chunk, row = self._rows.locate(self.rows[index])
         return _read_record(chunk.columns, row)
 
-    def first(self, count: int) -> "Split":
-        """The first `count` records, or all where there are fewer."""
+    def chosen(self, places: Iterable[int]) -> "Split":
+        """These of its records, by their places."""
         part = copy.copy(self)
-        part._count = min(count, len(self))
+        part.rows = [self.rows[place] for place in places]
         return part
 
     def column(self, name: str) -> np.ndarray:
         """One whole column, such as `object_id` or `synthetic`; the images are not touched."""
-        return np.array(self._column(name).to_pylist())
+        return np.array(self._values(name))
 
     def nulls(self, name: str) -> int:
         """How many records have no value in a column."""
-        return int(self._column(name).null_count)
+        return self._values(name).count(None)
 
-    def _column(self, name: str) -> pa.ChunkedArray:
-        kind = _with_long_ids(RECORD_SCHEMA).field(name).type
-        parts = [chunk.batch.column(name).cast(kind) for chunk in self._rows.chunks]
-        return pa.chunked_array(parts, kind).slice(0, len(self))
+    def _values(self, name: str) -> list[Any]:
+        values = [value for chunk in self._rows.chunks for value in chunk.batch.column(name).to_pylist()]
+        return [values[row] for row in self.rows]
 
 
 class Backgrounds(Sequence[np.ndarray]):

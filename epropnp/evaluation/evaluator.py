@@ -21,7 +21,7 @@ from epropnp.inference.temperature import (
 )
 from epropnp.pnp import pose
 
-SAMPLED_SPLIT = "test"  # validation only selects, by its poses
+SAMPLED_SPLIT = "test"  # validation selects, by its poses; its samples only fit the temperatures
 
 
 @torch.no_grad()
@@ -60,15 +60,25 @@ def predict(
 
 
 @torch.no_grad()
-def fit_temperatures(inference: Inference, data: CropDataset) -> Temperatures:
+def fit_temperatures(
+    inference: Inference,
+    data: CropDataset,
+    predictions: Predictions,
+    after_batch: Callable[[], None] = lambda: None,
+) -> Temperatures:
     """The temperatures under which the true poses of `data`, the validation split, are most likely.
 
-    The covariances' comes first, without samples; the samples are then drawn at their scale. Without samples
+    The covariances' comes first, from the predictions; samples are then drawn at their scale. Without samples
     (`settings.samples` 0) the posterior's is left at 1.
+
+    Args:
+        inference: network, layer and settings.
+        data: crops of the split.
+        predictions: what `predict` says of them at temperatures of 1.
+        after_batch: is called after each batch that is sampled; what it raises ends this.
     """
     samples = inference.settings.samples
-    unsampled = replace(inference, settings=replace(inference.settings, samples=0))
-    distances = squared_distances(predict(unsampled, data), data.objects)
+    distances = squared_distances(predictions, data.objects)
     found_first = Temperatures(covariance=covariance_temperature(distances))
     if samples <= 0:
         return found_first
@@ -78,6 +88,7 @@ def fit_temperatures(inference: Inference, data: CropDataset) -> Temperatures:
         truths = _true_poses(batch, data)
         drawn = sampler.draw(found, pose=solution.pose, truths=truths, generator=noise)
         parts.append(Draws(*(part[..., solution.valid].cpu() for part in drawn)))
+        after_batch()
     draws = Draws(*(torch.cat(part, -1) for part in zip(*parts, strict=True)))
     return replace(found_first, posterior=posterior_temperature(draws))
 

@@ -30,7 +30,7 @@ class Callback:
         """After each update."""
 
     def on_scored(self) -> None:
-        """After each batch of an evaluation, of the validation or the test split."""
+        """After each batch of an evaluation of the validation or test split, or of a fit of temperatures."""
 
     def on_epoch(self, report: EpochReport) -> None:
         """After each epoch's validation, when its checkpoint is written; epoch 0 is before training."""

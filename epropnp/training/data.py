@@ -20,6 +20,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.training.config import TrialConfig
 
+EPOCH_IMAGES = 100  # of each object, that an epoch is scored on: enough to choose one by
 OVERFIT_STEPS = 20  # of an epoch of the sanity check
 
 
@@ -87,13 +88,20 @@ class TrialData:
 
     def evaluation(self, split: str) -> CropDataset:
         """Crops of 'validation' or 'test'; in the sanity check, of the training images instead."""
-        return self._crops(split if self.config.data.overfit is None else "train", augmented=False)
+        return self._crops(self._evaluated(split), augmented=False)
+
+    def epoch_images(self) -> CropDataset:
+        """Crops that each epoch is scored on: those of validation, at most `EPOCH_IMAGES` of each object."""
+        return self._crops(self._evaluated("validation"), augmented=False, per_object=EPOCH_IMAGES)
 
     def names(self, batch: Batch) -> list[str]:
         """Sample ids of a training batch."""
         return [self._train.records[i].sample_id for i in batch.index.tolist()]
 
-    def _crops(self, split: str, augmented: bool) -> CropDataset:
+    def _evaluated(self, split: str) -> str:
+        return split if self.config.data.overfit is None else "train"
+
+    def _crops(self, split: str, augmented: bool, per_object: int | None = None) -> CropDataset:
         data, model, evaluation = self.config.data, self.config.model, self.config.evaluation
         return CropDataset(
             self.dataset,
@@ -105,6 +113,7 @@ class TrialData:
             boxes=self.test_boxes if split == "test" else "true",
             noise=evaluation.detector if data.overfit is None else None,
             first=data.overfit,
+            per_object=per_object,
         )
 
 

@@ -15,6 +15,7 @@ def trial_result(
     data: TrialData,
     state: TrialState,
     parameters: int,
+    validation: Metrics,
     predictions: Predictions,
     test: Metrics,
 ) -> TrialResult:
@@ -24,6 +25,7 @@ def trial_result(
         config, data: what was trained on what.
         state: at the end of the training.
         parameters: of the network, their number.
+        validation: scores of the best weights on all of the validation split, in percent.
         predictions, test: of the best weights on the test split, and their scores in percent.
     """
     history, model = state.history, config.model
@@ -47,6 +49,7 @@ def trial_result(
         val_before=validation_scores(history[0]),
         val_after=validation_scores(history[state.best_epoch]),
         test=test,
+        validation=validation,
         temperatures=dataclasses.asdict(predictions.temperatures),
         train_loss=[metrics["train/loss"] for metrics in history[1:]],
         val_add=[metrics["val/add_0.10d"] for metrics in history],

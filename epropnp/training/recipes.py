@@ -129,7 +129,7 @@ def paper() -> Recipe:
         objects=STUDY_OBJECTS,
         loss_weights=(0.02,),
         train=1000,
-        validation=100,
+        validation=500,
         test=1000,
         study_networks=True,
     )
@@ -236,7 +236,7 @@ def small(recipe: Recipe) -> Recipe:
         backbones=("resnet10t", "swin_nano_patch4_window8", "convnext_zepto_rms", "hrnet_w18_small"),
         objects=("cat",),
         train=2000,
-        validation=100,
+        validation=500,
         test=300,
         study_networks=False,
     )

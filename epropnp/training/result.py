@@ -75,8 +75,8 @@ class TrialResult:
     config_hash: str
     dataset_id: str
     test_images: int
-    val_before: Metrics
-    val_after: Metrics
+    val_before: Metrics  # of epoch 0, on the validation images that epochs are scored on
+    val_after: Metrics  # of the best epoch, on the same
     test: Metrics
     temperatures: dict[str, Metrics] = field(
         default_factory=dict
@@ -84,6 +84,12 @@ class TrialResult:
     train_loss: list[float] = field(default_factory=list)  # mean of epochs 1, 2, ...
     val_add: list[float] = field(default_factory=list)  # ADD(-S) 0.10d after epochs 0, 1, ...
     test_boxes: str | None = None  # true or detected; older results do not say
+    validation: Metrics = field(default_factory=dict)  # of the tested weights, on all validation images
+
+    @property
+    def validated(self) -> Metrics:
+        """What validation says of the tested weights; older results know it of the epochs' images only."""
+        return self.validation or self.val_after
 
     def to_json(self) -> str:
         """Readable JSON."""

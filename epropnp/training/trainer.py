@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from epropnp.claims import claimed
-from epropnp.data.dataset import Batch
+from epropnp.data.dataset import Batch, CropDataset
 from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
@@ -59,8 +59,8 @@ class Trainer:
     Args:
         config: everything that determines the result.
         dataset: folder or URI of an Arrow dataset; it is checked before anything starts.
-        work_dir: receives `checkpoint.pt`, `best.pt`, `predictions.parquet` and `result.json`; a checkpoint
-            found there is continued from.
+        work_dir: receives `checkpoint.pt`, `best.pt`, `validation.parquet`, `predictions.parquet` and
+            `result.json`; a checkpoint found there is continued from.
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
         keep_every: epochs between checkpoints that are kept (`epoch-NNNN.pt`); 0: only the last and the best.
         checkpoint_s: seconds between checkpoints within an epoch.
@@ -129,7 +129,7 @@ class Trainer:
         heed_stop(self.work_dir)
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
             metrics = self._train_epoch(epoch, callbacks) if epoch else {}
-            metrics |= {f"val/{k}": v for k, v in self._score("validation")[1].items()}
+            metrics |= {f"val/{k}": v for k, v in self._score(self.data.epoch_images())[1].items()}
             report = self._finish_epoch(epoch, metrics)
             for callback in callbacks:
                 callback.on_epoch(report)
@@ -205,8 +205,10 @@ class Trainer:
     def _inference(self) -> Inference:
         return inference_of(self.updates.evaluated, self.objective.layer, self.config)
 
-    def _score(self, split: str, temperatures: Temperatures | None = None) -> tuple[Predictions, Metrics]:
-        predictions = predict(self._inference, self.data.evaluation(split), temperatures, self._tell_scored)
+    def _score(
+        self, images: CropDataset, temperatures: Temperatures | None = None
+    ) -> tuple[Predictions, Metrics]:
+        predictions = predict(self._inference, images, temperatures, self._tell_scored)
         return predictions, score(predictions, self.data.dataset.objects)
 
     def _tell_scored(self) -> None:
@@ -245,14 +247,19 @@ class Trainer:
         best, saved = self.updates.evaluated, self.checkpoints.load_best()
         best.load_state_dict(saved["net"])
         self.objective.load_state_dict(saved["objective"])
-        temperatures = None
+        images, temperatures = self.data.evaluation("validation"), None
+        predictions, validation = self._score(images)
+        with replaced(self.work_dir / "validation.parquet") as file:
+            predictions.write(file)
         if self.config.evaluation.temperature == "validation":
-            temperatures = fit_temperatures(self._inference, self.data.evaluation("validation"))
+            temperatures = fit_temperatures(self._inference, images, predictions, self._tell_scored)
             self.checkpoints.complete(saved, {"temperatures": dataclasses.asdict(temperatures)})
-        predictions, test = self._score("test", temperatures)
+        predictions, test = self._score(self.data.evaluation("test"), temperatures)
         with replaced(self.work_dir / "predictions.parquet") as file:
             predictions.write(file)
-        result = trial_result(self.config, self.data, self.state, self.parameters, predictions, test)
+        result = trial_result(
+            self.config, self.data, self.state, self.parameters, validation, predictions, test
+        )
         with replaced(self.work_dir / "result.json") as file:
             file.write_text(result.to_json())
         return result

@@ -39,7 +39,7 @@ class BuildConfig:
     train: Count = 1000
     """Renderings per object for training."""
     validation: Count = 100
-    """Renderings per object for validation, where no real frames validate."""
+    """Renderings per object for validation, where no real frames validate; recipes render 500."""
     test: Count = 200
     """Renderings per object for the test, where no real frames test."""
     seed: Count = 0

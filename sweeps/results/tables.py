@@ -20,7 +20,8 @@ LEGEND = (
     "mean of 3: mean of the three ADD(-S) columns. "
     "area: area under the ADD(-S) accuracy curve on [0, 0.1d], divided by 0.1. "
     "mean 1..10: mean of n deg n cm over n = 1..10. "
-    "val 0.10d: ADD(-S) 0.10d on the validation split, before and after training."
+    "val 0.10d: ADD(-S) 0.10d on the validation split, before training on at most 100 images of each object, "
+    "after it on all."
 )
 SHORT_LEGEND = (
     "Percent of the test images, ± half the 95 % bootstrap interval over images; all columns: table.md."
@@ -114,9 +115,9 @@ def _before(row: Row) -> Cell:
 
 
 def _after(row: Row) -> Cell:
-    """The same of the weights that are tested, or of a trial that ended early, the best so far."""
+    """The same of the weights that are tested, or of a trial that ended early, the best epoch's so far."""
     if row.result is not None:
-        return row.result.val_after[ADD]
+        return row.result.validated[ADD]
     return max((past.get(f"val/{ADD}", 0.0) for past in row.history), default=None)
 
 

@@ -1,4 +1,4 @@
-"""What a search is to make large, or small: scores on validation images, and what a network costs."""
+"""What a search is to make large, or small: scores on all validation images, and what a network costs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,15 +42,16 @@ class Objective:
         if self.name in COSTS:
             return COSTS[self.name](trial, result)
         score = self.name.removeprefix("val/")
-        if score not in result.val_after:
+        scores = result.validated
+        if score not in scores:
             raise UserError(
-                f"--objectives: unknown score '{self.name}'{nearest(score, result.val_after)}; there are "
-                f"{', '.join(f'val/{each}' for each in result.val_after)}, {', '.join(COSTS)}"
+                f"--objectives: unknown score '{self.name}'{nearest(score, scores)}; there are "
+                f"{', '.join(f'val/{each}' for each in scores)}, {', '.join(COSTS)}"
             )
-        return result.val_after[score]
+        return scores[score]
 
     def intermediate(self, trial: Trial) -> dict[int, float]:
-        """Of each epoch so far, where epochs have one."""
+        """Of each epoch so far, where epochs have one: on fewer validation images than `value`."""
         name = self.name.removeprefix("val/")
         scores = [validation_scores(metrics) for metrics in trial.history]
         return {epoch: each[name] for epoch, each in enumerate(scores) if name in each}

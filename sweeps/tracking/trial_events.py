@@ -9,9 +9,10 @@ from epropnp.plain import flatten
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.space import by_key
 from sweeps.tracking.events import Event, ended, epoch_ended, started
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, Trial, read
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
-FILES = (RESULT_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)  # of a finished trial
+# Of a finished trial.
+FILES = (RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then

@@ -135,10 +135,17 @@ def test_temperatures_change_the_uncertainty_alone(sampled: Predictions, tiny_da
     assert (found.posterior.credible_level < sampled.posterior.credible_level + 0.1).all()
 
 
+def fitted(data: CropDataset, **changes: object) -> Temperatures:
+    evaluation = dataclasses.replace(CONFIG.evaluation, **changes)  # type: ignore[arg-type]
+    config = dataclasses.replace(CONFIG, evaluation=evaluation)
+    inference = inference_of(Oracle(data), EProPnP(), config)  # type: ignore[arg-type]
+    return fit_temperatures(inference, data, predict(inference, data))
+
+
 def test_temperatures_undo_wrong_weights(tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that are three times too large for one fit are found to be so beside the other."""
     data = crops(tiny_dataset, "validation")
-    right = fit_temperatures(inference_of(Oracle(data), EProPnP(), CONFIG), data)  # type: ignore[arg-type]
+    right = fitted(data)
     as_trained = poses._as_trained
 
     def threefold(found: Correspondences, points: int) -> Correspondences:
@@ -146,10 +153,8 @@ def test_temperatures_undo_wrong_weights(tiny_dataset: Path, monkeypatch: pytest
         return dataclasses.replace(found, weights=3 * found.weights)
 
     monkeypatch.setattr(poses, "_as_trained", threefold)
-    wrong = fit_temperatures(inference_of(Oracle(data), EProPnP(), CONFIG), data)  # type: ignore[arg-type]
+    wrong = fitted(data)
     assert wrong.posterior.scale < 0.6 * right.posterior.scale
     assert wrong.covariance.scale < 0.6 * right.covariance.scale
-    evaluation = dataclasses.replace(CONFIG.evaluation, samples=0)
-    unsampled = dataclasses.replace(CONFIG, evaluation=evaluation)
-    plain = fit_temperatures(inference_of(Oracle(data), EProPnP(), unsampled), data)  # type: ignore[arg-type]
+    plain = fitted(data, samples=0)
     assert (plain.posterior, plain.covariance) == (Temperature(), wrong.covariance)

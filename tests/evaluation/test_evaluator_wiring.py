@@ -235,8 +235,15 @@ def test_temperatures_are_fitted_to_valid_images_first_the_covariance_then_the_s
         evaluator, "posterior_temperature", lambda draws: given.append(draws) or Temperature(scale=7.0)
     )
     net = Watched(data, broken={3: torch.nan})
-    found = fit_temperatures(inference_of(net, EProPnP(), settings), data)  # type: ignore[arg-type]
     plain = predicted(Watched(data, {3: torch.nan}), config(samples=0, proposals=8))
+    told: list[bool] = []
+    found = fit_temperatures(
+        inference_of(net, EProPnP(), settings),  # type: ignore[arg-type]
+        data,
+        plain,
+        lambda: told.append(True),
+    )
+    assert len(told) == 3  # batches of twelve images, that an interruption may come between
     expected = covariance_temperature(squared_distances(plain, data.objects))
     assert found.covariance.scale == pytest.approx(expected.scale, rel=1e-6)
     assert found.covariance.scale != 1

@@ -21,7 +21,14 @@ from sweeps.trial import read
 from tests.sweeps.cells import cells_of
 
 DATASET = "0123456789ab"
-FILES = ("predictions.parquet", "predictions.png", "calibration.png", "best.pt", "checkpoint.pt")
+FILES = (
+    "predictions.parquet",
+    "validation.parquet",
+    "predictions.png",
+    "calibration.png",
+    "best.pt",
+    "checkpoint.pt",
+)
 Plan = Callable[..., Planned]
 
 
@@ -80,9 +87,18 @@ def test_a_result_is_linked_with_all_that_readers_ask_for(
     assert read_back.record.host == "alpha"
     assert {file.name for file in folder.iterdir()} == {
         *("trial.json", "status.json", "result.json", "predictions.parquet", "predictions.png"),
-        *("calibration.png", "best.pt"),
+        *("validation.parquet", "calibration.png", "best.pt"),
     }
     assert json.loads((folder / "trial.json").read_text())["sweep"]["name"] == "mine"
+
+
+def test_a_result_without_its_predictions_of_validation_is_linked_all_the_same(
+    plan: Plan, finish: Callable[..., Path], tmp_path: Path
+) -> None:
+    (finish("first", plan("first")) / "validation.parquet").unlink()
+    sweep, known = mine(tmp_path)
+    assert known.link(plan("mine"))
+    assert read(sweep.trial_folder(plan("mine").name)).status == "finished"
 
 
 def test_weights_take_no_space_twice(plan: Plan, finish: Callable[..., Path], tmp_path: Path) -> None:

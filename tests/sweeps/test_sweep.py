@@ -33,7 +33,7 @@ from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import four
 
 ROOT = Path(__file__).parents[2]
-FILES = {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -77,7 +77,7 @@ def _check_row(row: dict[str, str], folder: Path, model: ObjectModel) -> None:
         "seconds": str(result["seconds"]),
         "epochs": str(result["epochs"]),
         "val 0.10d before": str(result["val_before"]["add_0.10d"]),
-        "val 0.10d after": str(result["val_after"]["add_0.10d"]),
+        "val 0.10d after": str(result["validation"]["add_0.10d"]),
         "dataset": result["dataset_id"],
     }
     assert {title: row[title] for title in expected} == expected
@@ -96,7 +96,8 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     tested = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
     assert tested == {f"test/{key}": value for key, value in result["test"].items()}
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert names == {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+    predicted = {"predictions.parquet", "validation.parquet"}
+    assert names == {"result.json", *predicted, "predictions.png", "calibration.png"}
     for name in names:
         stored = client.download_artifacts(run.info.run_id, name)
         assert Path(stored).read_bytes() == (folder / name).read_bytes(), name

@@ -114,7 +114,7 @@ class Lab:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(updates, "net", self.oracle)
             patch.setattr(updates, "average", None)
-            return self.trainer._score("test")[0]
+            return self.trainer._score(self.trainer.data.evaluation("test"))[0]
 
     @cached_property
     def oracle(self) -> "NearlyTrue":
@@ -128,7 +128,7 @@ class Lab:
         handle = self.trainer.net.head.register_forward_hook(lambda *call: seen.append(str(call[-1].dtype)))
         with self._restored():
             self.trainer._part_loss(self.parts[0], 0)
-            self.trainer._score("validation")
+            self.trainer._score(self.trainer.data.epoch_images())
         handle.remove()
         return seen
 

@@ -35,7 +35,7 @@ def test_two_updates_and_an_evaluation_have_these_values(tiny_dataset: Path, tmp
     with pytest.raises(Killed):
         trainer.fit([heard])
     predictions = predict(trainer._inference, trainer.data.evaluation("validation"))
-    assert COMPUTES == 1
+    assert COMPUTES == 2
     assert heard.losses == pytest.approx(LOSSES, rel=1e-4)
     assert predictions.cost.mean() == pytest.approx(COST, rel=1e-4)
     assert predictions.T_pred.mean() == pytest.approx(POSE, rel=1e-4)

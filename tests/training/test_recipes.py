@@ -142,7 +142,7 @@ def test_small_is_the_size_of_a_comparison_on_two_cores() -> None:
         assert (base.model.input_px, base.model.deconv_stride, base.model.head_width) == (128, 16, 64)
         assert (base.optim.precision, base.data.points, base.pnp.amis_samples) == ("bf16", 256, 32)
         assert (base.model.pretrained, base.evaluation.proposals) == (False, 32)
-        assert (little.objects, little.train, little.validation, little.test) == (("cat",), 2000, 100, 300)
+        assert (little.objects, little.train, little.validation, little.test) == (("cat",), 2000, 500, 300)
         assert len(little.backbones) == 4
         assert (little.name, base.recipe) == (recipe.name, recipe.name)
         kept = ("schedule", "weight_decay", "clip_norm", "ema", "accumulate", "skip_limit")

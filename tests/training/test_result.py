@@ -30,12 +30,21 @@ RESULT = TrialResult(
     temperatures={"posterior": {"scale": 0.5, "tail": 0.1}},
     train_loss=[0.1, 1e-12],
     val_add=[1.0, 2.0, 3.0],
+    validation={"add_0.10d": 1.5},
 )
 
 
 def test_a_result_is_read_back_to_the_last_digit() -> None:
     assert TrialResult.from_json(RESULT.to_json()) == RESULT
     assert json.loads(RESULT.to_json()) == dataclasses.asdict(RESULT)
+
+
+def test_an_older_result_without_scores_of_all_validation_images_is_read_with_those_of_its_epochs() -> None:
+    values = json.loads(RESULT.to_json())
+    del values["validation"]
+    older = TrialResult.from_json(json.dumps(values))
+    assert (older.validation, older.validated) == ({}, {"add_0.10d": 2.0})
+    assert RESULT.validated == {"add_0.10d": 1.5}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"recipe": "quick"}'])

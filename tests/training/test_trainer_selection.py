@@ -70,6 +70,7 @@ def test_the_best_epoch_goes_by_validation_scores_in_their_order(
     assert number_in(load_checkpoint(tmp_path / "best.pt")["net"]) == best
     assert result.test["of"] == best
     assert (tmp_path / "predictions.parquet").read_text() == f"test {best}.0"
+    assert (tmp_path / "validation.parquet").read_text() == f"validation {best}.0"
 
 
 def marked(config: TrialConfig, dataset: Path, folder: Path, **kwargs: Any) -> Scripted:
@@ -99,6 +100,7 @@ def test_validation_after_every_epoch_then_temperatures_then_the_test_split_once
     best = of[1]
     fitted = temperature == "validation"
     expected = [Asked("poses", "validation", number) for number in of]
+    expected += [Asked("poses", "validation", best)]  # once more: of all images, by the best weights
     expected += [Asked("temperatures", "validation", best)] if fitted else []
     *before, last = asked
     assert before == expected
@@ -181,6 +183,7 @@ def test_each_field_of_the_result_comes_from_its_own_place(
         "test_boxes": "true",
         "val_before": {"add_area": 1, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 49, "5deg5cm": 0},
         "val_after": {"add_area": 5, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 43, "5deg5cm": -2},
+        "validation": {"add_area": 5, "mspd_ar": 7, "add_auc_10cm": 7, "add_0.10d": 43, "5deg5cm": -2},
         "test": {"add_area": 995, "mspd_ar": 993, "add_auc_10cm": 993, "of": 2},
         "temperatures": {
             "posterior": {"scale": 1.0, "tail": 0.0},

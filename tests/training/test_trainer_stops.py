@@ -20,7 +20,8 @@ from tests.training.scripted_trial import Clock, Scripted, number_in, script
 from tests.training.tiny import Killed, Stop, with_optim
 
 STOPPED = {".lock", "best.pt", "checkpoint.pt"}
-FINISHED = STOPPED | {"predictions.parquet", "result.json"}
+TESTED = {"result.json", "predictions.parquet"}
+FINISHED = STOPPED | TESTED | {"validation.parquet"}
 
 
 def scores(split: str, number: float) -> Metrics:
@@ -132,7 +133,9 @@ def test_every_nth_epoch_is_kept_with_its_own_weights(
         assert "objective" in saved
 
 
-@pytest.mark.parametrize("full", ["checkpoint.pt", "best.pt", "result.json", "predictions.parquet"])
+@pytest.mark.parametrize(
+    "full", ["checkpoint.pt", "best.pt", "result.json", *("predictions.parquet", "validation.parquet")]
+)
 def test_a_trial_without_space_goes_on_from_what_was_written(
     full: str, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,8 +154,9 @@ def test_a_trial_without_space_goes_on_from_what_was_written(
         patch.setattr(Path, "replace", replace)
         with pytest.raises(UserError, match=f"{full} cannot be written.*free some space, then resume"):
             trainer.fit()
-    missing = {"result.json": {"result.json"}, "predictions.parquet": {"predictions.parquet", "result.json"}}
-    assert names(tmp_path) == FINISHED - missing.get(full, {"result.json", "predictions.parquet"})
+    missing = {"result.json": {"result.json"}, "predictions.parquet": TESTED}
+    missing["validation.parquet"] = FINISHED - STOPPED
+    assert names(tmp_path) == FINISHED - missing.get(full, FINISHED - STOPPED)
     assert progress(tmp_path) == ((2, 0) if full in missing else (0, 0))
     # Where the epoch counts as done, its weights are there.
     best = number_in(load_checkpoint(tmp_path / "best.pt")["net"])
@@ -196,6 +200,7 @@ def test_a_finished_trial_is_not_trained_again(
     second = Scripted(with_optim(epochs=2), tiny_dataset, tmp_path, "cpu").fit()
     assert second == first
     assert [(call.what, call.split, call.number) for call in asked] == [
+        ("poses", "validation", 1.0),
         ("temperatures", "validation", 1.0),
         ("poses", "test", 1.0),
     ]

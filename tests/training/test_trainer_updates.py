@@ -237,10 +237,11 @@ def same(first: State, second: State) -> bool:
 
 def test_the_average_is_what_is_evaluated_kept_and_tested(training: Training) -> None:
     whole = training.whole
-    assert [split for split, *_ in whole.tested] == ["validation"] * 3 + ["test"]
+    assert [split for split, *_ in whole.tested] == ["validation"] * 4 + ["test"]
     weights = [state for _, state, _ in whole.tested]
     of_best = whole.averages[3]  # after the first epoch, the best one
-    for found, expected in zip(weights, [training.initial, of_best, whole.averages[7], of_best], strict=True):
+    epochs = [training.initial, of_best, whole.averages[7]]
+    for found, expected in zip(weights, [*epochs, of_best, of_best], strict=True):
         assert same(found, expected)
     best = torch.load(training.folder / "best.pt", weights_only=True)
     assert same(best["net"], of_best)
@@ -258,7 +259,7 @@ def test_a_learnt_threshold_is_trained_in_every_update_and_tested_as_it_was_in_t
     learnt = [state["layer.log_delta"].item() for state in training.whole.objectives]
     assert len({math.log(0.1), *learnt[:-1]}) == 8  # the last rate is so low that float32 may not show it
     thresholds = [threshold for *_, threshold in training.whole.tested]
-    assert thresholds == [pytest.approx(math.log(0.1)), learnt[3], learnt[7], learnt[3]]
+    assert thresholds == [pytest.approx(math.log(0.1)), learnt[3], learnt[7], learnt[3], learnt[3]]
 
 
 def test_a_resume_in_the_midst_of_an_epoch_goes_on_with_everything(

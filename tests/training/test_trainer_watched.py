@@ -149,10 +149,11 @@ def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Wat
 
 
 @pytest.mark.slow
-def test_the_loaders_read_validation_after_each_epoch_and_the_test_split_once(watched: Watched) -> None:
+def test_the_loaders_read_validation_after_each_epoch_and_both_splits_at_the_end(watched: Watched) -> None:
     assert watched.reads == [
         *[("predict", "validation")] * (EPOCHS + 1),
-        *[("temperatures", "validation")] * 2,  # once for the covariances, once for the samples
+        ("predict", "validation"),  # all of it, for scores and covariances
+        ("temperatures", "validation"),  # for the samples
         ("predict", "test"),
     ]
 
@@ -180,7 +181,8 @@ def test_the_test_scores_are_those_of_the_best_weights(watched: Watched, tiny_da
     net.load_state_dict(load_checkpoint(watched.folder / "best.pt")["net"])
     size = {"input_px": settings.model.input_px, "map_px": settings.model.map_px}
     inference = inference_of(net, EProPnP(settings.pnp), settings)
-    found = fit_temperatures(inference, CropDataset(dataset, "validation", **size))
+    images = CropDataset(dataset, "validation", **size)
+    found = fit_temperatures(inference, images, predict(inference, images))
     predictions = predict(inference, CropDataset(dataset, "test", **size), found)
     saved = Predictions.read(watched.folder / "predictions.parquet")
     np.testing.assert_allclose(saved.T_pred, predictions.T_pred, rtol=1e-4, atol=1e-4)

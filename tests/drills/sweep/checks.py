@@ -12,7 +12,7 @@ from sweeps.tracking.experiment import EXPERIMENT
 from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
 
-FILES = {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
 TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png"}
 
 

@@ -56,7 +56,8 @@ def finish(folder: Path, result: TrialResult) -> Path:
     (folder / "result.json").write_text(result.to_json())
     for name, size in (("best.pt", 1_000_000), ("checkpoint.pt", 3_000_000), ("epoch-0001.pt", 500_000)):
         (folder / name).write_bytes(bytes(size))
-    (folder / "predictions.parquet").write_bytes(b"predictions")
+    for name in ("predictions.parquet", "validation.parquet"):
+        (folder / name).write_bytes(b"predictions")
     return folder
 
 

@@ -11,7 +11,7 @@ from sweeps.commands.clean import keep_of, size_of
 from sweeps.folder import Sweep
 from tests.sweeps.commands.made import a_sweep, begin, finish, held
 
-RESULTS = {"trial.json", "status.json", "result.json", "predictions.parquet"}
+RESULTS = {"trial.json", "status.json", "result.json", "predictions.parquet", "validation.parquet"}
 
 
 @pytest.fixture

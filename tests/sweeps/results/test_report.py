@@ -200,6 +200,14 @@ def test_a_trial_whose_predictions_cannot_be_read_is_a_failed_row_and_the_others
     assert f"FAILED: {lost}" in (scene.sweep.folder / "table.md").read_text()
 
 
+def test_damaged_predictions_of_validation_withhold_nothing(scene: Scene) -> None:
+    whole = {row.name: row.scores for row in _report(scene).rows}
+    for row in _finished(scene).values():
+        (scene.sweep.trial_folder(row.name) / "validation.parquet").write_bytes(b"no table")
+    done = _report(scene)
+    assert ({row.name: row.scores for row in done.rows}, done.problems) == (whole, [])
+
+
 def test_trials_that_cannot_be_compared_have_their_table_all_the_same(scene: Scene) -> None:
     folder = scene.sweep.trial_folder(scene.rows[2].name)
     given = Predictions.read(folder / "predictions.parquet")

@@ -128,6 +128,15 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
     assert [line["status"] for line in cells] == ["finished", "failed", "finished"]
 
 
+def test_after_training_all_validation_images_count_where_they_were_scored(rows: list[Row]) -> None:
+    result = rows[0].result
+    assert result is not None
+    whole = dataclasses.replace(result, validation={"add_0.10d": 61.75})
+    table = trial_table([dataclasses.replace(rows[0], result=whole), rows[2]], "Sweep x")
+    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [line["val 0.10d after"] for line in lines] == ["61.75", "73.25"]
+
+
 @pytest.mark.parametrize("width", [100, 150])
 def test_terminal_cells_are_those_of_their_trial(rows: list[Row], width: int) -> None:
     table = to_rich(trial_table(rows, "Sweep x"), width)

@@ -6,7 +6,14 @@ import pytest
 
 from sweeps.running.keep import KEEPS, Keep, remove_surplus, surplus
 
-OTHERS = {"predictions.parquet", "status.json", "trial.json", "predictions.png", "notes.pt"}
+OTHERS = {
+    "predictions.parquet",
+    "validation.parquet",
+    "status.json",
+    "trial.json",
+    "predictions.png",
+    "notes.pt",
+}
 WEIGHTS = {"checkpoint.pt", "best.pt", "epoch-0002.pt", "epoch-0120.pt"}
 
 

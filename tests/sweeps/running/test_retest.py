@@ -37,7 +37,8 @@ def test_the_best_weights_are_enough_to_test_again(tiny_dataset: Path, tmp_path:
     predictions = (tmp_path / "predictions.parquet").read_bytes()
     remove_surplus(tmp_path, "best")
     assert not (tmp_path / "checkpoint.pt").exists()
-    for name in ("result.json", "predictions.parquet"):
+    validation = (tmp_path / "validation.parquet").read_bytes()
+    for name in ("result.json", "predictions.parquet", "validation.parquet"):
         (tmp_path / name).unlink()
     assert read(tmp_path).reason == "its result.json was removed: only the test is left to do"
     second, updates = again(tiny_dataset, tmp_path)
@@ -45,6 +46,7 @@ def test_the_best_weights_are_enough_to_test_again(tiny_dataset: Path, tmp_path:
     assert second == dataclasses.replace(first, seconds=second.seconds)
     assert second.seconds == pytest.approx(first.seconds, abs=1)
     assert (tmp_path / "predictions.parquet").read_bytes() == predictions
+    assert (tmp_path / "validation.parquet").read_bytes() == validation
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ FILES = {
     "predictions.parquet",
     "predictions.png",
     "result.json",
+    "validation.parquet",
 }
 
 

@@ -22,6 +22,15 @@ def test_values_are_those_of_validation_and_of_the_network(result: TrialResult) 
     assert found[3].value(dataclasses.replace(trial, config=config)) == pytest.approx(4 * small, rel=0.02)
 
 
+def test_all_validation_images_count_where_a_result_tells_of_them(result: TrialResult) -> None:
+    """An older one knows only the images that its epochs were scored on."""
+    (score,) = objectives_of("val/add_0.10d")
+    newer = dataclasses.replace(result, val_after={"add_0.10d": 80.0}, validation={"add_0.10d": 64.5})
+    assert score.value(ended("a", "finished", result=newer)) == 64.5
+    older = dataclasses.replace(newer, validation={})
+    assert score.value(ended("a", "finished", result=older)) == 80.0
+
+
 def test_epochs_have_scores_but_no_costs() -> None:
     score, cost = objectives_of("val/add_area,-seconds")
     history = ({"val/add_area": 1.5, "train/loss": 3.0}, {"train/loss": 2.0}, {"val/add_area": 4.0})

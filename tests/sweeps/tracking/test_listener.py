@@ -134,7 +134,8 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     for name, value in result.test.items():
         assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
-    assert set(FILES) == {"result.json", "predictions.parquet", "predictions.png", "calibration.png"}
+    predicted = {"predictions.parquet", "validation.parquet"}
+    assert set(FILES) == {"result.json", *predicted, "predictions.png", "calibration.png"}
 
 
 def test_what_ended_before_is_not_stored_again(
