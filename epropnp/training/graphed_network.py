@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def as_trained(net: CorrespondenceNet, config: TrialConfig) -> Predict:
-    """The network for the images of a trial's updates: compiled if it asks for that, as graphs if it can be."""
+    """The network as a trial trains it: compiled if the config asks for that, as graphs if it can be."""
     optim, side = config.optim, config.model.input_px
     images = torch.Size((optim.batch_size // optim.accumulate, 3, side, side))
     return graphed_network(net, compiled_or_plain(net) if optim.compile else net, images, optim.precision)
