@@ -16,7 +16,8 @@ from epropnp.training.recipes import RECIPES, STUDY_OBJECTS, Recipe, small
 from sweeps.axes import doubles, space_of
 from sweeps.build_settings import LISTED, Build
 from sweeps.called import Called, called_of
-from sweeps.flags import DESCRIPTION, SweepConfig, check_flags, check_kept
+from sweeps.flag_checks import check_flags, check_kept
+from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.program import PROG
 from sweeps.running.keep import USUAL
 

@@ -13,7 +13,8 @@ from epropnp.training.overrides import override
 from epropnp.training.recipes import Recipe
 from sweeps.axes import merged
 from sweeps.build_settings import taken_apart
-from sweeps.flags import DESCRIPTION, SweepConfig, resources_of
+from sweeps.flag_checks import resources_of
+from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.names import safe_name
 from sweeps.program import PROG, go_on_command
 from sweeps.running.keep import USUAL

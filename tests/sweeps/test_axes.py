@@ -11,7 +11,8 @@ from epropnp.training.recipes import RECIPES, Recipe
 from sweeps import axes
 from sweeps.axes import doubles, merged, space_of
 from sweeps.backbones import DESCRIPTION, PROG, parse
-from sweeps.flags import SweepConfig, check_flags
+from sweeps.flag_checks import check_flags
+from sweeps.flags import SweepConfig
 from sweeps.space import Cell, plan
 
 

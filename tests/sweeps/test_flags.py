@@ -8,7 +8,8 @@ import pytest
 
 from epropnp.errors import UserError
 from sweeps.backbones import DESCRIPTION, PROG, parse
-from sweeps.flags import SweepConfig, check_flags
+from sweeps.flag_checks import check_flags
+from sweeps.flags import SweepConfig
 
 FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs in the fields of the flags
     "recipe": (["--recipe", "best", "quick"], {"recipe": ("best", "quick")}),
@@ -35,6 +36,10 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "objectives to be small": (["--objectives=-gflops,val/a"], {"objectives": "-gflops,val/a"}),
     "stop": (["--stop", "median"], {"stop": "median"}),
     "stop nothing": (["--stop", "none"], {"stop": "none"}),
+    "race": (["--race"], {"race": True}),
+    "max_seeds": (["--max-seeds", "4"], {"max_seeds": 4}),
+    "per": (["--per", "model.backbone"], {"per": "model.backbone"}),
+    "confirm": (["--confirm", "2"], {"confirm": 2}),
     "known": (["--known"], {"known": True}),
     "train all": (["--known", "no"], {"known": False}),
     "backbones": (["--backbones", "x", "y"], {"backbones": ("x", "y")}),
@@ -104,6 +109,8 @@ def test_without_flags_nothing_is_asked_for_but_places() -> None:
         ("--case loss.mc=1", "--case: begin with a name for loss.mc=1"),
         ("--trials-at-once 0", "--trials-at-once: 0 is not at least 1"),
         ("--trials-at-once many", "--trials-at-once"),
+        ("--max-seeds 1", "--max-seeds: 1 is not at least 2"),
+        ("--confirm 0", "--confirm: 0 is not at least 1"),
         ("--retries -1", "--retries: -1 is not at least 0"),
         ("--hours 0", "--hours: 0.0 is not a finite number above 0"),
         ("--hours inf", "--hours: inf is not"),
