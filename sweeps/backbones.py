@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from rich.console import Console
 
     from sweeps.running.session import Session
+    from sweeps.search.racers import Racers
     from sweeps.search.searching import Searching
     from sweeps.space import Cell, Space
 
@@ -83,9 +84,17 @@ def _planned(
     """Run what the space holds; without Ray, say it."""
     from epropnp.evaluation.table import print_table
     from sweeps.datasets import build_config, check_not_built, completed, named
-    from sweeps.search.called_for import check_grid, ranges_of, searching_of, with_searched
+    from sweeps.search.called_for import (
+        check_grid,
+        raced,
+        raced_by,
+        ranges_of,
+        searching_of,
+        with_searched,
+    )
     from sweeps.space import Plan, fetch_weights, plan
 
+    space, race = raced(space, config), raced_by(config) if config.race else None
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     base, ranges = build_config(config, recipe), ranges_of(called.commands)
     searching = searching_of(config, space, ranges, base) if config.draws else None
@@ -108,7 +117,7 @@ def _planned(
     if session is None:
         return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
-    what = f"{len(found.cells)} trials" if searching is None else searching.told
+    what = f"{'at most ' * config.race}{len(found.cells)} trials" if searching is None else searching.told
     _say(console, f"sweep {folder.name}: {what} on {', '.join(base.objects)}")
 
     def data() -> dict[Build, str]:
@@ -116,7 +125,14 @@ def _planned(
         _look_for_room(config, folder, found.cells, places, console)
         return places
 
-    return _run(called, config, folder, searching or found.cells, data, console, session)
+    def asked() -> "Sequence[Cell] | Searching | Racers":
+        if race is None:
+            return searching or found.cells
+        from sweeps.search.racers import Racers
+
+        return Racers(cells=found.cells, objective=race)
+
+    return _run(called, config, folder, asked, data, console, session)
 
 
 def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
@@ -167,7 +183,7 @@ def _run(
     called: Called,
     config: SweepConfig,
     folder: Path,
-    cells: "Sequence[Cell] | Searching",
+    asked: "Callable[[], Sequence[Cell] | Searching | Racers]",
     data: Callable[[], Mapping[Build, str]],
     console: "Console",
     session: "Session",
@@ -181,7 +197,7 @@ def _run(
     go_on = f"go on with: {command}"
     started_s = time.perf_counter()
     outcome = sweep.run(
-        cells,
+        asked(),
         data,
         folder,
         command=called.words,

@@ -34,6 +34,7 @@ from sweeps.running.session import Session, Wanted, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
 from sweeps.search.grid import Grid
+from sweeps.search.racers import Racers
 from sweeps.search.search import Search
 from sweeps.search.searching import Searching
 from sweeps.search.stopper import Stopper
@@ -49,7 +50,7 @@ Dataset = Path | str | Mapping[Build, Path | str]
 
 
 def run(
-    cells: Sequence[Cell] | Searching,
+    cells: Sequence[Cell] | Searching | Racers,
     dataset: Dataset | Callable[[], Dataset],
     folder: Path,
     *,
@@ -69,7 +70,7 @@ def run(
     checkpoint if they could, all that ended is recorded, and the same call goes on.
 
     Args:
-        cells: what to train, or what to search for it.
+        cells: what to train, or what to search for it, or what races for the seeds.
         dataset: folder or URI of a built one, or of several by settings of the data, `Cell.build`; every byte
             is checked. A function that builds them is called when the folder is claimed and Ray is starting.
         folder: of the sweep, by whose name it is called. No other process works on it meanwhile.
@@ -92,15 +93,16 @@ def run(
     ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
     with _held(sweep), ray as session:
         _join(session, address, console)  # before anything is built for a cluster that is not there
-        listed = cells.domain.cells if isinstance(cells, Searching) else cells
+        listed = _listed(cells)
         places = by_build(dataset() if callable(dataset) else dataset, listed)
         data, how = _verified(places, console), options or Options()
         ids = {build: each.dataset_id for build, each in data.items()}
-        search = _search(cells, sweep, ids, how.stop)
+        margin = margin or MARGIN
+        search = _search(cells, sweep, ids, how.stop, margin)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
-        reporter = Reporter(sweep, search.planned, by_id, margin or MARGIN)
+        reporter = Reporter(sweep, search.planned, by_id, margin)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)
@@ -109,12 +111,25 @@ def run(
             return job.run()
 
 
+def _listed(cells: Sequence[Cell] | Searching | Racers) -> Sequence[Cell]:
+    """All, or of a search some that have all its networks and datasets."""
+    if isinstance(cells, Searching):
+        return cells.domain.cells
+    return cells.cells if isinstance(cells, Racers) else cells
+
+
 def _search(
-    cells: Sequence[Cell] | Searching, sweep: Sweep, ids: Mapping[Build, str], rule: Rule | None
+    cells: Sequence[Cell] | Searching | Racers,
+    sweep: Sweep,
+    ids: Mapping[Build, str],
+    rule: Rule | None,
+    margin: float,
 ) -> Search:
     """What asks for the trials."""
-    if isinstance(cells, Searching):
-        found: Search = cells.study(sweep, ids)
+    if isinstance(cells, Racers):
+        found: Search = cells.race(sweep, ids, margin)
+    elif isinstance(cells, Searching):
+        found = cells.study(sweep, ids)
     else:
         found = Grid(sweep.planned(cells, ids))
     if rule == "none":  # what was stopped goes on

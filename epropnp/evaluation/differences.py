@@ -27,7 +27,7 @@ Statistician 52, 1998).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,56 @@ class Difference:
     seed_share: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Differences of M pairs of settings, and the squared standard errors that images and seeds make up.
+
+    Attributes:
+        value: in points, (M,).
+        of_images: variance, (M,).
+        of_seeds: variance, (M,).
+    """
+
+    value: Array
+    of_images: Variance
+    of_seeds: Variance
+
+    @property
+    def error(self) -> Variance:
+        """Of both together."""
+        return combined([self.of_images, self.of_seeds])
+
+
+def paired(
+    settings: Sequence[Array],
+    objects: Sequence[Array],
+    first: Array,
+    second: Array,
+    earlier: Sequence[Array] = (),
+) -> Paired:
+    """Differences of settings, `first` less `second`; see the module for the method.
+
+    Args:
+        settings: K of what every image counts in each trial, 0 to 100, (S, n); S may differ.
+        objects: indices of the images of each.
+        first, second: numbers of settings, (M,) each.
+        earlier: scores of the seeds of other settings, (S,) each, that are known to spread alike.
+    """
+    images = np.stack([values.mean(axis=0) for values in settings])  # (K, n)
+    difference = images[first] - images[second]
+    whole = known_variance(difference, objects)
+    rests = np.array([_rest_variance(values, objects) for values in settings])
+    rest = rests[first] + rests[second]
+    # Both are infinite where every object has one image; the difference is to stay so.
+    of_images = np.maximum(whole.value - np.where(np.isfinite(rest), rest, 0.0), 0.0)
+    spreads = _seed_variances([average(values, objects) for values in settings], earlier)
+    return Paired(
+        value=average(difference, objects),
+        of_images=Variance(value=of_images, dof=whole.dof),
+        of_seeds=Variance(value=spreads.value[first] + spreads.value[second], dof=spreads.dof),
+    )
+
+
 def differences_to_first(
     settings: Sequence[Array], objects: Sequence[Array], level: float
 ) -> list[Difference]:
@@ -69,31 +119,30 @@ def differences_to_first(
     """
     if len(settings) < 2:
         return []
-    images = np.stack([values.mean(axis=0) for values in settings])  # (K, n)
-    paired = images[1:] - images[0]
-    whole = known_variance(paired, objects)
-    rests = np.array([_rest_variance(values, objects) for values in settings])
-    rest = rests[0] + rests[1:]
-    # Both are infinite where every object has one image; the difference is to stay so.
-    of_images = np.maximum(whole.value - np.where(np.isfinite(rest), rest, 0.0), 0.0)
-    spreads = _seed_variances([average(values, objects) for values in settings])
-    of_seeds = Variance(value=spreads.value[0] + spreads.value[1:], dof=spreads.dof)
+    others = np.arange(1, len(settings))
+    found = paired(settings, objects, others, np.zeros_like(others))
 
-    def reach(of_images: Array, level: float) -> Array:
-        total = combined([Variance(value=of_images, dof=whole.dof), of_seeds])
-        return np.sqrt(total.value) * critical_values(len(settings), total.dof, level)
+    def reach(error: Variance, level: float) -> Array:
+        return np.sqrt(error.value) * critical_values(len(settings), error.dof, level)
 
-    total = of_images + of_seeds.value
+    of_seeds, total = found.of_seeds.value, found.of_images.value + found.of_seeds.value
     columns = (
-        average(paired, objects),
-        reach(of_images, level),
-        reach(of_images + _imagined_variance(objects), 2 * level - 1),
-        np.divide(of_seeds.value, total, out=np.zeros(len(paired)), where=total > 0),
+        found.value,
+        reach(found.error, level),
+        reach(doubted(found, objects).error, 2 * level - 1),
+        np.divide(of_seeds, total, out=np.zeros(len(others)), where=total > 0),
     )
     return [
         Difference(estimate=Estimate(value, value - half, value + half), least_margin=least, seed_share=share)
         for value, half, least, share in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def doubted(found: Paired, objects: Sequence[Array]) -> Paired:
+    """The same with some images more that differ, to show that a difference is small."""
+    images = found.of_images
+    more = Variance(value=images.value + _imagined_variance(objects), dof=images.dof)
+    return replace(found, of_images=more)
 
 
 def _rest_variance(values: Array, objects: Sequence[Array]) -> float:
@@ -105,16 +154,17 @@ def _rest_variance(values: Array, objects: Sequence[Array]) -> float:
     return float(sampling_variance(values - values.mean(axis=0), objects).mean()) / others
 
 
-def _seed_variances(scores: Sequence[Array]) -> Variance:
+def _seed_variances(scores: Sequence[Array], earlier: Sequence[Array] = ()) -> Variance:
     """Of the mean over seeds of each setting, from the scores of its trials, (S,) each: (K,)."""
-    seeds = np.array([len(each) for each in scores])
+    seeds = np.array([len(each) for each in (*scores, *earlier)])
     free = seeds - 1
-    squares = np.array([each.var() for each in scores]) * seeds
+    squares = np.array([each.var() for each in (*scores, *earlier)]) * seeds
     pooled = squares.sum() / max(free.sum(), 1)
     own = squares / np.maximum(free, 1)
     fourth = (squares**2 / (seeds + 1)).sum()
     dof = np.minimum(squares.sum() ** 2 / fourth, free.sum()) if fourth else max(free.sum(), 1)
-    return Variance(value=np.maximum(own, pooled) / seeds, dof=np.asarray(dof))
+    spread = (np.maximum(own, pooled) / seeds)[: len(scores)]
+    return Variance(value=spread, dof=np.asarray(dof))
 
 
 def _imagined_variance(objects: Sequence[Array]) -> float:

@@ -19,7 +19,7 @@ from scipy import special, stats
 
 from epropnp.evaluation.metrics import Array
 
-RANGES = np.linspace(0, 16, 3201)  # of R; beyond, it is 1
+RANGES = np.linspace(0, 16, 3201)  # where distributions are known; beyond, they are 1
 NORMALS = np.linspace(-8, 8, 161)  # z
 SCALES = np.linspace(0, 1, 100)[:, None]  # of log s, from one end of its distribution to the other
 TAIL = 1e-12  # of the distribution of s, left out at each end
@@ -37,11 +37,21 @@ def critical_values(count: int, dof: Array, level: float) -> Array:
     Returns:
         (M,).
     """
+    return quantiles(_range_distribution(count), dof, level) / np.sqrt(2)
+
+
+def quantiles(distribution: Array, dof: Array, level: float) -> Array:
+    """q such that W <= q s with probability `level`, (M,).
+
+    Args:
+        distribution: of W, at RANGES.
+        dof: degrees of freedom of s, at least 1, (M,).
+        level: so high that q is above 0.
+    """
     scales, weights = _scales(dof)  # (SCALES, M) each
-    ranges = _range_distribution(count)
 
     def falls_short(q: Array) -> Array:
-        return np.asarray((weights * np.interp(q * scales, RANGES, ranges)).sum(axis=0) < level)
+        return np.asarray((weights * np.interp(q * scales, RANGES, distribution)).sum(axis=0) < level)
 
     low, high = np.zeros(len(dof)), np.full(len(dof), 8.0)
     while (short := falls_short(high)).any():  # few degrees of freedom
@@ -50,7 +60,7 @@ def critical_values(count: int, dof: Array, level: float) -> Array:
         middle = (low + high) / 2
         short = falls_short(middle)
         low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return high / np.sqrt(2)
+    return high
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError, first_line
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.scores import estimates, image_scores
-from epropnp.evaluation.table import print_table, to_csv, to_markdown
+from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
@@ -53,6 +53,7 @@ class Report:
         summary: None where no trial finished, or they cannot be compared.
         files: of the sweep as a whole.
         problems: what could not be compared, written or drawn, in a line each.
+        found: by what asked for the trials, on validation images.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Report:
     summary: Summary | None
     files: Sequence[Path] = ()
     problems: Sequence[str] = field(default_factory=list)
+    found: Sequence[Table] = ()
 
 
 class Reporter(Listener):
@@ -87,14 +89,17 @@ class Reporter(Listener):
         self._due = False
         self._writing: threading.Thread | None = None
 
-    def report(self, more: Mapping[str, Callable[[Path], None]] | None = None) -> Report:
+    def report(
+        self, more: Mapping[str, Callable[[Path], None]] | None = None, found: Sequence[Table] = ()
+    ) -> Report:
         """Tables first, then pictures; what cannot be read, written or drawn costs nothing else.
 
         Args:
             more: names of other files, and what makes them.
+            found: tables of what asked for the trials.
         """
         self.settle()
-        report = self._written(self._scored())
+        report = dataclasses.replace(self._written(self._scored()), found=found)
         if report.summary is not None:
             report = self._drawn(report, report.summary)
         return _made(report, {self._sweep.folder / name: make for name, make in (more or {}).items()})
@@ -194,6 +199,8 @@ def show(report: Report, console: Console) -> None:
     print_table(trial_table(report.rows, report.title), console)
     if report.summary is not None:
         print_table(answer_table(report.summary), console)
+    for table in report.found:
+        print_table(table, console)
     for line in (*(f"{file.name}: {file}" for file in report.files), *report.problems):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 

@@ -91,7 +91,7 @@ class Job:
         try:
             interrupted = self._train()
             self.session.close()  # before the report, which has the cores for itself
-            found = self.reporter.report(self.search.files())
+            found = self.reporter.report(self.search.files(), self.search.tables())
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
             self.tracker.close(HURRIED_S)

@@ -8,10 +8,12 @@ from sweeps.build_settings import PREFIX
 from sweeps.datasets import completion
 from sweeps.flags import SweepConfig
 from sweeps.search.domain import Domain
-from sweeps.search.objectives import USUAL, objectives_of
+from sweeps.search.objectives import COSTS, USUAL, Objective, objectives_of
 from sweeps.search.ranges import NumberRange, listed, searched
 from sweeps.search.searching import CELLS, Searching
-from sweeps.space import Axis, Space, by_key
+from sweeps.space import SEED, Axis, Space, by_key
+
+SEEDS = 5  # of a setting in a race
 
 
 def ranges_of(commands: Sequence[SweepConfig]) -> list[Axis | NumberRange]:
@@ -68,6 +70,39 @@ def searching_of(
 
 def check_grid(config: SweepConfig) -> None:
     """UserError where a flag of a search is given for a sweep that tries all cells."""
-    for flag in ("trials", "objectives"):
+    for flag in ("trials",) if config.race else ("trials", "objectives"):
         if getattr(config, flag) is not None:
             raise UserError(f"--{flag}: all cells are tried, none is drawn: add --search, or --sampler tpe")
+
+
+def raced(space: Space, config: SweepConfig) -> Space:
+    """The space with the seeds that each setting of a race may get; without a race, as it is.
+
+    UserError for flags that do not go with a race, or go with nothing else.
+    """
+    if not config.race:
+        if config.max_seeds is not None:
+            raise UserError("--max-seeds is for races: add --race, or list --seeds")
+        return space
+    if config.draws or config.search:
+        raise UserError("--race: settings that race are listed: leave --search out, or --race")
+    if config.stop not in (None, "none"):
+        raise UserError(f"--race: a race drops settings itself: leave --stop {config.stop} out, or --race")
+    seeds = next((axis for axis in space.axes if axis.name == SEED), None)
+    if seeds is not None and config.max_seeds is not None:
+        raise UserError("--max-seeds: --seeds lists the seeds of the race already: give one of them")
+    if seeds is not None and len(seeds.choices) == 1:
+        raise UserError("--seeds: a race may give several: list them, or leave the flag out")
+    if seeds is not None:
+        return space
+    first = space.recipes[0].base.seed
+    counted = Axis.of(SEED, range(first, first + (config.max_seeds or SEEDS)))
+    return Space(recipes=space.recipes, axes=[*space.axes, counted], settings=space.settings)
+
+
+def raced_by(config: SweepConfig) -> Objective:
+    """The score that decides a race. UserError for several, or a cost."""
+    found = objectives_of(config.objectives or USUAL)
+    if len(found) > 1 or found[0].name in COSTS:
+        raise UserError("--objectives: a race is decided by one score, such as val/add_area")
+    return found[0]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from epropnp.evaluation.table import Table
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
@@ -29,6 +30,10 @@ class Grid:
     def done(self) -> bool:
         """Whether all were asked for."""
         return not self._waiting
+
+    def tables(self) -> Sequence[Table]:
+        """None of its own."""
+        return ()
 
     def files(self) -> dict[str, Callable[[Path], None]]:
         """Nothing but the tables."""

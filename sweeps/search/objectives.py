@@ -35,14 +35,18 @@ class Objective:
     name: str
     least: bool
 
+    @property
+    def score(self) -> str:
+        """Its name among the scores of images; that of a cost is none."""
+        return self.name.removeprefix("val/")
+
     def value(self, trial: Trial) -> float:
         """Of a finished trial. UserError where it has no such score."""
         result = trial.result
         assert result is not None
         if self.name in COSTS:
             return COSTS[self.name](trial, result)
-        score = self.name.removeprefix("val/")
-        scores = result.validated
+        score, scores = self.score, result.validated
         if score not in scores:
             raise UserError(
                 f"--objectives: unknown score '{self.name}'{nearest(score, scores)}; there are "
@@ -52,7 +56,7 @@ class Objective:
 
     def intermediate(self, trial: Trial) -> dict[int, float]:
         """Of each epoch so far, where epochs have one: on fewer validation images than `value`."""
-        name = self.name.removeprefix("val/")
+        name = self.score
         scores = [validation_scores(metrics) for metrics in trial.history]
         return {epoch: each[name] for epoch, each in enumerate(scores) if name in each}
 

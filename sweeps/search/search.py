@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from epropnp.evaluation.table import Table
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import trial_hash
 from sweeps.build_settings import Build
@@ -71,6 +72,9 @@ class Search(Protocol):
 
     def files(self) -> Mapping[str, Callable[[Path], None]]:
         """What it can show of itself: names of files, and what makes them."""
+
+    def tables(self) -> Sequence[Table]:
+        """What it found, shown before all else."""
 
     @property
     def done(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epropnp.evaluation.table import Table
 from epropnp.files import replaced
 from epropnp.training.halt import STOP_FILE
 from epropnp.training.result import Metrics
@@ -71,6 +72,10 @@ class Stopper(Listener):
     def done(self) -> bool:
         """Whether nothing will be asked any more."""
         return self._search.done and not self._held
+
+    def tables(self) -> Sequence[Table]:
+        """Those of the search."""
+        return self._search.tables()
 
     def files(self) -> Mapping[str, Callable[[Path], None]]:
         """Those of the search."""

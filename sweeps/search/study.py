@@ -17,6 +17,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from epropnp.errors import UserError
+from epropnp.evaluation.table import Table
 from epropnp.training.seeds import mixed_seed
 from sweeps.build_settings import Build
 from sweeps.search.asked import Asked, Draw, Params, Sampler
@@ -145,6 +146,10 @@ class Study:
         trial = waiting.waiting[0]
         waiting.asked.add(trial.config.seed)
         return trial
+
+    def tables(self) -> Sequence[Table]:
+        """None of its own."""
+        return ()
 
     def files(self) -> dict[str, Callable[[Path], None]]:
         """Pictures, and a journal for optuna-dashboard."""

@@ -9,7 +9,14 @@ from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.config import BuildConfig
 from sweeps import backbones
 from sweeps.axes import merged, space_of
-from sweeps.search.called_for import check_grid, ranges_of, searching_of, with_searched
+from sweeps.search.called_for import (
+    check_grid,
+    raced,
+    raced_by,
+    ranges_of,
+    searching_of,
+    with_searched,
+)
 from sweeps.search.ranges import NumberRange
 from sweeps.search.searching import Searching
 from sweeps.space import plan
@@ -127,3 +134,44 @@ def test_a_dry_run_shows_what_there_is_to_choose(capsys: pytest.CaptureFixture[s
 def test_a_misspelt_search_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert backbones.main(["--recipe", "quick", "--search", "optim.lrr=0.1:1", "--dry-run"]) == 2
     assert capsys.readouterr().err == "error: unknown setting 'optim.lrr'; did you mean 'optim.lr'?\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "seeds"),
+    [
+        ("--race", [0, 1, 2, 3, 4]),
+        ("--race --max-seeds 3", [0, 1, 2]),
+        ("--race --seeds 4 2 9", [4, 2, 9]),
+        ("--seeds 4 2", [4, 2]),
+    ],
+)
+def test_seeds_that_a_race_may_give(line: str, seeds: list[int]) -> None:
+    commands = [flags(f"--recipe quick --heads deconv direct {line}")]
+    found = plan(raced(space_of(commands, RECIPES), merged(commands)))
+    assert [cell.config.seed for cell in found.cells] == 2 * seeds
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--race --search optim.lr=1e-4:1e-2:log", "settings that race are listed: leave --search out"),
+        ("--race --sampler tpe", "settings that race are listed"),
+        ("--race --stop asha", "a race drops settings itself: leave --stop asha out"),
+        ("--max-seeds 3", "--max-seeds is for races: add --race, or list --seeds"),
+        ("--race --seeds 7", "--seeds: a race may give several"),
+        ("--race --seeds 0 1 --max-seeds 3", "--seeds lists the seeds of the race already"),
+    ],
+)
+def test_what_does_not_go_with_a_race(line: str, message: str) -> None:
+    commands = [flags(f"--recipe quick {line}")]
+    with pytest.raises(UserError, match=message):
+        raced(space_of(commands, RECIPES), merged(commands))
+
+
+def test_a_race_is_decided_by_one_score() -> None:
+    assert raced_by(flags("--race")).name == "val/add_area"
+    assert raced_by(flags("--race --objectives val/5deg5cm")).score == "5deg5cm"
+    check_grid(flags("--race --objectives val/5deg5cm"))
+    for several in ("val/add_area,-gflops", "val/add_area,val/5deg5cm"):
+        with pytest.raises(UserError, match="a race is decided by one score"):
+            raced_by(flags(f"--race --objectives {several}"))
