@@ -68,7 +68,7 @@ def labels_of(planned: Sequence[Planned]) -> dict[str, str]:
 def drawn_label(trial: Planned) -> str:
     """What a search chose for a trial, in few words."""
     if trial.asked is None:
-        return trial.name
+        return trial.label or trial.name
     words = [
         str(value) if name in BARE_AXES else f"{name.rpartition('.')[2]} {value}"
         for name, value in trial.asked.draw.params.items()

@@ -195,7 +195,7 @@ class Job:
         trials = self.search.planned
         progress = SweepProgress(
             epochs={trial.name: trial.config.optim.epochs for trial in trials},
-            labels=labels_of(trials) | {trial.name: drawn_label(trial) for trial in trials if trial.asked},
+            labels=labels_of(trials) | {t.name: drawn_label(t) for t in trials if t.asked or t.label},
             before={name: known[name].status for name in (t.name for t in trials) if name in known},
             at_once=share.at_once,
             console=self.console,

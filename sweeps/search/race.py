@@ -4,6 +4,7 @@ It follows from the trials alone: told of the same ones it asks for the same nex
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,13 @@ class Race:
         groups: dict[object, list[Planned]] = {}
         for trial in trials:
             groups.setdefault(trial.setting, []).append(trial)
-        self._settings = list(groups.values())
+        labels = labels_of([group[0] for group in groups.values()])
+        self._labels = [labels[group[0].name] for group in groups.values()]
+        self._settings = [
+            [replace(trial, label=f"{label} seed {trial.config.seed}") for trial in group]
+            for label, group in zip(self._labels, groups.values(), strict=True)
+        ]
         self._most = max(map(len, self._settings))
-        labels = labels_of([group[0] for group in self._settings])
-        self._labels = [labels[group[0].name] for group in self._settings]
         self._images, self._score, self._margin, self._earlier = images, score, margin, earlier
         self._known: dict[str, tuple[Trial, Images | None]] = {}
         self._asked: set[str] = set()
@@ -215,7 +219,8 @@ class Race:
 
     def _table(self) -> Table:
         order = sorted(self._begun, key=lambda k: (k not in self._left, -self._mean(k)))
-        return race_table([self._standing(k) for k in order], self._score)
+        answer = self._lines[-1] if self._over else "not decided yet"
+        return race_table([self._standing(k) for k in order], self._score, answer)
 
     def _standing(self, setting: int) -> Standing:
         trained = [trial for trial in self._settings[setting] if self._images_known(trial.name) is not None]

@@ -1,12 +1,13 @@
 """The table of a race: who may still be the best, and by how much the others fell behind."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Column, Table, to_csv, to_markdown
+from epropnp.evaluation.table import Column, Layout, Table, to_csv, to_markdown
 from epropnp.files import replaced
 from sweeps.results.tables import interval
 
@@ -46,15 +47,16 @@ class Standing:
     verdict: str
 
 
-def race_table(standings: Sequence[Standing], score: str) -> Table:
-    """One row per setting, in this order."""
+def race_table(standings: Sequence[Standing], score: str, answer: str) -> Table:
+    """One row per setting, in this order, under the answer."""
     rows = [[each.label, each.seeds, each.mean, each.difference, each.verdict] for each in standings]
     notes = [
         f"{score} on validation images; how the trials do on test images, the tables of the sweep tell.",
         "dropped: shown not to be the best by its difference to a setting that led then; the best one is "
         "dropped in 5 % of all races at most.",
     ]
-    return Table(title="Race", columns=COLUMNS, rows=rows, notes=notes)
+    layout = Layout(wide=math.inf, title="left", overflow="fold")
+    return Table(title=f"Race: {answer}", columns=COLUMNS, rows=rows, notes=notes, layout=layout)
 
 
 def race_files(table: Table) -> Mapping[str, Callable[[Path], None]]:

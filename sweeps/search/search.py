@@ -35,6 +35,7 @@ class Planned:
         case: that it is of, if there are cases.
         build: settings of its data.
         asked: why it is to be, where a search has drawn it.
+        label: what a search calls it, where its name alone would tell little.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Planned:
     case: str | None = None
     build: Build = ()
     asked: Asked | None = None
+    label: str | None = None
 
     @property
     def hash(self) -> str:

@@ -76,6 +76,8 @@ def test_it_is_the_race_of_its_rule(close: Track) -> None:
     assert verdicts.count("dropped") == len(expected.dropped)
     assert search.remarks[-1].startswith("race: ")
     assert search.total == len(names)
+    assert {t.label for t in search.planned} >= {f"loss weight {w} seed 0" for w in (0.01, 0.02, 0.03, 0.04)}
+    assert search.tables()[0].title == f"Race: {search.remarks[-1].removeprefix('race: ')}"
 
 
 def test_gone_on_with_at_any_moment_it_asks_for_the_same(close: Track) -> None:
