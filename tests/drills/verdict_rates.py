@@ -122,7 +122,7 @@ def false_worse(config: RatesConfig) -> list[list[str]]:
                     together.append(bool(worse(settings)))
                     alone.append(bool(worse_each_for_itself(settings)))
                 cells.append(f"{_percent(together, '{:.1f} %')} ({_percent(alone)})")
-            rows.append([str(seeds), _spread(spread), *cells])
+            rows.append([str(seeds), told_spread(spread), *cells])
     return rows
 
 
@@ -137,7 +137,7 @@ def power(config: RatesConfig) -> list[list[str]]:
             drawn = [simulated(rng, chances, seeds, config.images, spread) for _ in range(config.sweeps)]
             together = _percent([3 in worse(settings) for settings in drawn])
             cells.append(f"{together} ({_percent([3 in worse_each_for_itself(each) for each in drawn])})")
-        rows.append([str(seeds), _spread(spread), *cells])
+        rows.append([str(seeds), told_spread(spread), *cells])
     return rows
 
 
@@ -170,7 +170,9 @@ def equality(config: RatesConfig) -> list[list[str]]:
                     found = differences(simulated(rng, [chance, chance - lag], seeds, images, spread))
                     said += any(verdict_of(each, margin) == "equal" for each in found.values())
                 cells.append(f"{100 * said / config.sweeps:.1f} %")
-            rows.append([str(seeds), _spread(spread), f"{images:,}", f"{chance:g} %", f"{margin:g}", *cells])
+            rows.append(
+                [str(seeds), told_spread(spread), f"{images:,}", f"{chance:g} %", f"{margin:g}", *cells]
+            )
     return rows
 
 
@@ -185,7 +187,8 @@ def _percent(happened: Sequence[bool], text: str = "{:.0f} %") -> str:
     return text.format(100 * float(np.mean(happened)))
 
 
-def _spread(spread: Spread) -> str:
+def told_spread(spread: Spread) -> str:
+    """In words."""
     return ", ".join(f"{each:g}" for each in spread) if isinstance(spread, tuple) else f"{spread:g}"
 
 
