@@ -12,6 +12,7 @@ from itertools import product
 from epropnp.errors import UserError, nearest
 from epropnp.models.config import HEAD_NAMES, checked_head
 from epropnp.training.config import TrialConfig
+from epropnp.training.effect import effective
 from epropnp.training.overrides import key_and_text, override, typed
 from epropnp.training.recipes import Recipe, study_head
 from sweeps.build_settings import Build, check_common, check_varied, taken_apart
@@ -104,12 +105,12 @@ def plan(space: Space) -> Plan:
     for recipe in space.recipes:
         for settings, case in _combinations(recipe, space.axes):
             cell = cell_of(recipe, space.settings, settings, case)
-            trained = cell.config, cell.build
+            trained = effective(cell.config), cell.build
             if trained not in cells:
                 cells[trained], told[trained] = cell, settings
             elif settings != told[trained]:
                 merged.append(_double(settings, told[trained]))
-    check_networks([config for config, _ in cells])
+    check_networks([cell.config for cell in cells.values()])
     return Plan(cells=tuple(cells.values()), merged=merged)
 
 

@@ -18,6 +18,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Table
+from epropnp.training.config import TrialConfig
+from epropnp.training.effect import effective
 from epropnp.training.seeds import mixed_seed
 from sweeps.build_settings import Build
 from sweeps.search.asked import Asked, Draw, Params, Sampler
@@ -126,7 +128,7 @@ class Study:
 
     def tell(self, trial: Trial) -> None:
         """Take in how a trial ended, or what its folder says."""
-        key = setting_key(trial.config, trial.dataset_id)
+        key = _key(trial.config, trial.dataset_id)
         if key not in self._tried:
             params = self._domain.params_of(trial.config, trial.dataset_id, self._ids)
             if params is None:
@@ -200,7 +202,7 @@ class Study:
                 self._refused.append(draw)
                 self._unsaid.append(draw)
                 continue
-            key = setting_key(cell.config, self._ids[cell.build])
+            key = _key(cell.config, self._ids[cell.build])
             if key not in self._tried:
                 self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
                 return self._tried[key]
@@ -275,6 +277,11 @@ class Study:
             intermediate_values=dict(intermediate or {}),
             constraints={INFEASIBLE: float(infeasible)},
         )
+
+
+def _key(config: TrialConfig, dataset_id: str) -> str:
+    """What the seeds of a cell share, and cells that differ in nothing that has an effect."""
+    return setting_key(effective(config), dataset_id)
 
 
 def _means(histories: Sequence[Mapping[int, float]]) -> dict[int, float]:

@@ -176,3 +176,11 @@ def test_trials_that_were_there_before_the_search_are_known(bench: Bench) -> Non
     assert {each.draw.params["optim.lr"] for each in study.tried} == {0.001, 0.1}
     assert len(list(bench.run(study))) == 4
     assert [each.draw.number for each in study.tried] == [0, 1, 2, 3, 4, 5]
+
+
+def test_cells_that_differ_in_nothing_that_has_an_effect_are_one(bench: Bench) -> None:
+    """The tiny recipe has an adaptive kernel, which knows no fixed threshold."""
+    study = bench.search("optim.lr=1e-3,3e-3", "pnp.delta=0.5:2:step0.5", cells=20)
+    trained = [trial.config.optim.lr for trial in bench.run(study)]
+    assert sorted(trained) == [1e-3, 3e-3]
+    assert study.ended == "the space is used up: it has 2 cells"
