@@ -1,13 +1,16 @@
 """From command lines to a search, or to a grid of what it could choose."""
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.config import BuildConfig
-from sweeps import backbones
+from sweeps import backbones, sweep
 from sweeps.axes import merged, space_of
 from sweeps.search.called_for import (
     check_grid,
@@ -175,3 +178,22 @@ def test_a_race_is_decided_by_one_score() -> None:
     for several in ("val/add_area,-gflops", "val/add_area,val/5deg5cm"):
         with pytest.raises(UserError, match="a race is decided by one score"):
             raced_by(flags(f"--race --objectives {several}"))
+
+
+def test_the_readme_s_own_sweeps_are_a_grid_a_search_and_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text()
+    (block,) = [part.partition("```")[0] for part in text.split("```python\n") if "Racers(" in part]
+    assert len([line for line in block.splitlines() if line and not line.startswith("#")]) <= 20
+    asked: list[Any] = []
+    answer = SimpleNamespace(report=SimpleNamespace(found=[SimpleNamespace(title="")]))
+    monkeypatch.setattr(
+        sweep, "run", lambda cells, data, folder: asked.append((folder.name, cells)) or answer
+    )
+    exec(compile(block, "README.md", "exec"), {})
+    (_, grid), (_, search), (_, race) = asked
+    assert [name for name, _ in asked] == ["grid", "search", "race"]
+    assert {(cell.config.model.head, cell.config.seed) for cell in grid} == {
+        (head, seed) for head in ("deconv", "fpn") for seed in (0, 1)
+    }
+    assert search.told == "search (tpe): 12 cells x 1 seeds by val/add_area"
+    assert len(race.cells) == 10
