@@ -53,6 +53,9 @@ Examples:
   python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log model.head=deconv,direct --trials 30 \
       --backbones resnet10t --seeds 0 1
       learning rate and head as Optuna finds them, each cell judged by two seeds
+  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log --trials 10 --per model.backbone --confirm 3 \
+      --backbones resnet10t hrnet_w18_small
+      each backbone tuned for itself with ten cells, and the best cell of each compared, with fresh seeds
   python sweeps/backbones.py --objects cat ape --vary build.train 100 1000 \\
       --case clean build.occluders=none --case hidden build.occluders=ape,can
       numbers of training images, with and without what hides the objects: four datasets, one test
