@@ -55,6 +55,9 @@ Examples:
       learning rate and head as Optuna finds them, each cell judged by two seeds
   python sweeps/backbones.py --heads deconv direct fpn --loss-weights 0.05 0.5 --race
       which is best? up to five seeds of each, but only where they decide
+  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log --trials 10 --per model.backbone --confirm 3 \
+      --backbones resnet10t hrnet_w18_small
+      each backbone tuned for itself with ten cells, and the best cell of each compared, with fresh seeds
   python sweeps/backbones.py --objects cat ape --vary build.train 100 1000 \\
       --case clean build.occluders=none --case hidden build.occluders=ape,can
       numbers of training images, with and without what hides the objects: four datasets, one test

@@ -33,6 +33,7 @@ from sweeps.running.outcome import Outcome
 from sweeps.running.session import Session, Wanted, ray_process
 from sweeps.running.signals import SIGNALS, Flag, handled
 from sweeps.running.waiting import waiting
+from sweeps.search.compared import Choosing
 from sweeps.search.grid import Grid
 from sweeps.search.racers import Racers
 from sweeps.search.search import Search
@@ -102,7 +103,8 @@ def run(
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
-        reporter = Reporter(sweep, search.planned, by_id, margin)
+        chosen = search.compared if isinstance(search, Choosing) else None
+        reporter = Reporter(sweep, search.planned, by_id, margin, chosen)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)
@@ -126,17 +128,18 @@ def _search(
     margin: float,
 ) -> Search:
     """What asks for the trials."""
-    if isinstance(cells, Racers):
-        found: Search = cells.race(sweep, ids, margin)
-    elif isinstance(cells, Searching):
-        found = cells.study(sweep, ids)
-    else:
-        found = Grid(sweep.planned(cells, ids))
+
+    def judged(search: Search) -> Search:
+        return search if rule in (None, "none") else Stopper(search, rule, sweep)
+
     if rule == "none":  # what was stopped goes on
         for trial in sweep.trials():
             (sweep.trial_folder(trial.name) / STOP_FILE).unlink(missing_ok=True)
-        return found
-    return found if rule is None else Stopper(found, rule, sweep)
+    if isinstance(cells, Racers):
+        return cells.race(sweep, ids, margin)
+    if isinstance(cells, Searching):
+        return cells.search(sweep, ids, judged)
+    return judged(Grid(sweep.planned(cells, ids)))
 
 
 def _join(session: Session, address: str | None, console: Console) -> None:

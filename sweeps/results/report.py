@@ -1,5 +1,6 @@
 """What a sweep leaves behind: the answer, the table, the curves."""
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -35,6 +36,7 @@ from sweeps.results.summary import (
 )
 from sweeps.results.tables import trial_table
 from sweeps.running.listener import Listener
+from sweeps.search.compared import Compared
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, Trial
 
@@ -54,6 +56,7 @@ class Report:
         files: of the sweep as a whole.
         problems: what could not be compared, written or drawn, in a line each.
         found: by what asked for the trials, on validation images.
+        waiting: why nothing is compared yet.
     """
 
     title: str
@@ -62,6 +65,7 @@ class Report:
     files: Sequence[Path] = ()
     problems: Sequence[str] = field(default_factory=list)
     found: Sequence[Table] = ()
+    waiting: Sequence[str] = ()
 
 
 class Reporter(Listener):
@@ -73,6 +77,7 @@ class Reporter(Listener):
             plan, come after them.
         datasets: by id, those that the trials were trained and tested on.
         margin: points of a score within which settings are called equal, if that can be shown.
+        compared: tells which trials the summary compares; None: all. The table lists all.
     """
 
     def __init__(
@@ -81,8 +86,9 @@ class Reporter(Listener):
         planned: Sequence[Planned],
         datasets: Mapping[str, ArrowDataset],
         margin: float = MARGIN,
+        compared: Callable[[], Compared] | None = None,
     ) -> None:
-        self.datasets = datasets
+        self.datasets, self._compared = datasets, compared
         self._sweep, self._planned, self._margin = sweep, list(planned), margin
         self._known: dict[str, tuple[int, ImageScores]] = {}  # by name; when the predictions were written
         self._next_s = 0.0
@@ -99,7 +105,7 @@ class Reporter(Listener):
             found: tables of what asked for the trials.
         """
         self.settle()
-        report = dataclasses.replace(self._written(self._scored()), found=found)
+        report = dataclasses.replace(self._written(self._scored(self._chosen())), found=found)
         if report.summary is not None:
             report = self._drawn(report, report.summary)
         return _made(report, {self._sweep.folder / name: make for name, make in (more or {}).items()})
@@ -128,19 +134,25 @@ class Reporter(Listener):
         busy = self._writing is not None and self._writing.is_alive()
         if self._due and not busy and time.monotonic() >= self._next_s:
             self._due = False
-            self._writing = threading.Thread(target=self._write_partial, name="report", daemon=True)
+            chosen = self._chosen()  # not in the thread, where a search might be asked while it is told
+            self._writing = threading.Thread(
+                target=self._write_partial, args=(chosen,), name="report", daemon=True
+            )
             self._writing.start()
 
-    def _write_partial(self) -> None:
+    def _chosen(self) -> Compared | None:
+        return None if self._compared is None else self._compared()
+
+    def _write_partial(self, chosen: Compared | None) -> None:
         began_s = time.monotonic()
         try:
-            self._written(self._scored())
+            self._written(self._scored(chosen))
         except Exception:  # the one at the end says what is wrong
             _log.exception("the table could not be written")
         now_s = time.monotonic()
         self._next_s = now_s + PAUSE * (now_s - began_s)
 
-    def _scored(self) -> Report:
+    def _scored(self, chosen: Compared | None) -> Report:
         rows, images, problems = [], {}, []
         for row in read_rows(self._sweep, self._planned):
             try:
@@ -152,12 +164,19 @@ class Reporter(Listener):
             rows.append(row)
         rows = by_rank(rows)
         summary = None
+        compared: Sequence[Row] = rows
+        notes: Sequence[str] = ()
+        if chosen is not None:
+            compared, notes = [row for row in rows if row.name in chosen.names], chosen.notes
+            images = {row.name: images[row.name] for row in compared if row.name in images}
         try:
-            summary = summarise(rows, images, self._margin) if images else None
+            summary = summarise(compared, images, self._margin) if images else None
         except UserError as error:
             problems.append(str(error))
-        title = f"Sweep {self._sweep.name}"
-        return Report(title=title, rows=rows, summary=summary, problems=problems)
+        if summary is not None:
+            summary = dataclasses.replace(summary, notes=[*notes, *summary.notes])
+        title, waiting = f"Sweep {self._sweep.name}", () if images else tuple(notes)
+        return Report(title=title, rows=rows, summary=summary, problems=problems, waiting=waiting)
 
     def _images(self, row: Row) -> ImageScores:
         """What each image of the test split scored in a finished trial. UserError where it cannot be read."""
@@ -181,6 +200,11 @@ class Reporter(Listener):
         if summary is not None:
             makers["summary.md"] = lambda: summary_page(summary, report.title)
             makers["summary.csv"] = lambda: to_csv(summary_table(summary))
+        elif report.waiting:  # an earlier answer is none any more
+            makers["summary.md"] = lambda: "\n\n".join([f"# {report.title}", *report.waiting, ""])
+            for name in ("summary.csv", "summary.png"):
+                with contextlib.suppress(OSError):
+                    (folder / name).unlink(missing_ok=True)
         return _made(report, {folder / name: partial(_write, make) for name, make in makers.items()})
 
     def _drawn(self, report: Report, summary: Summary) -> Report:
@@ -201,7 +225,7 @@ def show(report: Report, console: Console) -> None:
         print_table(answer_table(report.summary), console)
     for table in report.found:
         print_table(table, console)
-    for line in (*(f"{file.name}: {file}" for file in report.files), *report.problems):
+    for line in (*report.waiting, *(f"{file.name}: {file}" for file in report.files), *report.problems):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 

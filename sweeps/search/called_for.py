@@ -10,7 +10,7 @@ from sweeps.flags import SweepConfig
 from sweeps.search.domain import Domain
 from sweeps.search.objectives import COSTS, USUAL, Objective, objectives_of
 from sweeps.search.ranges import NumberRange, listed, searched
-from sweeps.search.searching import CELLS, Searching
+from sweeps.search.searching import CELLS, CONFIRM, Searching
 from sweeps.space import SEED, Axis, Space, by_key
 
 SEEDS = 5  # of a setting in a race
@@ -55,6 +55,7 @@ def searching_of(
         found: of `ranges_of`.
         base: settings of the data.
     """
+    _check_per(config)
     space = with_searched(space, [each for each in found if isinstance(each, Axis)])
     keys = {key for axis in space.axes for choice in axis.choices for key in by_key(choice.settings)}
     used = [key for key in keys | by_key(space.settings).keys() if key.startswith(PREFIX)]
@@ -65,12 +66,15 @@ def searching_of(
         cells=CELLS if config.trials is None else config.trials,
         sampler=config.sampler or "tpe",
         objectives=objectives_of(config.objectives or USUAL),
+        per=config.per,
+        confirm=CONFIRM if config.confirm is None else config.confirm,
     )
 
 
 def check_grid(config: SweepConfig) -> None:
     """UserError where a flag of a search is given for a sweep that tries all cells."""
-    for flag in ("trials",) if config.race else ("trials", "objectives"):
+    _check_per(config)
+    for flag in ("trials", "per", *(() if config.race else ("objectives",))):
         if getattr(config, flag) is not None:
             raise UserError(f"--{flag}: all cells are tried, none is drawn: add --search, or --sampler tpe")
 
@@ -106,3 +110,15 @@ def raced_by(config: SweepConfig) -> Objective:
     if len(found) > 1 or found[0].name in COSTS:
         raise UserError("--objectives: a race is decided by one score, such as val/add_area")
     return found[0]
+
+
+def _check_per(config: SweepConfig) -> None:
+    """UserError for flags that fit no sweep together with `--per`, or none without it."""
+    if config.per is not None and config.race:
+        raise UserError(
+            "--per: a race gives each setting seeds of its own choice: leave out --race, or --per"
+        )
+    if config.confirm is not None and config.per is None:
+        raise UserError(
+            "--confirm: best cells are trained anew with --per only, such as --per model.backbone"
+        )

@@ -24,6 +24,7 @@ from sweeps.space import (
     RECIPE,
     SEED,
     STUDY,
+    Axis,
     Cell,
     Choice,
     Space,
@@ -72,13 +73,31 @@ class Domain:
         )
 
     @cached_property
-    def texts(self) -> dict[str, tuple[str, ...]]:
-        """By axis, the names of its choices where there are several."""
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """By axis, the names of its choices."""
         recipes = tuple(recipe.name for recipe in self._space.recipes)
-        names = {RECIPE: recipes} | {
+        return {RECIPE: recipes} | {
             name: tuple(choice.name for choice in choices) for name, choices in self._choices.items()
         }
-        return {name: texts for name, texts in names.items() if len(texts) > 1}
+
+    @cached_property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """The same of the axes that have several."""
+        return {name: texts for name, texts in self.names.items() if len(texts) > 1}
+
+    def only(self, axis: str, name: str) -> "Domain":
+        """The domain with one choice of an axis."""
+        space = self._space
+        if axis == RECIPE:
+            own = [recipe for recipe in space.recipes if recipe.name == name]
+            space = dataclasses.replace(space, recipes=own)
+        else:
+            chosen = tuple(choice for choice in self._choices[axis] if choice.name == name)
+            others = [each for each in space.axes if each.name != axis]
+            space = dataclasses.replace(space, axes=[*others, Axis(name=axis, choices=chosen)])
+        found = Domain(space, list(self.ranges.values()), self._completed)
+        found._sound = self._sound
+        return found
 
     @property
     def size(self) -> int | None:

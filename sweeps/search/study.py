@@ -49,6 +49,7 @@ class Study:
         cells: to try in all, those of earlier calls included.
         sampler: how they are drawn.
         objectives: by which they are judged.
+        beside: what all cells have in common that folders are to tell beside what was drawn.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Study:
         cells: int,
         sampler: Sampler,
         objectives: Sequence[Objective],
+        beside: Params | None = None,
     ) -> None:
-        self._domain, self._ids, self._plan = domain, ids, plan
+        self._domain, self._ids, self._plan, self._beside = domain, ids, plan, dict(beside or {})
         self._cells, self._sampler, self._objectives = cells, sampler, objectives
         self._tried: dict[str, Tried] = {}  # by what makes cells the same
         self._refused: list[Draw] = []
@@ -97,12 +99,22 @@ class Study:
             found.append(f"search: {self.ended}")
         return [*found, *self._best()] if self.done else found
 
+    @property
+    def complete(self) -> dict[int, list[float]]:
+        """The objectives of the cells whose seeds all came to their end, by number of the draw."""
+        return {tried.draw.number: value for tried in self.tried if (value := self.values(tried))}
+
+    @property
+    def best(self) -> list[Tried]:
+        """The cells that no other one beats; of one objective the first of these."""
+        numbers = self._front(self.complete)
+        front = [tried for tried in self.tried if tried.draw.number in numbers]
+        return front[:1] if len(self._objectives) == 1 else front
+
     def _best(self) -> list[str]:
-        """The cells that no other one beats, in words; of one objective the first of these."""
-        values = {tried.draw.number: value for tried in self.tried if (value := self.values(tried))}
-        front = [tried for tried in self.tried if tried.draw.number in self._front(values)]
-        lines = []
-        for tried in front[:1] if len(self._objectives) == 1 else front:
+        """The same in words."""
+        values, lines = self.complete, []
+        for tried in self.best:
             number = tried.draw.number
             told = zip(self._objectives, values[number], strict=True)
             chosen = ", ".join(f"{name}={value}" for name, value in tried.draw.params.items())
@@ -125,6 +137,10 @@ class Study:
         """Whether nothing will be asked any more."""
         enough = self.ended is not None or len(self._tried) >= self._cells
         return enough and not any(each.waiting for each in self._tried.values())
+
+    def holds(self, trial: Trial) -> bool:
+        """Whether a trial is of a cell of the space, whatever its seed."""
+        return self._domain.params_of(trial.config, trial.dataset_id, self._ids) is not None
 
     def tell(self, trial: Trial) -> None:
         """Take in how a trial ended, or what its folder says."""
@@ -237,7 +253,8 @@ class Study:
 
     def _planned(self, draw: Draw) -> dict[int, Planned]:
         """The trials of a cell by seed; the draws that were refused before it are told in their folders."""
-        asked = Asked(draw=draw, refused=tuple(self._unsaid))
+        told = dataclasses.replace(draw, params=self._beside | dict(draw.params))
+        asked = Asked(draw=told, refused=tuple(self._unsaid))
         trials = {seed: self._plan(self._domain.cell(draw.params, seed)) for seed in self._domain.seeds}
         return {seed: dataclasses.replace(trial, asked=asked) for seed, trial in trials.items()}
 

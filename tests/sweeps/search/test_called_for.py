@@ -1,6 +1,7 @@
 """From command lines to a search, or to a grid of what it could choose."""
 
 import dataclasses
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,58 @@ def test_cells_are_drawn_where_something_is_searched_or_a_sampler_is_named(line:
 def test_what_contradicts_itself_is_said(line: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         searching(line)
+
+
+PER = "--search optim.lr=1e-4:1e-2:log --heads deconv direct --per model.head"
+
+
+def test_each_value_of_an_axis_gets_a_search_of_its_own() -> None:
+    found = searching(f"{PER} --trials 6 --confirm 2", "--confirm 1")
+    assert (found.per, found.confirm, list(found.parts)) == ("model.head", 1, ["deconv", "direct"])
+    told = "2 searches (tpe) of 6 cells x 1 seeds, then 1 fresh seed of the best of each by val/add_area"
+    assert found.told == told
+    counted = searching("--sampler random --heads deconv direct --vary data.points 16 32 --per model.head")
+    assert counted.told.startswith("2 searches (random) of 2 of 2 cells x 1 seeds, then 3 fresh seeds of the")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"{PER} --race", "--per: a race gives each setting seeds of its own choice: leave out --race, or"),
+        (
+            "--search optim.lr=1:2 --confirm 2",
+            "--confirm: best cells are trained anew with --per only, such as",
+        ),
+        (
+            f"{PER} --objectives val/add_area,-gflops",
+            "--per: the best cell of each model.head is that by one",
+        ),
+        (
+            "--search optim.lr=1:2 --per model.heat",
+            "--per: no axis 'model.heat'; axes: none: give one several",
+        ),
+        (
+            f"{PER} --per model.heads",
+            "--per: no axis 'model.heads'; did you mean 'model.head'?; axes: model.head",
+        ),
+    ],
+)
+def test_what_is_no_fair_search_is_said(line: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        searching(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--heads deconv direct --per model.head", "--per: all cells are tried, none is drawn: add --search"),
+        ("--per model.head --race", "--per: a race gives each setting seeds of its own choice"),
+        ("--confirm 2", "--confirm: best cells are trained anew with --per only"),
+    ],
+)
+def test_fair_searches_need_a_search(line: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_grid(flags(line))
 
 
 @pytest.mark.parametrize("line", ["--trials 3", "--objectives val/add_area", "--sampler grid --trials 3"])
