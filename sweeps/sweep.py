@@ -98,13 +98,12 @@ def run(
         places = by_build(dataset() if callable(dataset) else dataset, listed)
         data, how = _verified(places, console), options or Options()
         ids = {build: each.dataset_id for build, each in data.items()}
-        margin = margin or MARGIN
-        search = _search(cells, sweep, ids, how.stop, margin)
+        search = _search(cells, sweep, ids, how.stop, margin or MARGIN)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
         chosen = search.compared if isinstance(search, Choosing) else None
-        reporter = Reporter(sweep, search.planned, by_id, margin, chosen)
+        reporter = Reporter(sweep, search.planned, by_id, margin or MARGIN, chosen)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)

@@ -6,10 +6,11 @@ that is behind by the margin `equal` is said, in about 5 % of all sweeps at most
 are (docs/comparing.md).
 
 A setting with one seed is never told from a best one with several: nothing of its own says how lucky it was.
-Where all settings score 0 none is best.
+One that lacks seeds stands below those that do not, and is told from none: which of them are there may be no
+chance. Where all settings score 0 none is best.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,7 +60,7 @@ class Comparison:
     """Settings, and what their images and seeds could tell apart.
 
     Attributes:
-        settings: the best first; of equals, the earlier.
+        settings: the best first; of equals, the earlier; last those that lack seeds.
         margin: within which differences are called equal, in points.
         least_margin: the smallest within which any setting could have been shown to be equal to the best;
             None where no two can be compared.
@@ -81,6 +82,7 @@ def compare(
     object_id: Array,
     *,
     hits: Mapping[str, Array] | None = None,
+    lacking: Collection[str] = (),
     margin: float = MARGIN,
     resamples: int = 1000,
     level: float = 0.95,
@@ -92,6 +94,7 @@ def compare(
         trials: by setting, what every image counts in each of its trials, 0 to 100, (S, n); S may differ.
         object_id: of each image, (n,).
         hits: by setting, above 0 for every image that a trial gets right, (S, n); they are counted as flips.
+        lacking: settings of which some seeds have no result; they count as others, where all do.
         margin: differences of less points are called equal, if that can be shown.
         resamples: number of draws, for the intervals of the means.
         level: probability of the intervals: each of a mean, all differences together.
@@ -105,11 +108,13 @@ def compare(
             raise UserError(f"{name}: scores of shape {values.shape}, not (seeds, {len(object_id)} images)")
     objects = images_by_object(object_id)
     scores = {name: average(values, objects) for name, values in trials.items()}  # (S,) each
-    order = sorted(scores, key=lambda name: -scores[name].mean())
+    below = set(lacking) if set(lacking) < scores.keys() else set()
+    order = sorted(scores, key=lambda name: (name in below, -scores[name].mean()))
     best = order[0]
     found = [ITSELF, *differences_to_first([trials[name] for name in order], objects, level)]
     differences = dict(zip(order, found, strict=True))
     told = [name for name in order[1:] if len(scores[name]) > 1 or len(scores[best]) == 1]
+    told = [name for name in told if name not in below]
     verdicts = {name: verdict_of(differences[name], margin) for name in told} | {best: BEST}
     means = mean_estimates(trials, objects, resamples, level, seed)
     rows = [

@@ -25,6 +25,10 @@ LONE_SEED = (
 TWO_SEEDS = (
     "NOTE: two seeds hardly tell how much seeds matter, so intervals of means are wide; three tell far more."
 )
+LACKING = (
+    "NOTE: a setting of which some seeds have no result (`1 of 2`) stands below the others, is never best "
+    "and told from none: those that are there may not be there by chance."
+)
 
 
 def answer(title: str, comparison: Comparison) -> str:

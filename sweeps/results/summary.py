@@ -9,6 +9,7 @@ Settings are ranked by `SELECTION`, and again by each of the other scores of `RA
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.training.config import TrialConfig
 from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
-from sweeps.results.sentences import LEGEND, answer, could_show, seed_notes
+from sweeps.results.sentences import LACKING, LEGEND, answer, could_show, seed_notes
 from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
 from sweeps.search.search import setting_of
 
@@ -63,11 +64,13 @@ class Summary:
         settings: by label, the finished rows that differ in the seed only.
         ranked: by title of a score, the settings compared.
         notes: what a reader must know.
+        asked: by label, how many seeds of a setting there are to be.
     """
 
     settings: Mapping[str, Sequence[Row]]
     ranked: Mapping[str, Comparison]
     notes: Sequence[str]
+    asked: Mapping[str, int]
 
 
 def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: float = MARGIN) -> Summary:
@@ -97,11 +100,23 @@ def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: fl
             for label, group in settings.items()
         }
 
+    wanted = Counter(setting_of(row.config, row.dataset_id) for row in rows)
+    asked = {
+        label: wanted[setting_of(group[0].config, group[0].dataset_id)] for label, group in settings.items()
+    }
+    lacking = {label for label, group in settings.items() if len(group) < asked[label]}
     hits = trials(ADD)
     ranked = {
-        title: compare(trials(SCORES[title]), first.object_id, hits=hits, margin=margin) for title in RANKED
+        title: compare(trials(SCORES[title]), first.object_id, hits=hits, lacking=lacking, margin=margin)
+        for title in RANKED
     }
-    return Summary(settings=settings, ranked=ranked, notes=_notes(rows, settings))
+    found = _notes(rows, settings)
+    return Summary(
+        settings=settings,
+        ranked=ranked,
+        notes=[*found, LACKING] if 0 < len(lacking) < len(settings) else found,
+        asked=asked,
+    )
 
 
 def summary_table(summary: Summary) -> Table:
@@ -162,7 +177,7 @@ def _ranking(summary: Summary, score: str) -> Table:
     found = summary.ranked[score]
     remark = could_show(found)
     remarks = [remark] if remark else []
-    columns, rows = COLUMNS, [_cells(row, found) for row in found.settings]
+    columns, rows = COLUMNS, [_cells(row, found, summary.asked[row.name]) for row in found.settings]
     data = [pretraining(summary.settings[row.name][0]).data for row in found.settings]
     if len(set(data)) > 1:
         columns = (*columns, Column(PRETRAINING))
@@ -172,10 +187,11 @@ def _ranking(summary: Summary, score: str) -> Table:
     return Table(title=score, columns=columns, rows=rows, notes=remarks)
 
 
-def _cells(row: Compared, comparison: Comparison) -> list[Cell]:
+def _cells(row: Compared, comparison: Comparison, asked: int) -> list[Cell]:
     difference = None if row is comparison.settings[0] else row.difference
     flips = f"+{row.flips.gained} -{row.flips.lost}" if row.flips else None
-    return [row.name, len(row.seeds), row.mean, row.spread, difference, flips, comparison.words(row)]
+    seeds: Cell = len(row.seeds) if len(row.seeds) == asked else f"{len(row.seeds)} of {asked}"
+    return [row.name, seeds, row.mean, row.spread, difference, flips, comparison.words(row)]
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -1,6 +1,7 @@
 """What a search is to make large, or small: scores on all validation images, and what a network costs."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from epropnp.errors import UserError, nearest
@@ -80,3 +81,14 @@ def objectives_of(text: str) -> list[Objective]:
             raise UserError(f"--objectives: less of {name} is better: -{name}")
         found[name] = Objective(name=name, least=given.startswith("-"))
     return list(found.values())
+
+
+def unbeaten(values: Mapping[int, Sequence[float]], objectives: Sequence[Objective]) -> set[int]:
+    """Numbers of those that none beats in one objective without falling behind in another."""
+    signs = [-1 if each.least else 1 for each in objectives]
+    points = {n: [s * v for s, v in zip(signs, each, strict=True)] for n, each in values.items()}
+    return {
+        number
+        for number, own in points.items()
+        if not any(o != own and all(map(operator.ge, o, own)) for o in points.values())
+    }

@@ -6,7 +6,6 @@ that it still holds. Each cell is a trial of the study, all its seeds together.
 """
 
 import dataclasses
-import operator
 import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from epropnp.training.seeds import mixed_seed
 from sweeps.build_settings import Build
 from sweeps.search.asked import Asked, Draw, Params, Sampler
 from sweeps.search.domain import Domain
-from sweeps.search.objectives import Objective
+from sweeps.search.objectives import Objective, unbeaten
 from sweeps.search.samplers import distributions_of, sampler_of
 from sweeps.search.search import Planned, setting_key
 from sweeps.search.tried import Tried
@@ -107,7 +106,7 @@ class Study:
     @property
     def best(self) -> list[Tried]:
         """The cells that no other one beats; of one objective the first of these."""
-        numbers = self._front(self.complete)
+        numbers = unbeaten(self.complete, self._objectives)
         front = [tried for tried in self.tried if tried.draw.number in numbers]
         return front[:1] if len(self._objectives) == 1 else front
 
@@ -121,16 +120,6 @@ class Study:
             scores = ", ".join(f"{objective.name} {value:.4g}" for objective, value in told)
             lines.append(f"search: best of {len(values)} cells is number {number}: {scores} with {chosen}")
         return lines
-
-    def _front(self, values: Mapping[int, Sequence[float]]) -> set[int]:
-        """Numbers of the draws that none beats in one objective without falling behind in another."""
-        signs = [-1 if each.least else 1 for each in self._objectives]
-        points = {n: [s * v for s, v in zip(signs, each, strict=True)] for n, each in values.items()}
-        return {
-            number
-            for number, own in points.items()
-            if not any(o != own and all(map(operator.ge, o, own)) for o in points.values())
-        }
 
     @property
     def done(self) -> bool:

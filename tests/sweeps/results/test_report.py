@@ -45,7 +45,12 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     monkeypatch.setattr(module, "save_curves", curves)
     sweep = open_sweep(tmp_path / "mine")
     rows = [made_row(backbone=name) for name in graded.SHIFT_M]
-    rows.insert(1, dataclasses.replace(made_row(seed=5), result=None, status="failed", reason="diverged"))
+    rows.insert(
+        1,
+        dataclasses.replace(
+            made_row(backbone="test_byobnet"), result=None, status="failed", reason="diverged"
+        ),
+    )
     planned = []
     for row in rows:
         planned.append(Planned(name=row.name, config=row.config, dataset_id=row.dataset_id))

@@ -12,7 +12,7 @@ from rich.console import Console
 from epropnp.errors import UserError
 from epropnp.evaluation.table import print_table, to_csv
 from sweeps.results.columns import Row
-from sweeps.results.sentences import ONE_SEED, TWO_SEEDS, answer
+from sweeps.results.sentences import LACKING, ONE_SEED, TWO_SEEDS, answer
 from sweeps.results.summary import (
     RANKED,
     SELECTION,
@@ -176,3 +176,24 @@ def test_settings_that_have_seen_other_data_are_marked(made_row: Make, other: st
     else:
         assert seen == ["pretraining", "---", "in1k", "in12k (!)", "in1k"]
         assert "(!): other data before this training than the first row's." in table
+
+
+def test_a_setting_that_lacks_seeds_is_marked_and_never_best(made_row: Make) -> None:
+    rows, scores = made(made_row, {"test_resnet": 0.9, "test_convnext": 0.6, "test_vit": 0.3}, seeds=2)
+    (gone,) = [each for each in rows if each.config.model.backbone == "test_resnet" and each.config.seed == 1]
+    for status in ("failed", "stopped", "waiting"):
+        left = dataclasses.replace(gone, status=status, result=None)  # type: ignore[arg-type]
+        trials = [left if row is gone else row for row in rows]
+        summary = summarise(trials, {n: found for n, found in scores.items() if n != gone.name})
+        found = summary.ranked[SELECTION].settings
+        assert [(row.name, row.verdict) for row in found] == [
+            ("test_convnext", "best"),
+            ("test_vit", "worse"),
+            ("test_resnet", "not distinguishable"),
+        ]
+        table = answer_table(summary)
+        assert [row[1] for row in table.rows] == [2, 2, "1 of 2"]
+        assert LACKING in table.notes
+    whole = summarise(rows, scores)
+    assert whole.ranked[SELECTION].settings[0].name == "test_resnet"
+    assert LACKING not in answer_table(whole).notes
