@@ -79,7 +79,6 @@ def draws(folder: Path) -> dict[str, object]:
 def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path: Path, uri: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run = start(tiny_dataset, killed, uri)
-    undisturbed(whole, tiny_dataset)
     while len(results(killed)) < 1 or len(draws(killed)) < 2:
         assert run.poll() is None
         time.sleep(0.02)
@@ -87,6 +86,7 @@ def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path
     run.communicate()
     before = results(killed)
     again = start(tiny_dataset, killed, uri)
+    undisturbed(whole, tiny_dataset)
     said, _ = again.communicate(timeout=600)
     assert again.returncode == 0
     assert "search: 1 cells are known, 0 trials are of no cell of it" in said
