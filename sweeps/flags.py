@@ -50,12 +50,12 @@ Examples:
       any setting of the recipe: four trials of each backbone, and one setting for all of them
   python sweeps/backbones.py --case plain --case v2 model.weight_norm=v2 loss.mc=0.2
       settings that belong together, under a name
-  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log model.head=deconv,direct --trials 30 \
+  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log model.head=deconv,direct --trials 30 \\
       --backbones resnet10t --seeds 0 1
       learning rate and head as Optuna finds them, each cell judged by two seeds
   python sweeps/backbones.py --heads deconv direct fpn --loss-weights 0.05 0.5 --race
       which is best? up to five seeds of each, but only where they decide
-  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log --trials 10 --per model.backbone --confirm 3 \
+  python sweeps/backbones.py --search optim.lr=1e-4:1e-2:log --trials 10 --per model.backbone --confirm 3 \\
       --backbones resnet10t hrnet_w18_small
       each backbone tuned for itself with ten cells, and the best cell of each compared, with fresh seeds
   python sweeps/backbones.py --objects cat ape --vary build.train 100 1000 \\
