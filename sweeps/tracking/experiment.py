@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,15 +25,13 @@ def connected(uri: str, artifacts: Path | None) -> Any:
         return MlflowClient(tracking_uri=uri)
     database = Path(uri.removeprefix(SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
-    database.touch(mode=0o600)
+    if not _has_content(database):
+        _make(database)
     if artifacts is not None:
         if mend_places(database, artifacts):
             _forget_places()
         private_folder(artifacts)
-    with _alone(database):
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)  # makes the tables
-    return client
+    return MlflowClient(tracking_uri=uri)
 
 
 def open_experiment(client: Any, artifacts: Path | None) -> str:
@@ -109,16 +106,27 @@ def _forget_places() -> None:
         utils._artifact_repos_cache.clear()
 
 
-@contextlib.contextmanager
-def _alone(database: Path) -> Iterator[None]:
-    """Of several processes that find an empty database one makes its tables: two at once fail."""
-    if database.stat().st_size:
-        yield
-        return
-    lock = database.with_name(f".{database.name}.lock")
+def _make(database: Path) -> None:
+    """A database with all its tables, for its owner alone, or none.
+
+    Of several processes that find none one makes it: two at once fail. What is killed meanwhile leaves a
+    draft: tables that are half there are of no use to MLflow, and it does not mend them.
+    """
+    from mlflow import MlflowClient
+
+    lock, draft = (database.with_name(f".{database.name}.{kind}") for kind in ("lock", "draft"))
     with locked(lock):
-        yield
+        if not _has_content(database):
+            for left in database.parent.glob(f"{draft.name}*"):
+                left.unlink()
+            draft.touch(mode=0o600)
+            MlflowClient(tracking_uri=f"{SQLITE}{draft}").search_experiments(max_results=1)
+            draft.replace(database)
         lock.unlink(missing_ok=True)  # who waits for it finds tables
+
+
+def _has_content(database: Path) -> bool:
+    return database.is_file() and database.stat().st_size > 0
 
 
 def _quiet() -> None:

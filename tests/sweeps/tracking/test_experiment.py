@@ -3,7 +3,10 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +187,21 @@ def test_two_sweeps_that_find_no_database_make_one(tmp_path: Path) -> None:
     assert sorted(os.listdir(database.parent)) == ["mlartifacts", "mlflow.db"]
     with sqlite3.connect(database) as base:
         assert base.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_it_makes_the_tables_leaves_none(tmp_path: Path) -> None:
+    """Half of them MLflow would not mend: `table _alembic_tmp_... already exists`, for ever."""
+    database, draft = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.draft"
+    program = f"from sweeps.tracking.experiment import connected; connected('sqlite:///{database}', None)"
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not (draft.is_file() and draft.stat().st_size > 100_000):  # some tables are there
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not database.exists()
+    client = connected(f"sqlite:///{database}", None)
+    assert open_experiment(client, tmp_path / "artifacts")
+    assert database.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["mlflow.db"]
