@@ -46,7 +46,7 @@ CLOSING_S = 60.0  # that the end waits for MLflow; what is left then, the next c
 HURRIED_S = 8.0  # where somebody may kill the sweep soon
 
 
-class Job:
+class Job(Listener):
     """One call of `sweeps.sweep.run`, from its first record to its report.
 
     Args:
@@ -107,6 +107,10 @@ class Job:
         self.tracker.finish(PARENT, status, interrupted or "", files=found.files)
         seconds = HURRIED_S if interrupted else CLOSING_S
         return dataclasses.replace(outcome, recorded=self.tracker.close(seconds))
+
+    def asked(self, trial: Planned) -> None:
+        """Say what the search has found, by which it asks for this one."""
+        self._remark()
 
     def _train(self) -> str | None:
         """Run what is left to run; says what interrupted it, if something did."""
@@ -223,7 +227,7 @@ class Job:
             nodes=self.nodes,
             hours=self.hours,
             known=self.known,
-            listeners=[progress, self.tracking, self.reporter, *judges],
+            listeners=[progress, self.tracking, self.reporter, *judges, self],
         )
         with progress:
             try:

@@ -55,6 +55,7 @@ class Race:
             for label, group in zip(self._labels, groups.values(), strict=True)
         ]
         self._most = max(map(len, self._settings))
+        self._names = {trial.name for trial in trials}
         self._images, self._score, self._margin, self._earlier = images, score, margin, earlier
         self._known: dict[str, tuple[Trial, Images | None]] = {}
         self._asked: set[str] = set()
@@ -99,7 +100,9 @@ class Race:
         return trial
 
     def tell(self, trial: Trial) -> None:
-        """A trial ended, or its folder says that it had."""
+        """A trial ended, or its folder says that it had; others than those of the race stay in the tables."""
+        if trial.name not in self._names:
+            return
         images = self._images(trial) if trial.status == "finished" else None
         self._known[trial.name] = trial, images
         self._ended |= {trial.name} & self._asked

@@ -83,3 +83,15 @@ def test_whatever_ends_a_job_its_records_are_closed_and_it_says_how_to_go_on(
         job.run()
     assert told == [("", "FAILED", "RuntimeError: a bug"), 8.0]
     assert said.getvalue() == f"go on with: {GO_ON}\n"
+
+
+def test_what_a_search_has_found_is_said_once_when_it_asks_for_more() -> None:
+    job, said = _job([], None)
+    found: list[str] = []
+    nothing: Any = SimpleNamespace(remarks=found)
+    job.search = nothing
+    for line in ("look 1: a is dropped", "look 2: b is dropped"):
+        found.append(line)
+        job.asked(nothing)
+        job.asked(nothing)
+    assert said.getvalue().splitlines() == ["look 1: a is dropped", "look 2: b is dropped"]

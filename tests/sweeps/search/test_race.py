@@ -159,6 +159,12 @@ def test_a_machine_s_failure_waits_for_the_next_call(close: Track) -> None:
     assert asked.name == broken
 
 
+def test_what_is_no_part_of_it_is_not_looked_at(close: Track) -> None:
+    search = close.race()
+    search.tell(SimpleNamespace(name="another", status="finished"))  # type: ignore[arg-type]
+    assert len(close.run(search)) == race(close.settings, 5.0).trials
+
+
 def test_few_images_are_told_what_they_can_show(tiny: Recipe) -> None:
     settings = simulated(np.random.default_rng(7), [60.0, 40.0], SEEDS, IMAGES, 1.4)
     track = Track(tiny, settings)
