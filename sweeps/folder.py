@@ -14,13 +14,13 @@ from epropnp.errors import UserError
 from epropnp.files import private_folder, replaced
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import STOP_FILE
-from epropnp.training.identity import trial_hash
-from epropnp.training.record import CONFIG_FILE, config_note, write_config
+from epropnp.training.identity import COMPUTES, trial_hash
+from epropnp.training.record import CONFIG_FILE, Record, config_note, write_config
 from sweeps.build_settings import Build
 from sweeps.names import safe_name
 from sweeps.search.search import Planned
 from sweeps.space import Cell
-from sweeps.trial import Note, Trial, read, read_note
+from sweeps.trial import RESULT_FILE, Note, Trial, read, read_note
 
 SWEEP_FILE, TRIALS = "sweep.json", "trials"
 RAY_FOLDER = "ray"  # of a sweep: Ray's own records
@@ -104,6 +104,17 @@ class Sweep:
             return Planned(name=name, config=cell.config, dataset_id=own, case=cell.case, build=cell.build)
 
         return named
+
+    def results_beside(self) -> Iterator[Path]:
+        """Folders of the other sweeps' trials that have finished, and were computed as trials are today."""
+        for result in sorted(self.folder.parent.glob(f"*/{TRIALS}/*/{RESULT_FILE}")):
+            if result.is_relative_to(self.folder):
+                continue
+            record = None
+            with contextlib.suppress(UserError, OSError):  # a damaged one
+                record = Record.read(result.parent)
+            if record is not None and record.computes == COMPUTES:
+                yield result.parent
 
     def prepare(self, trial: Planned, known: str | None = None) -> Path:
         """Make a trial's folder, which says what is trained in it. UserError where it cannot be written.

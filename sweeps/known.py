@@ -8,9 +8,8 @@ from pathlib import Path
 from epropnp.errors import UserError
 from epropnp.files import share_file
 from epropnp.models.config import BEST
-from epropnp.training.identity import COMPUTES
-from epropnp.training.record import STATUS_FILE, Record
-from sweeps.folder import TRIALS, Sweep
+from epropnp.training.record import STATUS_FILE
+from sweeps.folder import Sweep
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_note
@@ -53,15 +52,10 @@ class KnownResults:
     def _folders(self) -> dict[str, Path]:
         """By the hash of a trial, the folder of one that has finished as trials do today."""
         found: dict[str, Path] = {}
-        own = self._sweep.folder
-        for result in sorted(own.parent.glob(f"*/{TRIALS}/*/{RESULT_FILE}")):
-            folder = result.parent
-            if folder.is_relative_to(own):
-                continue
+        for folder in self._sweep.results_beside():
             with contextlib.suppress(UserError, OSError):  # a damaged one is not known
-                note, record = read_note(folder), Record.read(folder)
-                if note.hash is not None and record is not None and record.computes == COMPUTES:
-                    found[note.hash] = folder
+                if (digits := read_note(folder).hash) is not None:
+                    found[digits] = folder
         return found
 
 

@@ -33,14 +33,16 @@ class Guard:
         self.limit = limit
         self._buffers = [buffer for module in modules for buffer in module.buffers()] if limit else []
         self._before = [torch.empty_like(buffer) for buffer in self._buffers]
+        self._alike = [self._of_type(dtype) for dtype in {buffer.dtype for buffer in self._buffers}]
 
     def remember(self) -> None:
         """Call before each update's forward pass."""
-        # A few kernels in place of one per buffer; all of one type, as the fast ones ask for.
-        for dtype in {buffer.dtype for buffer in self._buffers}:
-            pairs = [(b, now) for b, now in zip(self._before, self._buffers, strict=True) if b.dtype == dtype]
-            before, buffers = map(list, zip(*pairs, strict=True))
+        for before, buffers in self._alike:
             torch._foreach_copy_(before, buffers)
+
+    def _of_type(self, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+        """Copies and buffers of one type: a few kernels copy them, in place of one per buffer."""
+        return [b for b in self._before if b.dtype == dtype], [b for b in self._buffers if b.dtype == dtype]
 
     def refuse(
         self, parts: Sequence[LossValue], norm: Tensor, samples: Sequence[str], step: int, skipped: int

@@ -150,7 +150,7 @@ class Race:
             self._say_resolution(scores)
         self._note(look, racing)
         self._left = [racing[at] for at in look.left]
-        if look.decided or len(self._left) == 1:
+        if look.decided:
             self._over, self._equal = True, look.equal
             self._lines.append(self._answer(look.equal))
             return

@@ -1,8 +1,7 @@
 """What trials scored on each validation image, from their folders."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -11,11 +10,10 @@ from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import image_scores
-from epropnp.training.identity import COMPUTES
-from sweeps.folder import TRIALS, Sweep
+from sweeps.folder import Sweep
 from sweeps.search.objectives import Objective
 from sweeps.search.search import setting_key
-from sweeps.trial import RESULT_FILE, VALIDATION_FILE, Trial, read
+from sweeps.trial import RESULT_FILE, VALIDATION_FILE, Trial, read_note, read_result
 
 Images = tuple[list[str], Array, Array]  # names, object ids (n,) and what each counts, 0 to 100, (n,)
 
@@ -53,19 +51,13 @@ def earlier_seeds(
         but: keys of settings that do not.
     """
     found: dict[str, dict[int, float]] = {}
-    for trial in _finished_beside(sweep):
-        scores = trial.result.validation if trial.result is not None else {}
-        alike = (trial.config.recipe, trial.dataset_id) == (recipe, dataset_id)
-        key = setting_key(trial.config, trial.dataset_id)
-        if alike and key not in but and objective.score in scores:
-            found.setdefault(key, {})[trial.config.seed] = scores[objective.score]
+    for folder in sweep.results_beside():
+        with contextlib.suppress(UserError, OSError):  # a damaged one does not count
+            note, result = read_note(folder), read_result(folder)
+            config = note.config()
+            alike = (config.recipe, note.dataset_id) == (recipe, dataset_id)
+            key = setting_key(config, note.dataset_id)
+            scores = result.validation if result is not None else {}
+            if alike and key not in but and objective.score in scores:
+                found.setdefault(key, {})[config.seed] = scores[objective.score]
     return [np.array(list(seeds.values())) for seeds in found.values() if len(seeds) > 1]
-
-
-def _finished_beside(sweep: Sweep) -> Iterator[Trial]:
-    for result in sorted(sweep.folder.parent.glob(f"*/{TRIALS}/*/{RESULT_FILE}")):
-        if not result.is_relative_to(sweep.folder):
-            with contextlib.suppress(UserError, OSError):  # a damaged one does not count
-                trial = read(Path(result.parent))
-                if trial.record is not None and trial.record.computes == COMPUTES:
-                    yield trial
