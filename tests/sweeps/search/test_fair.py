@@ -158,10 +158,10 @@ def test_several_objectives_have_no_single_best(bench: Bench) -> None:
 
 
 def test_a_sweep_puts_early_stopping_around_each_search(bench: Bench) -> None:
-    found = _search(searching(bench), bench.sweep, IDS, "median")
+    found = _search(searching(bench), bench.sweep, IDS, "median", 5.0)
     assert isinstance(found, Fair)
     assert isinstance(found, Choosing)
     assert [type(part.search) for part in found._parts] == [Stopper, Stopper]
-    pooled = _search(searching(bench, per=None), bench.sweep, IDS, "median")
+    pooled = _search(searching(bench, per=None), bench.sweep, IDS, "median", 5.0)
     assert isinstance(pooled, Stopper)
     assert not isinstance(pooled, Choosing)
