@@ -234,6 +234,8 @@ def _device(flags: Arguments) -> str | None:
 
 
 def _introduce(trainer: "Trainer", console: "Console") -> None:
+    from epropnp.training.record import device_name
+
     config, dataset = trainer.config, trainer.data.dataset
     model = config.model
     start = "pretrained" if model.pretrained else "from scratch"
@@ -243,7 +245,7 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
     _say(
         console,
         f"recipe {config.recipe}: {model.backbone} + {model.head}, {trainer.parameters / 1e6:.1f} M "
-        f"parameters, {weights}, on {trainer.device}",
+        f"parameters, {weights}, on {device_name(trainer.device, config.optim.precision)}",
     )
     if (released := trainer.net.released) is not None:
         _say(console, f"{model.released}: {released.summary}")

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from epropnp.claims import claimed
 from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
+from epropnp.inference.precision import cpu_has_bf16
 from epropnp.training.halt import STOP_FILE
 from sweeps.build_settings import Build
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
@@ -107,6 +109,8 @@ def run(
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn_of_database(sweep, tracking_uri, console)
+        if address is None:
+            _warn_of_precision(listed, console)
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
             return job.run()
@@ -160,6 +164,15 @@ def _warn_of_database(sweep: Sweep, tracking_uri: str | None, console: Console) 
     warning = database_warning(sweep.folder.parent) if tracking_uri is None else None
     if warning is not None:
         console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _warn_of_precision(cells: Sequence[Cell], console: Console) -> None:
+    """That this machine computes in another precision than the settings say."""
+    if torch.cuda.is_available() or cpu_has_bf16():
+        return
+    if any(cell.config.optim.precision == "bf16" for cell in cells):
+        said = "this CPU has no instructions for bf16, which would take many times as long: float32 instead"
+        console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _verified(places: Mapping[Build, str], console: Console) -> dict[Build, ArrowDataset]:

@@ -41,6 +41,12 @@ def _signals_reach_what_tests_start() -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.fixture
+def bf16_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process bf16 is computed as such, also where the CPU has no instructions for it."""
+    monkeypatch.setattr("epropnp.inference.precision.cpu_has_bf16", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The BOP folder of `tests.photographs`."""

@@ -74,7 +74,8 @@ class OptimConfig:
     clip_norm: Annotated[float | None, Range(above=0)] = None
     """Largest gradient norm; `none`: gradients are used as they are."""
     precision: Literal["float32", "bf16", "fp16"] = "float32"
-    """Arithmetic of backbone and head, not of the pose layer."""
+    """Arithmetic of backbone and head, not of the pose layer; a CPU without instructions for `bf16` takes
+    `float32` instead."""
     accumulate: Annotated[int, Range(least=1)] = 1
     """Parts that a batch is computed in, one after the other; they share one update."""
     ema: Annotated[float | None, Range(least=0, below=1)] = None

@@ -47,7 +47,8 @@ class Record:
         failure: its kind, where the settings are to blame for it.
         traceback: of an error that is not the user's.
         started, ended: of the newest process, ISO 8601 in UTC.
-        host, device: where it ran.
+        host: where it ran.
+        device: that it ran on, with the precision that it computes in if it lacks the config's.
         commit: of the source in git, with `+` where it was changed; None outside of a repository.
         computes: number of the way in which trials compute; older records do not say.
         versions: of Python and of the libraries that numbers depend on.
@@ -125,7 +126,7 @@ class Recorder:
             status="running",
             started=_now(),
             host=socket.gethostname(),
-            device=_device_name(device),
+            device=device_name(device, config.optim.precision),
             commit=_commit(),
             computes=COMPUTES,
             versions=_versions(),
@@ -199,10 +200,16 @@ def note_failure(folder: Path, reason: str, failure: Failure | None = None) -> N
     dataclasses.replace(ended, traceback=None).write(folder)
 
 
-def _device_name(device: "torch.device") -> str:
+def device_name(device: "torch.device", precision: str) -> str:
+    """What computes, and in which precision if that is not the config's."""
     import torch
 
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    from epropnp.inference.precision import computed
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    used = computed(device, precision)
+    return device.type if used == precision else f"{device.type} ({used} for {precision})"
 
 
 def _now() -> str:

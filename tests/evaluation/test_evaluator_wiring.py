@@ -67,6 +67,7 @@ def predicted(net: Watched, settings: TrialConfig, temperatures: Temperatures | 
     return predict(inference_of(net, EProPnP(), settings), net.data, temperatures)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("bf16_anywhere")
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
 def test_the_network_runs_in_evaluation_mode_without_gradient_in_the_precision_that_is_set(
     precision: str, dtype: torch.dtype, data: CropDataset

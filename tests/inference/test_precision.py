@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from epropnp.evaluation.evaluator import predict
-from epropnp.inference.precision import autocast
+from epropnp.inference.precision import autocast, computed
 from epropnp.pnp import Correspondences
 from epropnp.training.inference import inference_of
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import with_optim
+
+pytestmark = pytest.mark.usefixtures("bf16_anywhere")
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -23,6 +25,14 @@ def test_matrix_products_run_in_the_precision_that_was_asked_for(precision: str)
     with autocast(torch.device("cpu"), precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == DTYPES[precision]
     assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_a_cpu_without_instructions_for_bf16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("epropnp.inference.precision.cpu_has_bf16", lambda: False)
+    with autocast(torch.device("cpu"), "bf16"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    assert computed(torch.device("cuda"), "bf16") == "bf16"  # whatever the CPU beside it
+    assert computed(torch.device("cpu"), "fp16") == "fp16"
 
 
 def trainer_of(precision: str, dataset: Path, folder: Path) -> Trainer:

@@ -20,13 +20,13 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
-from epropnp.training.recipes import Recipe
+from epropnp.training.recipes import Recipe, quick
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
 from sweeps.results.report import Reporter, show
 from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
-from sweeps.sweep import Outcome, run
+from sweeps.sweep import Outcome, _warn_of_precision, run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
@@ -136,6 +136,17 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
     assert set(found) == {"sweep", *names}
     assert {each.info.status for each in found.values()} == {"FINISHED"}
     assert all(files(killed, found[name]) == FILES for name in names)
+
+
+@pytest.mark.parametrize(("has", "precision", "told"), [(0, "bf16", 1), (0, "float32", 0), (1, "bf16", 0)])
+def test_a_machine_that_computes_in_another_precision_says_so(
+    has: bool, precision: str, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.sweep.cpu_has_bf16", lambda: bool(has))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    console = Console(file=io.StringIO())
+    _warn_of_precision(cells_of(quick(), settings=[f"optim.precision={precision}"]), console)
+    assert console.file.getvalue().count("no instructions for bf16") == told  # type: ignore[attr-defined]
 
 
 def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(

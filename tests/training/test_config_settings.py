@@ -49,6 +49,7 @@ def _own_term() -> object:
     del TERMS["log_scale"]
 
 
+@pytest.mark.usefixtures("bf16_anywhere")
 @pytest.mark.slow
 @pytest.mark.usefixtures("_own_term")
 @pytest.mark.parametrize("entry", SETTINGS)

@@ -22,7 +22,7 @@ from epropnp.training.guard import NonFiniteError
 from epropnp.training.halt import InterruptionError, StopError
 from epropnp.training.identity import identity, trial_hash
 from epropnp.training.memory import MemoryLackError
-from epropnp.training.record import Record, note_failure
+from epropnp.training.record import Record, device_name, note_failure
 from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import tiny, with_optim
@@ -57,6 +57,15 @@ def ended(dataset: Path, folder: Path, error: BaseException | None = None) -> Re
     found = Record.read(folder)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(("has", "told"), [(True, "cpu"), (False, "cpu (float32 for bf16)")])
+def test_the_device_tells_of_another_precision_than_the_configs(
+    has: bool, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epropnp.inference.precision.cpu_has_bf16", lambda: has)
+    assert device_name(torch.device("cpu"), "bf16") == told
+    assert device_name(torch.device("cpu"), "float32") == "cpu"
 
 
 def test_a_finished_trial_says_where_when_on_what_and_how_it_went(tiny_dataset: Path, tmp_path: Path) -> None:
