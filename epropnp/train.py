@@ -236,11 +236,9 @@ def _device(flags: Arguments) -> str | None:
 def _introduce(trainer: "Trainer", console: "Console") -> None:
     from epropnp.training.record import device_name
 
-    config, dataset = trainer.config, trainer.data.dataset
-    model = config.model
-    start = "pretrained" if model.pretrained else "from scratch"
+    config, dataset, model = trainer.config, trainer.data.dataset, trainer.config.model
     own = model.start or model.released
-    weights = f"from {own}" if own else start
+    weights = f"from {own}" if own else "pretrained" if model.pretrained else "from scratch"
     names = ", ".join(found.name for found in dataset.objects.values())
     _say(
         console,

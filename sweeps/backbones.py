@@ -209,8 +209,14 @@ def _run(
         console=console,
         go_on=command,
         session=session,
+        like=called.like,
     )
     show(outcome.report, console)
+    if called.like is not None:
+        from sweeps.folder import open_sweep
+        from sweeps.like import agreement
+
+        _say(console, agreement(called.like, open_sweep(folder)))
     if not outcome.recorded:
         _say(console, f"MLflow has not heard of all this yet: it will when you {go_on}")
     if outcome.interrupted is not None:

@@ -1,5 +1,6 @@
 """What a command line of the main job asks for, alone or to go on with a sweep that others have begun."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -36,11 +37,13 @@ class Called:
         commands: the flags of all command lines of the sweep, this one the last.
         words: of this one.
         sweep: to go on with; None: a new one.
+        like: the sweep that it repeats.
     """
 
     commands: Sequence[SweepConfig]
     words: Sequence[str]
     sweep: "Sweep | None" = None
+    like: "Sweep | None" = None
 
     @property
     def config(self) -> SweepConfig:
@@ -58,7 +61,7 @@ class Called:
             retries=usual.retries if config.retries is None else config.retries,
             keep=config.keep or USUAL,
             stop=config.stop,
-            known=config.known is not False,
+            known=config.like is None if config.known is None else config.known,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )
@@ -108,18 +111,41 @@ class Called:
 def called_of(command: SweepConfig, words: Sequence[str]) -> Called:
     """The command lines of the sweep to go on with, and this one; alone, if a sweep is to be started."""
     if not (command.resume or command.resume_or_start):
-        return Called((command,), words)
+        return _started(command, words)
     from sweeps.folder import find_sweeps, open_sweep
 
     found = find_sweeps(command.out, command.name)
     if found:
         sweep = open_sweep(found[-1])
-        earlier = [parse(SweepConfig, DESCRIPTION, told, PROG) for told in sweep.commands]
-        return Called((*earlier, command), words, sweep)
+        commands = (*_parsed(sweep.commands), command)
+        return Called(commands, words, sweep, _repeated(merged(commands)))
     if command.resume_or_start:
-        return Called((command,), words)
+        return _started(command, words)
     what = f"sweep '{command.name}'" if command.name else "sweep"
     raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
+
+
+def _started(command: SweepConfig, words: Sequence[str]) -> Called:
+    """A new sweep, of its own or like another one."""
+    if command.like is None:
+        return Called((command,), words)
+    from sweeps.like import lines_of, source_of
+
+    source = source_of(command.like, command.out)
+    return Called((*_parsed(lines_of(source)), command), words, like=source)
+
+
+def _repeated(config: SweepConfig) -> "Sweep | None":
+    """What a sweep that is gone on with repeats, if that is still there."""
+    from sweeps.like import source_of
+
+    with contextlib.suppress(UserError):
+        return None if config.like is None else source_of(config.like, config.out)
+    return None
+
+
+def _parsed(lines: Sequence[Sequence[str]]) -> list[SweepConfig]:
+    return [parse(SweepConfig, DESCRIPTION, words, PROG) for words in lines]
 
 
 def _recipe_of_this_machine(console: "Console") -> str:

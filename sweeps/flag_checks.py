@@ -46,6 +46,8 @@ def check_flags(config: SweepConfig) -> None:
     for flag in ("recipe", "backbones", "heads", "loss_weights", "seeds"):
         if getattr(config, flag) == ():
             raise UserError(f"--{flag.replace('_', '-')}: the list is empty")
+    if config.like is not None and config.resume:
+        raise UserError("--like: it starts a sweep, and --resume goes on with one: give one of them")
     _check_numbers(config)
     for key, *texts in config.vary:
         if not texts:

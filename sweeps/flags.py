@@ -72,6 +72,8 @@ Examples:
       go on with the newest sweep: finished trials are kept, the others continue
   python sweeps/backbones.py --resume --seeds 1 2 --vary optim.lr 1e-2
       the same, wider: only what is new is trained
+  python sweeps/backbones.py --like quick-20270131-120000 --name again
+      the same sweep once more, from its recorded flags: is the answer the same?
   python sweeps/backbones.py --dry-run ...
       what would be trained, how long it may take and how much disk it needs
 
@@ -153,6 +155,10 @@ class SweepConfig:
     """Working folder: sweeps, checkpoints, tables and mlflow.db."""
     name: Text = None
     """Name of the sweep. Default: recipe and time."""
+    like: Annotated[str | None, shown_as("SWEEP")] = None
+    """Repeat a recorded sweep, by its name in OUT or its folder, with the flags that it had; others can be
+    given over them. Its dataset must be the same, and what else differs (versions, source) is said; at the
+    end, whether its results are the same. All is trained anew, unless --known is given."""
     resume: bool = False
     """Go on with the sweep NAME (default: the newest) instead of starting one, with the flags that it was
     started with; values can be added to any axis, such as more --seeds."""

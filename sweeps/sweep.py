@@ -27,6 +27,7 @@ from epropnp.inference.precision import cpu_has_bf16
 from epropnp.training.halt import STOP_FILE
 from sweeps.build_settings import Build
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
+from sweeps.like import check_data, differences, lines_of
 from sweeps.places import by_build, check_one_test
 from sweeps.results.report import Reporter
 from sweeps.running.job import Job
@@ -66,6 +67,7 @@ def run(
     console: Console | None = None,
     go_on: str | None = None,
     session: Session | None = None,
+    like: Sweep | None = None,
 ) -> Outcome:
     """Run the trials of a sweep that are not finished yet, and compare them all.
 
@@ -86,34 +88,40 @@ def run(
         console: for progress; None: silent.
         go_on: the command line that makes the same call again, for hints; None: there is none.
         session: Ray, which was told to start at that address before; None: it is started here.
+        like: the sweep that this one repeats, on its datasets; the command lines are noted, too.
 
     Raises:
-        UserError: an unusable dataset, several with other tests, a folder that is of trials on another one,
-            cannot be written, or is worked on by another process; a cluster that is not there.
+        UserError: an unusable dataset, several with other tests, another one than that of `like`; a folder
+            of trials on another one, not to be written, or worked on by another process; a missing cluster.
     """
     console = console or Console(quiet=True)
-    sweep = open_sweep(folder.resolve()).with_command(command)
+    sweep, listed = _opened(folder, like, command), _listed(cells)
     ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
     with _held(sweep), ray as session:
         _join(session, address, console)  # before anything is built for a cluster that is not there
-        listed = _listed(cells)
         places = by_build(dataset() if callable(dataset) else dataset, listed)
-        data, how = _verified(places, console), options or Options()
+        data, how = _verified(places, console, like), options or Options()
         ids = {build: each.dataset_id for build, each in data.items()}
         search = _search(cells, sweep, ids, how.stop, margin or MARGIN)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
         by_id = {each.dataset_id: each for each in data.values()}
-        chosen = search.compared if isinstance(search, Choosing) else None
-        reporter = Reporter(sweep, search.planned, by_id, margin or MARGIN, chosen)
+        reporter = _reporter(sweep, search, by_id, margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
-        _warn_of_database(sweep, tracking_uri, console)
-        if address is None:
-            _warn_of_precision(listed, console)
+        for warning in _warnings(sweep, tracking_uri, address, listed):
+            console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
             return job.run()
+
+
+def _opened(folder: Path, like: Sweep | None, command: Sequence[str]) -> Sweep:
+    """The sweep of a folder, grown by the command lines of what it repeats, and this one."""
+    sweep = open_sweep(folder.resolve())
+    for words in (*(lines_of(like) if like is not None else ()), command):
+        sweep = sweep.with_command(words)
+    return sweep
 
 
 def _listed(cells: Sequence[Cell] | Searching | Racers) -> Sequence[Cell]:
@@ -160,26 +168,35 @@ def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
     return sweep
 
 
-def _warn_of_database(sweep: Sweep, tracking_uri: str | None, console: Console) -> None:
-    warning = database_warning(sweep.folder.parent) if tracking_uri is None else None
-    if warning is not None:
-        console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+def _reporter(sweep: Sweep, search: Search, data: Mapping[str, ArrowDataset], margin: float) -> Reporter:
+    chosen = search.compared if isinstance(search, Choosing) else None
+    return Reporter(sweep, search.planned, data, margin, chosen)
 
 
-def _warn_of_precision(cells: Sequence[Cell], console: Console) -> None:
-    """That this machine computes in another precision than the settings say."""
-    if torch.cuda.is_available() or cpu_has_bf16():
-        return
-    if any(cell.config.optim.precision == "bf16" for cell in cells):
-        said = "this CPU has no instructions for bf16, which would take many times as long: float32 instead"
-        console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+def _warnings(
+    sweep: Sweep, tracking_uri: str | None, address: str | None, cells: Sequence[Cell]
+) -> Iterator[str]:
+    """What the user should know of the places where trials are recorded and trained."""
+    database = database_warning(sweep.folder.parent) if tracking_uri is None else None
+    if database is not None:
+        yield database
+    bf16 = any(cell.config.optim.precision == "bf16" for cell in cells)
+    if bf16 and address is None and not torch.cuda.is_available() and not cpu_has_bf16():
+        yield "this CPU has no instructions for bf16, which would take many times as long: float32 instead"
 
 
-def _verified(places: Mapping[Build, str], console: Console) -> dict[Build, ArrowDataset]:
-    """The datasets, of which every byte is checked, and that they have one test split."""
+def _verified(places: Mapping[Build, str], console: Console, like: Sweep | None) -> dict[Build, ArrowDataset]:
+    """The datasets, of which every byte is checked, and that they have one test split.
+
+    They are those of the sweep that is repeated; in what else the repeat differs is said.
+    """
     with waiting(console, "datasets: checking every byte"):
         data = {build: ArrowDataset.verified(place) for build, place in places.items()}
     check_one_test(data)
+    if like is not None:
+        check_data(like, [each.dataset_id for each in data.values()])
+        for line in differences(like):
+            console.print(f"like {like.name}: {line}", markup=False, highlight=False, soft_wrap=True)
     return data
 
 

@@ -127,9 +127,9 @@ class Recorder:
             started=_now(),
             host=socket.gethostname(),
             device=device_name(device, config.optim.precision),
-            commit=_commit(),
+            commit=commit_here(),
             computes=COMPUTES,
-            versions=_versions(),
+            versions=versions_here(),
             dataset_id=data.dataset.dataset_id,
             test_id=data.test_id,
         )
@@ -216,7 +216,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
+    """Of Python and of the libraries that numbers depend on."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -224,7 +225,9 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+def commit_here() -> str | None:
+    """Of the source in git, with `+` where it was changed; None outside of a repository."""
+
     def git(*words: str) -> Any:
         command = ["git", "-C", str(Path(__file__).parent), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

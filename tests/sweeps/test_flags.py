@@ -55,6 +55,7 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "datasets": (["--datasets", "d"], {"datasets": Path("d")}),
     "out": (["--out", "o"], {"out": Path("o")}),
     "name": (["--name", "n.1_x-y"], {"name": "n.1_x-y"}),
+    "like": (["--like", "mine"], {"like": "mine"}),
     "resume": (["--resume"], {"resume": True}),
     "resume_or_start": (["--resume-or-start"], {"resume_or_start": True}),
     "trials_at_once": (["--trials-at-once", "3"], {"trials_at_once": 3}),

@@ -26,7 +26,7 @@ from sweeps.folder import open_sweep
 from sweeps.results.report import Reporter, show
 from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
-from sweeps.sweep import Outcome, _warn_of_precision, run
+from sweeps.sweep import Outcome, _warnings, run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
@@ -140,13 +140,14 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
 
 @pytest.mark.parametrize(("has", "precision", "told"), [(0, "bf16", 1), (0, "float32", 0), (1, "bf16", 0)])
 def test_a_machine_that_computes_in_another_precision_says_so(
-    has: bool, precision: str, told: int, monkeypatch: pytest.MonkeyPatch
+    has: bool, precision: str, told: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sweeps.sweep.cpu_has_bf16", lambda: bool(has))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    console = Console(file=io.StringIO())
-    _warn_of_precision(cells_of(quick(), settings=[f"optim.precision={precision}"]), console)
-    assert console.file.getvalue().count("no instructions for bf16") == told  # type: ignore[attr-defined]
+    cells = cells_of(quick(), settings=[f"optim.precision={precision}"])
+    for address, expected in [(None, told), ("auto", 0)]:  # the CPUs of a cluster are others
+        warnings = " ".join(_warnings(open_sweep(tmp_path / "mine"), "http://localhost:1", address, cells))
+        assert warnings.count("no instructions for bf16") == expected
 
 
 def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
