@@ -109,8 +109,7 @@ def run(
         reporter = _reporter(sweep, search, by_id, margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
-        for warning in _warnings(sweep, tracking_uri, address, listed):
-            console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        _warn(console, _warnings(sweep, tracking_uri, address, listed))
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
             return job.run()
@@ -171,6 +170,11 @@ def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
 def _reporter(sweep: Sweep, search: Search, data: Mapping[str, ArrowDataset], margin: float) -> Reporter:
     chosen = search.compared if isinstance(search, Choosing) else None
     return Reporter(sweep, search.planned, data, margin, chosen)
+
+
+def _warn(console: Console, warnings: Iterator[str]) -> None:
+    for warning in warnings:
+        console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _warnings(
