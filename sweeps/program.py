@@ -26,3 +26,9 @@ def go_on_command(name: str, out: Path, ray_address: str | None) -> str:
     if ray_address is not None:
         words += ["--ray-address", ray_address]
     return f"{program()} {shlex.join(words)}"
+
+
+def go_on_with_trial(folder: Path) -> str:
+    """The same for the sweep that a trial's folder lies in, on this machine."""
+    sweep = folder.parent.parent
+    return go_on_command(sweep.name, sweep.parent, None)

@@ -8,6 +8,7 @@ from epropnp.evaluation.calibration import calibrate
 from epropnp.evaluation.predictions import Predictions
 from epropnp.visualization.calibration import save_calibration
 from epropnp.visualization.prediction import prediction_sheet, save_png
+from sweeps.program import go_on_with_trial
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
 PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
@@ -33,5 +34,5 @@ def read_predictions(folder: Path) -> Predictions:
     try:
         return Predictions.read(folder / PREDICTIONS_FILE)
     except UserError as error:
-        advice = f"delete {folder / RESULT_FILE} and --resume, which repeats its test with its best.pt"
-        raise UserError(f"{error}; {advice}") from error
+        remove = f"remove {folder / RESULT_FILE} to have its test repeated with its best.pt"
+        raise UserError(f"{error}; {remove}: {go_on_with_trial(folder)}") from error

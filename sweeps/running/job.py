@@ -100,12 +100,13 @@ class Job(Listener):
             raise
         finally:
             self.hours.note()
-        if self.search.done and all(row.status in FINAL for row in found.rows):
-            interrupted = None  # it came too late
-        outcome = Outcome(report=found, interrupted=interrupted, recorded=False)
+        infeasible = self.search.infeasible
+        outcome = Outcome(report=found, infeasible=infeasible, interrupted=interrupted, recorded=False)
+        if self.search.done and outcome.over:
+            outcome = dataclasses.replace(outcome, interrupted=None)  # it came too late
         status = {0: "FINISHED", 1: "FAILED"}.get(outcome.code, "KILLED")
-        self.tracker.finish(PARENT, status, interrupted or "", files=found.files)
-        seconds = HURRIED_S if interrupted else CLOSING_S
+        self.tracker.finish(PARENT, status, outcome.interrupted or "", files=found.files)
+        seconds = HURRIED_S if outcome.interrupted else CLOSING_S
         return dataclasses.replace(outcome, recorded=self.tracker.close(seconds))
 
     def asked(self, trial: Planned) -> None:

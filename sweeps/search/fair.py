@@ -83,6 +83,11 @@ class Fair(Listener):
         return [*lines, *(second.told if second is not None else ())]
 
     @property
+    def infeasible(self) -> list[str]:
+        """Those of each search: a confirmation has none, for its cell could be trained."""
+        return [name for part in self._parts for name in part.search.infeasible]
+
+    @property
     def done(self) -> bool:
         """Whether all searches are over, and all of the confirmation was asked for."""
         second = self._confirmation

@@ -1,6 +1,6 @@
 """The search that tries every cell."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from epropnp.evaluation.table import Table
@@ -25,6 +25,11 @@ class Grid:
     def total(self) -> int:
         """How many there are."""
         return len(self.planned)
+
+    @property
+    def infeasible(self) -> Collection[str]:
+        """None: each was listed by the user."""
+        return ()
 
     @property
     def done(self) -> bool:

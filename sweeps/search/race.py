@@ -3,7 +3,7 @@
 It follows from the trials alone: told of the same ones it asks for the same next one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +78,11 @@ class Race:
         """What was found, look by look, and how it ended."""
         waits = [] if self._over or not self.done else [f"waits for {', '.join(self._open)}: see --resume"]
         return [f"race: {line}" for line in (*self._lines, *waits)]
+
+    @property
+    def infeasible(self) -> Collection[str]:
+        """None: each setting was listed by the user."""
+        return ()
 
     @property
     def done(self) -> bool:

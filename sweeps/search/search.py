@@ -1,7 +1,7 @@
 """The seam between what decides which trials are run and what runs them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,6 +77,10 @@ class Search(Protocol):
 
     def tables(self) -> Sequence[Table]:
         """What it found, shown before all else."""
+
+    @property
+    def infeasible(self) -> Collection[str]:
+        """Trials whose failure is an answer to it: their settings are at fault, and it asks for others."""
 
     @property
     def done(self) -> bool:

@@ -1,7 +1,7 @@
 """A search whose settings are stopped early where their curves say that they will not win."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class Stopper(Listener):
     def remarks(self) -> Sequence[str]:
         """What the search has to say."""
         return self._search.remarks
+
+    @property
+    def infeasible(self) -> Collection[str]:
+        """Those of the search."""
+        return self._search.infeasible
 
     @property
     def done(self) -> bool:

@@ -89,11 +89,10 @@ class Study:
     @property
     def remarks(self) -> list[str]:
         """Which folders it knows, why it ends early, and the best cell."""
-        told = len([each for each in self._tried.values() if each.ended and not each.asked])
-        found = []
+        told, found = len([each for each in self._tried.values() if each.ended and not each.asked]), []
         if told or self.unfit:
-            known = f"search: {told} cells are known"
-            found.append(f"{known}, {self.unfit} trials are of no cell of it and stay in the tables")
+            unfit = f"{self.unfit} trials are of no cell of it and stay in the tables"
+            found.append(f"search: {told} cells are known, {unfit}")
         if self.ended is not None:
             found.append(f"search: {self.ended}")
         return [*found, *self._best()] if self.done else found
@@ -120,6 +119,11 @@ class Study:
             scores = ", ".join(f"{objective.name} {value:.4g}" for objective, value in told)
             lines.append(f"search: best of {len(values)} cells is number {number}: {scores} with {chosen}")
         return lines
+
+    @property
+    def infeasible(self) -> list[str]:
+        """All trials of the cells that cannot be trained."""
+        return [trial.name for each in self.tried if each.infeasible for trial in each.planned.values()]
 
     @property
     def done(self) -> bool:

@@ -11,6 +11,7 @@ from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import image_scores
 from sweeps.folder import Sweep
+from sweeps.program import go_on_with_trial
 from sweeps.search.objectives import Objective
 from sweeps.search.search import setting_key
 from sweeps.trial import RESULT_FILE, VALIDATION_FILE, Trial, read_note, read_result
@@ -31,8 +32,8 @@ def images_of(sweep: Sweep, objective: Objective) -> Callable[[Trial], Images]:
         try:
             found = Predictions.read(folder / VALIDATION_FILE)
         except UserError as error:
-            advice = f"remove {folder / RESULT_FILE} and --resume, which repeats its evaluation"
-            raise UserError(f"{error}; {advice}") from error
+            remove = f"remove {folder / RESULT_FILE} to have its evaluation repeated"
+            raise UserError(f"{error}; {remove}: {go_on_with_trial(folder)}") from error
         scores = image_scores(pose_errors(found, found.objects))
         return found.sample_id, found.object_id, scores[objective.score]
 

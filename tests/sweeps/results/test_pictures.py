@@ -68,4 +68,6 @@ def test_a_missing_prediction_file_is_named_with_the_result_to_delete(tmp_path: 
     with pytest.raises(UserError) as caught:
         draw_missing(tmp_path, DATASET)
     assert str(tmp_path / "predictions.parquet") in str(caught.value)
-    assert f"delete {tmp_path / 'result.json'} and --resume" in str(caught.value)
+    assert f"remove {tmp_path / 'result.json'} to have its test repeated" in str(caught.value)
+    sweep = tmp_path.parent.parent
+    assert str(caught.value).endswith(f"--resume --name {sweep.name} --out {sweep.parent}")

@@ -196,7 +196,8 @@ def test_a_trial_whose_predictions_cannot_be_read_is_a_failed_row_and_the_others
     assert [row.status for row in done.rows] == ["finished", "finished", "failed", "failed"]
     row = next(row for row in done.rows if row.name == lost)
     assert str(file) in str(row.reason)
-    assert f"delete {folder / 'result.json'} and --resume" in str(row.reason)
+    assert f"remove {folder / 'result.json'} to have its test repeated" in str(row.reason)
+    assert f"--resume --name {scene.sweep.name} --out {scene.sweep.folder.parent}" in str(row.reason)
     assert {row.name: row.scores for row in done.rows if row.scores} == {
         name: scores for name, scores in whole.items() if scores and name != lost
     }

@@ -76,6 +76,8 @@ def test_what_its_settings_cannot_do_is_told_and_left(bench: Bench, fate: str) -
     trials = list(bench.run(study))
     again = Counter(trial.config.optim.lr for trial in trials if trial.config.optim.lr > 1e-3)
     assert set(again.values()) == {1}  # its other seed is not tried
+    rates = {trial.name: trial.config.optim.lr for trial in study.planned}
+    assert sorted(study.infeasible) == sorted(name for name, rate in rates.items() if rate > 1e-3)
     cells = [float(tried.draw.params["optim.lr"]) > 1e-3 for tried in study.tried]
     assert sum(cells[-20:]) < 8  # half of all, where nothing is known
     told = study.study().trials
@@ -90,6 +92,7 @@ def test_a_machine_s_failure_leaves_the_cell_to_the_next_call(bench: Bench) -> N
     study = bench.search(RATES, cells=2)
     first = [trial.name for trial in bench.run(study)]
     assert study.done
+    assert study.infeasible == []
     assert {each.state for each in study.study().trials} == {TrialState.RUNNING}
     bench.fate = lambda config: "finished"
     assert [trial.name for trial in bench.run(bench.search(RATES, cells=2))] == first

@@ -83,5 +83,5 @@ def test_images_count_by_their_files(tmp_path: Path, finish: Finish) -> None:
 def test_without_the_file_it_says_how_to_get_it(tmp_path: Path, finish: Finish) -> None:
     trial = finish("mine", 1e-3, 0, 50.0)
     sweep = open_sweep(tmp_path / "mine")
-    with pytest.raises(UserError, match=r"validation.parquet; remove .*result.json and --resume"):
+    with pytest.raises(UserError, match=r"validation.parquet; remove .*result.json to .* --resume --name"):
         images_of(sweep, AREA)(read(sweep.trial_folder(trial.name)))
