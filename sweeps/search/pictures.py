@@ -1,7 +1,7 @@
 """What a search has found, as pictures: its history, what matters, each setting's effect, and trade-offs."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +38,9 @@ def search_files(
     logs = {key for key, each in domain.ranges.items() if each.log}
     found["search_history.png"] = partial(save_history, study, objectives)
     found["search_slices.png"] = partial(save_slices, finished, objectives[0], logs)
-    if len(finished) >= ENOUGH:
-        found["search_importance.png"] = partial(save_importance, study, objectives)
+    varied = {k: each for k, each in enumerate(objectives) if len({t.values[k] for t in finished}) > 1}
+    if len(finished) >= ENOUGH and varied:
+        found["search_importance.png"] = partial(save_importance, study, varied)
     if len(objectives) == 2:
         found["search_pareto.png"] = partial(save_pareto, study, objectives)
     return found
@@ -76,18 +77,24 @@ def save_history(study: optuna.Study, objectives: Sequence[Objective], path: Pat
     _save(figure, path)
 
 
-def save_importance(study: optuna.Study, objectives: Sequence[Objective], path: Path) -> None:
-    """Draw the share of each objective's variance that each choice explains (fANOVA, Hutter et al. 2014)."""
+def save_importance(study: optuna.Study, objectives: Mapping[int, Objective], path: Path) -> None:
+    """Draw the share of each objective's variance that each choice explains (fANOVA, Hutter et al. 2014).
+
+    Args:
+        study: all that is known.
+        objectives: that have a variance, by their place among all.
+        path: of the picture.
+    """
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=SEED)
     shares = [
         optuna.importance.get_param_importances(study, evaluator=evaluator, target=partial(_value, number))
-        for number in range(len(objectives))
+        for number in objectives
     ]
     names = list(reversed(shares[0]))
     figure = _figure(7.0, 1.2 + 0.35 * len(names) * len(objectives))
     axes = figure.subplots()
     height = 0.8 / len(objectives)
-    for number, (objective, found) in enumerate(zip(objectives, shares, strict=True)):
+    for number, (objective, found) in enumerate(zip(objectives.values(), shares, strict=True)):
         at = [k - number * height for k in range(len(names))]
         axes.barh(at, [100 * found[name] for name in names], height=height, label=objective.name)
     axes.set_yticks(range(len(names)), names)

@@ -12,12 +12,13 @@ from tests.sweeps.search.bench import Bench
 from tests.sweeps.search.test_study import HEADS, RATES
 
 TWO = objectives_of("val/add_area,-parameters")
+Figures = dict[str, matplotlib.figure.Figure]
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, matplotlib.figure.Figure]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Figures:
     """The figures that are saved, by name."""
-    found: dict[str, matplotlib.figure.Figure] = {}
+    found: Figures = {}
     save = matplotlib.figure.Figure.savefig
 
     def keep(figure: matplotlib.figure.Figure, path: Path, dpi: int) -> None:
@@ -37,9 +38,18 @@ def test_with_few_cells_there_are_few(bench: Bench) -> None:
     assert list(study.files())[-1] == "search_importance.png"
 
 
-def test_they_show_the_cells(
-    bench: Bench, tmp_path: Path, drawn: dict[str, matplotlib.figure.Figure]
-) -> None:
+def test_what_does_not_vary_has_no_importance(bench: Bench, tmp_path: Path, drawn: Figures) -> None:
+    study = bench.search(RATES, cells=12, objectives=objectives_of("val/add_area,-gflops"))
+    list(bench.run(study))
+    study.files()["search_importance.png"](tmp_path / "search_importance.png")
+    (axes,) = drawn["search_importance.png"].axes
+    assert axes.get_legend_handles_labels()[1] == ["val/add_area"]
+    same = bench.search(RATES, cells=12, objectives=objectives_of("-gflops"))
+    list(bench.run(same))
+    assert list(same.files()) == ["search.journal", "search_history.png", "search_slices.png"]
+
+
+def test_they_show_the_cells(bench: Bench, tmp_path: Path, drawn: Figures) -> None:
     bench.fate = lambda config: "diverged" if config.optim.lr > 1e-2 else "finished"
     study = bench.search(RATES, HEADS, "data.points=16:64:step16", cells=16, objectives=TWO)
     list(bench.run(study))
