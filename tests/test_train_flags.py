@@ -59,12 +59,11 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
 def made_up(add: float) -> TrialResult:
     """The validation scores, and others of the test split, would pass."""
-    kinds = {str: "", float: 0.0, int: 3, bool: False, dict: {}}
-    fields = {f.name: kinds.get(f.type, {}) for f in dataclasses.fields(TrialResult)}  # type: ignore[call-overload]
+    kinds: dict[Any, Any] = {str: "", float: 0.0, int: 3, bool: False, dict: {}}
+    fields = {f.name: kinds.get(f.type, {}) for f in dataclasses.fields(TrialResult)}
     scores = {"add_0.10d": 100.0, "add_0.05d": 100.0, "5deg5cm": 100.0}
-    return TrialResult(
-        **fields | {"test": scores | {"add_0.10d": add}, "val_after": scores, "val_before": scores}
-    )
+    fields |= {"test": scores | {"add_0.10d": add}, "val_after": scores, "val_before": scores}
+    return TrialResult(**fields)
 
 
 def changes(given: Given, recipe: str = "quick") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_an_occluding_crop_shows_the_middle_of_its_picture(tmp_path: Path) -> No
         rgb = np.full((96, 96, 3), 200, np.uint8)
         rgb[24:-24, 24:-24] = 50
         box = np.array([38, 38, 20, 20], np.float32)
-        change = {"rgb": rgb, "box": box, "crop_origin": np.zeros(2, np.int32)}
+        change: dict[str, Any] = {"rgb": rgb, "box": box, "crop_origin": np.zeros(2, np.int32)}
         records.append(
             dataclasses.replace(make_record(i, 96), map_origin=np.array([38, 38], np.int32), **change)
         )

@@ -30,7 +30,7 @@ def moved(array: np.ndarray) -> np.ndarray:
 )
 def test_it_changes_with_everything_that_a_test_is_made_of(name: str) -> None:
     value: Any = getattr(RECORDS[3], name)
-    other = "else" if isinstance(value, str) else moved(value)
+    other: Any = "else" if isinstance(value, str) else moved(value)
     changed = dataclasses.replace(RECORDS[3], **{name: other})
     assert id_of_test([*RECORDS[:3], changed], OBJECTS) != ID
 

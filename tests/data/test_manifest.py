@@ -150,7 +150,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
             use(tmp_path / "nowhere")
 
 
-def edit(folder: Path, change: Callable[[dict], object]) -> None:  # type: ignore[type-arg]
+def edit(folder: Path, change: Callable[[dict], object]) -> None:
     content = json.loads((folder / MANIFEST).read_text())
     change(content)
     (folder / MANIFEST).write_text(json.dumps(content))
@@ -176,7 +176,7 @@ def test_what_is_no_manifest_is_named(dataset_dir: Path, text: str) -> None:
 )
 def test_a_manifest_that_contradicts_itself_is_refused(
     dataset_dir: Path,
-    change: Callable[[dict], object],  # type: ignore[type-arg]
+    change: Callable[[dict], object],
 ) -> None:
     edit(dataset_dir, change)
     with pytest.raises(UserError, match=r"manifest\.json is not a dataset manifest"):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +61,7 @@ def test_every_number_comes_back_in_its_own_field(sampled: Predictions, tmp_path
 
     shapes = {"K": (3, 3), "image_size": (2,), "crop": (3,), "cost": (), "T_pred": (4, 4), "T_true": (4, 4)}
     shapes |= {"covariance": (6, 6), "T_hypotheses": (3, 4, 4), "probability": (3,)}
-    values = {name: distinct(2, *shape) for name, shape in shapes.items()}
+    values: dict[str, Any] = {name: distinct(2, *shape) for name, shape in shapes.items()}
     posterior = Posterior(**{field.name: distinct(2) for field in dataclasses.fields(Posterior)})
     temperatures = Temperatures(
         posterior=Temperature(scale=1.1, tail=0.2), covariance=Temperature(scale=1.3, tail=0.4)

@@ -3,6 +3,7 @@
 import copy
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -77,12 +78,12 @@ def test_weights_loaded_later_count_and_other_sizes_run_too() -> None:
 def test_what_cannot_be_recorded_runs_kernel_by_kernel(caplog: pytest.LogCaptureFixture) -> None:
     net = moved(random_net(TINY.model), "cuda").train()
 
-    def waits(image: Tensor) -> object:
+    def waits(image: Tensor) -> Any:
         float(image.mean())
         return net(image)
 
     with caplog.at_level(logging.WARNING):
-        run = graphed_network(net, waits, SIZES, "float32")  # type: ignore[arg-type]
+        run = graphed_network(net, waits, SIZES, "float32")
     assert run is waits
     assert [r.message.startswith("the network runs kernel by kernel") for r in caplog.records] == [True]
     torch.testing.assert_close(run(images_of(TINY.model).cuda()).coords.isfinite().all().item(), True)

@@ -54,7 +54,7 @@ def test_every_number_of_a_correspondence_is_of_the_same_cell(
         logits = np.array([maps.weight_logits[b, :, row, column].tolist() for row, column in where])
         weights = expected_weights(norm, logits, np.array(maps.log_scale[b].tolist()), side / 8)
         np.testing.assert_allclose(found.weights[b], weights, rtol=1e-4)
-    assert found.points_obj.shape == (2, len((cells or [range(CELLS**2)])[0]), 3)
+    assert found.points_obj.shape == (2, len((cells or [list(range(CELLS**2))])[0]), 3)
 
 
 def test_projections_may_leave_the_crop_by_thirty_cells_on_each_side() -> None:

@@ -34,7 +34,7 @@ def trained(dataset: Path, folder: Path, **evaluation: Any) -> Trial:
     Trainer(dataclasses.replace(config, evaluation=settings), dataset, folder / "trial", "cpu").fit()
     (folder / "alone").mkdir()
     best = shutil.copy(folder / "trial" / "best.pt", folder / "alone")
-    size = {"input_px": config.model.input_px, "map_px": config.model.map_px}
+    size: dict[str, Any] = {"input_px": config.model.input_px, "map_px": config.model.map_px}
     crops = CropDataset(ArrowDataset(dataset), "test", **size, noise=settings.detector)
     images = crops.__getitems__([(0, i, i) for i in range(len(crops))]).image.numpy()
     return Trial(Path(best), Predictions.read(folder / "trial" / "predictions.parquet"), images)

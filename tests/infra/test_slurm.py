@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,10 @@ def set_limit(job: Job, minutes: int) -> None:
     slurm.run(["scontrol", "update", f"JobId={job.number}", f"TimeLimit={minutes}"], job.environment)
 
 
+def _has_ray(job: Job) -> bool:
+    return "Ray: 1 nodes" in job.said()
+
+
 def test_two_users_share_a_node(cluster: Slurm, place: Path) -> None:
     people = [pwd.getpwnam(name) for name in USERS]
     jobs = []
@@ -182,7 +187,7 @@ def test_two_users_share_a_node(cluster: Slurm, place: Path) -> None:
         _skip_where_unreadable(user)
         jobs.append(cluster.submit([*ONE_CORE, BATCH, *sweep(home, 2, 20), "--name", "mine"], home, user))
     for job in jobs:
-        job.wait(lambda job=job: "Ray: 1 nodes" in job.said(), "no Ray")
+        job.wait(partial(_has_ray, job), "no Ray")
     assert [job.state()["JobState"] for job in jobs] == ["RUNNING", "RUNNING"]
     for job, person in zip(jobs, people, strict=True):
         (folder,) = Path("/tmp").glob(f"ray-{job.number}-0-*")

@@ -1,5 +1,7 @@
 """Backbones: strides and widths from timm, nothing unused inside, odd patches on the grid, clear refusals."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -53,8 +55,8 @@ def test_of_hrnet_only_fusion_layers_that_no_stream_asked_for_needs_are_cut() ->
 @pytest.mark.parametrize("name", ["hrnet_w18_small", "mobilenetv3_small_050"])
 def test_what_is_left_computes_what_timm_computes(name: str, strides: tuple[int, ...]) -> None:
     net = Backbone(name, strides=strides, input_px=64).eval()
-    extra = {"feature_location": ""} if "hrnet" in name else {}
-    whole = timm.create_model(name, features_only=True, **extra).eval()
+    extra: dict[str, Any] = {"feature_location": ""} if "hrnet" in name else {}
+    whole: Any = timm.create_model(name, features_only=True, **extra).eval()
     missing, _ = net.net.load_state_dict(whole.state_dict(), strict=False)
     assert not missing
     image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -67,13 +69,14 @@ def test_what_is_left_computes_what_timm_computes(name: str, strides: tuple[int,
 @pytest.mark.parametrize("strides", [(4,), (32,), (4, 8, 16, 32)])
 def test_a_transformer_ends_in_the_norm_of_its_classifier(strides: tuple[int, ...]) -> None:
     net = Backbone("swin_nano_patch4_window8", strides=strides, input_px=64).eval()
-    whole = timm.create_model("swin_nano_patch4_window8", img_size=64).eval()
+    whole: Any = timm.create_model("swin_nano_patch4_window8", img_size=64).eval()
     with torch.no_grad():
         whole.norm.weight.uniform_(0.5, 2.0)
         whole.norm.bias.uniform_(-1.0, 1.0)
-    missing, _ = net.net.model.load_state_dict(whole.state_dict(), strict=False)
+    ours: Any = net.net.model
+    missing, _ = ours.load_state_dict(whole.state_dict(), strict=False)
     assert not missing
-    assert hasattr(net.net.model.norm, "weight") == (32 in strides)
+    assert hasattr(ours.norm, "weight") == (32 in strides)
     image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     x, given = whole.patch_embed((image - net.mean) / net.std), []
     for layer in whole.layers:

@@ -4,6 +4,8 @@ Cell m of stride s lies at pixel `s (m + 1/2) - 1/2` of the input, so that a map
 places holds, after resizing, those of the new cells; but at the rim, where nothing lies beyond.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -41,8 +43,9 @@ def test_a_feature_pyramid_keeps_the_ramp_of_any_stride(strides: tuple[int, ...]
     head = FpnHead([2] * len(strides), strides, 2)
     head.smooth = nn.Sequential()
     with torch.no_grad():
-        for lateral in head.laterals:
+        laterals: Any = head.laterals
+        for lateral in laterals:
             nn.init.zeros_(lateral.weight)
             nn.init.zeros_(lateral.bias)
-        head.laterals[carrier].weight[:, :, 0, 0] = torch.eye(2)
+        laterals[carrier].weight[:, :, 0, 0] = torch.eye(2)
         assert_same_ramp(head([places(stride) for stride in strides]), strides[carrier])

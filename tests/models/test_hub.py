@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import timm
@@ -105,7 +106,8 @@ def test_the_cache_of_the_hub_serves_where_the_hub_is_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "answers", lambda address: False)
-    repository, _, revision = timm.get_pretrained_cfg("test_resnet").hf_hub_id.partition("@")
+    known: Any = timm.get_pretrained_cfg("test_resnet")
+    repository, _, revision = known.hf_hub_id.partition("@")
     folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / (revision or "main")).write_text("0" * 40)
@@ -123,7 +125,8 @@ def test_a_file_that_was_fetched_serves_where_its_address_is_silent(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(hub, "answers", lambda address: bool(asked.append(address)))
-    address = timm.get_pretrained_cfg(FILE).url
+    known: Any = timm.get_pretrained_cfg(FILE)
+    address = known.url
     file = tmp_path / "torch/hub/checkpoints" / address.rpartition("/")[2]
     file.parent.mkdir(parents=True)
     state = random_state(FILE)

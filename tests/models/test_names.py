@@ -1,5 +1,7 @@
 """Names of backbones with and without hub prefixes and tags, and what a tag says of the data."""
 
+from typing import Any
+
 import pytest
 import timm
 
@@ -56,7 +58,8 @@ def test_most_tags_of_timm_name_their_data() -> None:
 
 
 def test_a_bare_name_stands_for_timms_choice() -> None:
-    assert weights_tag("resnet34") == timm.get_pretrained_cfg("resnet34").tag
+    known: Any = timm.get_pretrained_cfg("resnet34")
+    assert weights_tag("resnet34") == known.tag
     assert weights_tag("resnet34.tv_in1k") == "tv_in1k"
     assert weights_tag("swin_nano_patch4_window8") == ""
     assert weight_tags("resnet34")[0] == weights_tag("resnet34")

@@ -169,7 +169,9 @@ def test_v2_starts_with_even_weights_and_scale_exp_3() -> None:
 
 def test_v1b_starts_with_small_normal_weights() -> None:
     net = network(weight_norm="v1b", head_width=64)
-    weights = [m.weight for m in (*net.head.modules(), net.output, net.scale) if hasattr(m, "weight")]
+    weights: list[Any] = [
+        m.weight for m in (*net.head.modules(), net.output, net.scale) if hasattr(m, "weight")
+    ]
     convolutions = [weight for weight in weights if weight.dim() > 1]
     assert len(convolutions) == 9 + 2
     assert [weight.std().item() for weight in convolutions] == pytest.approx([1e-3] * 11, rel=0.2)
@@ -178,5 +180,5 @@ def test_v1b_starts_with_small_normal_weights() -> None:
 @pytest.mark.parametrize(("norm", "scale"), [("v1b", 0.0), ("v2", 3.0)])
 def test_readouts_start_without_offsets_but_for_the_scale(norm: WeightNorm, scale: float) -> None:
     net = network(weight_norm=norm)
-    assert not net.output.bias.any()
+    assert not net.output.get_parameter("bias").any()
     assert net.scale.bias.tolist() == [scale, scale]

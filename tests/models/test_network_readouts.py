@@ -77,7 +77,7 @@ def test_the_backbone_is_not_initialised_anew() -> None:
 def test_channels_of_the_maps_are_coordinates_then_weights() -> None:
     net = network("v2").eval()
     nn.init.zeros_(net.output.weight)
-    net.output.bias.data = torch.arange(5.0)
+    net.output.get_parameter("bias").data = torch.arange(5.0)
     out = net(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
     assert out.coords.mean((0, 2, 3)).tolist() == [0, 1, 2]
     assert out.weight_logits.mean((0, 2, 3)).tolist() == [3, 4]

@@ -142,6 +142,7 @@ def _is_text(node: cst.CSTNode) -> bool:
 
 
 def _patch(file: str, code: str, change: _Change) -> str:
-    wrong = change.module.deep_replace(change.right, change.wrong).code
-    before, after = code.splitlines(keepends=True), wrong.splitlines(keepends=True)
+    wrong = change.module.deep_replace(change.right, change.wrong)
+    assert isinstance(wrong, cst.Module)
+    before, after = code.splitlines(keepends=True), wrong.code.splitlines(keepends=True)
     return "".join(difflib.unified_diff(before, after, f"a/{file}", f"b/{file}"))

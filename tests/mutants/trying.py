@@ -19,8 +19,8 @@ from tests.mutants.covering import ENVIRONMENT, Covering
 from tests.mutants.sample import ROOT, Mutant
 
 # Imported once and inherited by every run of the tests. Not Ray: it reads its environment as it is imported.
-HEAVY = ("torch", "torchvision", "timm", "cv2", "scipy.optimize", "pyarrow.parquet", "matplotlib.pyplot")
-HEAVY += ("pandas", "rich.console", "tyro", "trimesh", "embreex", "skimage.measure", "mlflow", "hypothesis")
+HEAVY = ["torch", "torchvision", "timm", "cv2", "scipy.optimize", "pyarrow.parquet", "matplotlib.pyplot"]
+HEAVY += ["pandas", "rich.console", "tyro", "trimesh", "embreex", "skimage.measure", "mlflow", "hypothesis"]
 MAKES_DATA = ("pipelines/", "epropnp/data/")  # for mutants of these, the tests make their data anew
 START_S = 20.0  # beside what the tests take by their own measure: imports, fixtures
 

@@ -182,7 +182,7 @@ def odd_files() -> Files:
     files = dict(bop_files(everything=True))
     for name in [name for name in files if "/rgb/" in name]:
         scene, number = name.rpartition("/rgb/")[0], int(Path(name).stem)
-        content = cv2.imdecode(np.frombuffer(files.pop(name), np.uint8), cv2.IMREAD_COLOR)
+        content: Any = cv2.imdecode(np.frombuffer(files.pop(name), np.uint8), cv2.IMREAD_COLOR)
         suffix, encoded = _odd_picture(content, number + 2 * scene.startswith("test"))
         files[f"{scene}/rgb/{number:06d}{suffix}"] = encoded
     for name in [name for name in files if "/mask_visib/000001" in name]:
@@ -190,8 +190,8 @@ def odd_files() -> Files:
         mask.putpalette([0, 0, 0, 10, 200, 10])
         files[name] = _encoded(mask, "PNG")
     for name in [name for name in files if "/mask_visib/000000" in name]:
-        mask = cv2.imdecode(np.frombuffer(files[name], np.uint8), cv2.IMREAD_UNCHANGED)
-        files[name] = png((mask > 0) * np.uint16(7))
+        values: Any = cv2.imdecode(np.frombuffer(files[name], np.uint8), cv2.IMREAD_UNCHANGED)
+        files[name] = png((values > 0) * np.uint16(7))
     for scene in BOP_SCENES:
         table = json.loads(files[f"{scene}/scene_gt.json"])
         files[f"{scene}/scene_gt.json"] = json.dumps({f"{int(i):06d}": e for i, e in table.items()}).encode()

@@ -97,7 +97,7 @@ def _write_scene(scene: Path, points: np.ndarray, truth: Truth, rng: np.random.G
         columns = np.nonzero(whole.any(axis=0))[0]
         covered[:, : columns[0] + int(rng.uniform(*truth.hidden) * len(columns))] = truth.hidden[1] > 0
         visible = whole & ~covered
-        picture = np.full((*whole.shape, 3), 120, np.uint8)
+        picture: Any = np.full((*whole.shape, 3), 120, np.uint8)
         if not truth.flat:
             picture = rng.integers(150, 250, picture.shape).astype(np.uint8)
             picture[whole] = 60

@@ -9,6 +9,7 @@ import pytest
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from pipelines.contact_sheet import write_contact_sheet
+from tests.pictures import picture_in
 
 TILE, TITLE = 192, 16
 
@@ -17,7 +18,7 @@ TILE, TITLE = 192, 16
 def sheet(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     file = tmp_path_factory.mktemp("sheet") / "sheet.png"
     assert write_contact_sheet(ArrowDataset(tiny_dataset), file, per_split=5) == 15
-    return cv2.imread(str(file))[..., ::-1]
+    return picture_in(file)[..., ::-1]
 
 
 def tile(sheet: np.ndarray, split: int, column: int, kind: int) -> np.ndarray:

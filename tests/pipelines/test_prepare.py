@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-import cv2
 import pytest
 from huggingface_hub import constants
 
 from epropnp.models import pretrained
 from pipelines.prepare import main
+from tests.pictures import picture_in
 
 SMALL = ["--train", "3", "--validation", "1", "--test", "1", "--mesh-resolution", "24"]
 SMALL += ["--background-count", "2", "--workers", "1"]
@@ -40,7 +40,7 @@ def test_builds_once_verifies_and_shows(tmp_path: Path, capsys: pytest.CaptureFi
     assert "as it was built" in out
     sheet = tmp_path / "sheet.png"
     assert run_cli(capsys, "inspect", str(path), "--output", str(sheet))[0] == 0
-    picture = cv2.imread(str(sheet))
+    picture = picture_in(sheet)
     assert picture.shape[0] == 3 * (16 + 4 * 192)
     assert picture.std() > 20
 

@@ -1,6 +1,7 @@
 """Random PnP problems with a known pose, for the tests of the layer and of the losses."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -38,15 +39,20 @@ class Scene:
             camera=self.camera,
         )
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Scene":
+        """With points and weights that are changed alike."""
+        obj, img, weights = map(change, self.tensors)
+        return Scene(obj, img, weights, self.camera, self.pose_gt)
+
     def objects(self, which: slice) -> "Scene":
         """Some of them."""
         K, lower, upper = (x[which] for x in (self.camera.K, self.camera.lower, self.camera.upper))
-        return Scene(*(x[which] for x in self.tensors), Camera(K, lower, upper), self.pose_gt[which])
+        some = self.each(lambda x: x[which])
+        return replace(some, camera=Camera(K, lower, upper), pose_gt=self.pose_gt[which])
 
     def leaves(self) -> "Scene":
         """The same scene with points and weights as leaves that require gradient."""
-        obj, img, weights = (x.detach().clone().requires_grad_() for x in self.tensors)
-        return Scene(obj, img, weights, self.camera, self.pose_gt)
+        return self.each(lambda x: x.detach().clone().requires_grad_())
 
 
 def random_pose(batch: int, generator: torch.Generator) -> Tensor:

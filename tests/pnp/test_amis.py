@@ -1,6 +1,7 @@
 """Adaptive multiple importance sampling, round by round, against a second one in numpy and scipy."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def uniforms(sampler: str, number: int, batch: int, generator: torch.Generator) 
 
 
 @pytest.mark.parametrize("sampler", ["random", "quasi"])
-def test_every_round_is_that_of_the_reference(sampler: str) -> None:
+def test_every_round_is_that_of_the_reference(sampler: Literal["random", "quasi"]) -> None:
     """All samples so far, weighted by the mixture of all proposals so far, make the next proposal."""
     scene = make_scene(2, 16, noise_px=3.0, weight=0.3, outliers=0.2)
     delta = EProPnP().delta(scene.correspondences)
@@ -76,7 +77,7 @@ def test_every_round_is_that_of_the_reference(sampler: str) -> None:
         amis_iterations=ROUNDS,
         amis_samples=COUNT,
         sampler=sampler,
-        dispersion=DISPERSION,  # type: ignore[arg-type]
+        dispersion=DISPERSION,
     )
     samples = adaptive_samples(
         problem_of(scene, delta), found.pose, found.covariance, config, torch.Generator().manual_seed(3)

@@ -167,7 +167,7 @@ def test_a_layer_without_a_kernel_has_no_threshold_to_learn() -> None:
 def test_a_learnt_threshold_is_the_exponential_of_its_parameter() -> None:
     scene = make_scene(2, 10)
     for kernel in ("adaptive", "fixed"):
-        layer = EProPnP(PnPConfig(kernel=kernel, learn_delta=True, delta=2.0)).double()  # type: ignore[arg-type]
+        layer = EProPnP(PnPConfig(kernel=kernel, learn_delta=True, delta=2.0)).double()
         before = layer.delta(scene.correspondences)
         assert layer.log_delta is not None
         layer.log_delta.data += 0.5

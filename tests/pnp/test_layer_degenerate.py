@@ -65,8 +65,7 @@ def test_bad_object_is_flagged_and_the_others_are_untouched(
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
 def test_few_points_do_not_raise_and_four_are_enough(count: int) -> None:
-    full = make_scene(3, 8, noise_px=0.0, dtype=torch.float32)
-    scene = Scene(*(x[:, :count] for x in full.tensors), full.camera, full.pose_gt)
+    scene = make_scene(3, 8, noise_px=0.0, dtype=torch.float32).each(lambda x: x[:, :count])
     result = LAYER.monte_carlo(scene.correspondences, init_pose=scene.pose_gt)
     assert result.solution.valid.tolist() == [count >= 4] * 3
     assert result.samples.shape == (512, 3, 7)

@@ -77,7 +77,7 @@ def test_masked_points_count_for_nothing_whatever_they_hold() -> None:
 
     def alone(index: int, count: int) -> tuple[torch.Tensor, ...]:
         one = scene.objects(slice(index, index + 1))
-        own = Scene(*(x[:, :count] for x in one.tensors), one.camera, one.pose_gt).leaves()
+        own = one.each(lambda x: x[:, :count]).leaves()
         solved = layer.solve(own.correspondences, init_pose=own.pose_gt, proposals=0, iterations=20)
         cost = layer.cost(own.correspondences, own.pose_gt)
         return (

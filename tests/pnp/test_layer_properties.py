@@ -71,7 +71,7 @@ def test_cost_and_solution_follow_a_turn_of_the_camera(seed: int, angle: float) 
 def test_order_of_points_is_irrelevant(seed: int) -> None:
     scene = make_scene(3, 24, seed=seed, outliers=0.2)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(seed))
-    shuffled = Scene(*(x[:, order] for x in scene.tensors), scene.camera, scene.pose_gt)
+    shuffled = scene.each(lambda x: x[:, order])
     poses = perturbed(scene, 4, seed=seed)
     cost, same = (LAYER.cost(s.correspondences, poses) for s in (scene, shuffled))
     torch.testing.assert_close(same, cost, atol=1e-9, rtol=1e-11)

@@ -114,7 +114,7 @@ def test_objects_of_a_batch_keep_radii_of_their_own() -> None:
     """One whose steps are all taken beside one with rejected steps: each as by itself."""
     scene, config = unclamped(), PnPConfig(lm_initial_radius=1e4)
     starts = [perturbed(scene, 1, scale=scale, seed=4)[0] for scale in (0.01, 0.7)]
-    pair = Scene(*(x.expand(2, -1, -1) for x in scene.tensors), _twice(scene), scene.pose_gt)
+    pair = replace(scene.each(lambda x: x.expand(2, -1, -1)), camera=_twice(scene))
     both = levenberg_marquardt(squares(pair), torch.cat(starts), 8, config)
     for index, start in enumerate(starts):
         alone = levenberg_marquardt(squares(scene), start, 8, config)
@@ -134,6 +134,6 @@ def test_a_step_that_the_model_calls_uphill_is_never_taken(monkeypatch: pytest.M
 
 
 def _twice(scene: Scene) -> Camera:
-    return Camera(
-        *(x.expand(2, *x.shape[1:]) for x in (scene.camera.K, scene.camera.lower, scene.camera.upper))
-    )
+    given = scene.camera
+    K, lower, upper = (x.expand(2, *x.shape[1:]) for x in (given.K, given.lower, given.upper))
+    return Camera(K, lower, upper)

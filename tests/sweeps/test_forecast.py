@@ -146,7 +146,11 @@ def test_the_speed_of_a_trial_is_that_on_its_own_dataset(cells: list[Cell], tmp_
     for dataset_id, seconds in (("111111111111", 7), ("222222222222", 70)):
         before = noted(tmp_path / "runs" / f"before{seconds}")
         begun(before, cells[0].config, "waiting", [0, seconds], dataset_id)
-    places = {few: str(tmp_path / "data" / "111111111111"), many: str(tmp_path / "data" / "222222222222")}
+    data = tmp_path / "data"
+    places: dict[tuple[str, ...], str] = {
+        few: str(data / "111111111111"),
+        many: str(data / "222222222222"),
+    }
     asked = [dataclasses.replace(cells[0], build=build) for build in (few, many)]
     rows = forecast(asked, tmp_path / "runs" / "mine", places)
     assert [(row.label, row.epochs, row.seconds) for row in rows] == [

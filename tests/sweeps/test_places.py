@@ -27,7 +27,8 @@ def test_one_place_is_that_of_all_cells_without_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for given in ("data/a", Path("data/a"), {(): "data/a"}):
+    alone: dict[tuple[str, ...], str] = {(): "data/a"}
+    for given in ("data/a", Path("data/a"), alone):
         assert by_build(given, [cell(), cell()]) == {(): str(tmp_path / "data" / "a")}
     assert by_build("s3://bucket/a", [cell()]) == {(): "s3://bucket/a"}
     with pytest.raises(UserError, match=r"no dataset is given for trials with build\.train=5$"):
@@ -35,7 +36,11 @@ def test_one_place_is_that_of_all_cells_without_settings(
 
 
 def test_several_places_are_those_of_the_settings_that_there_are(tmp_path: Path) -> None:
-    given = {FEW: tmp_path / "few", MANY: "s3://bucket/many", (): tmp_path / "other"}
+    given: dict[tuple[str, ...], Path | str] = {
+        FEW: tmp_path / "few",
+        MANY: "s3://bucket/many",
+        (): tmp_path / "other",
+    }
     cells = [cell(*MANY), cell(*FEW), cell(*MANY)]
     assert list(by_build(given, cells).items()) == [(MANY, "s3://bucket/many"), (FEW, str(tmp_path / "few"))]
     del given[()]

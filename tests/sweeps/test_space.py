@@ -27,7 +27,8 @@ def case(name: str, *settings: str) -> Choice:
 
 def other_recipe(tiny: Recipe, **changes: Any) -> Recipe:
     base = dataclasses.replace(tiny.base, recipe="other")
-    return dataclasses.replace(tiny, **{"name": "other", "base": base} | changes)
+    given: dict[str, Any] = {"name": "other", "base": base}
+    return dataclasses.replace(tiny, **(given | changes))
 
 
 @pytest.mark.slow

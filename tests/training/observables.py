@@ -135,7 +135,7 @@ class Lab:
     @contextmanager
     def _restored(self) -> Iterator[None]:
         trainer = self.trainer
-        owners = trainer.net, trainer.objective, trainer.updates
+        owners: tuple[Any, ...] = (trainer.net, trainer.objective, trainer.updates)
         before = copy.deepcopy([owner.state_dict() for owner in owners])
         try:
             yield

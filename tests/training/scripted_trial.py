@@ -59,7 +59,7 @@ class Scripted(Trainer):
 
 def mark(trainer: Trainer, number: float) -> None:
     """Leave a number in the weights, and another one in their average."""
-    nn.init.constant_(trainer.net.output.bias, number)
+    nn.init.constant_(trainer.net.output.get_parameter("bias"), number)
     if trainer.updates.average is not None:
         nn.init.constant_(trainer.updates.average.module.output.bias, number + AVERAGED)
 

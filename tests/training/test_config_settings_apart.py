@@ -145,7 +145,7 @@ def test_compile_switches_reach_the_compiler_and_change_nothing_else(
 def test_a_compiled_network_is_what_training_runs(lab: Callable[..., Lab], compilations: list[str]) -> None:
     found, calls = lab("optim.compile=yes"), []
     wrapped = found.trainer._predict
-    found.trainer._predict = lambda image: calls.append(len(image)) or wrapped(image)  # type: ignore[assignment]
+    found.trainer._predict = lambda image: calls.append(len(image)) or wrapped(image)
     assert found["loss.total"].isfinite()
     assert calls == [4]
 
@@ -220,7 +220,7 @@ def test_a_released_checkpoint_fills_the_network_and_sets_the_losss_scale(
 
     def load(net: torch.nn.Module, file: str) -> Released:
         read.append(file)
-        return Released(norm_factor=7.5, loaded=1, ignored=0)
+        return Released(norm_factor=7.5, loaded=1, ignored=())
 
     monkeypatch.setattr(network, "load_released", load)
     plain, found = lab(), lab("model.released=official.pth")

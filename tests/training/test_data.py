@@ -86,7 +86,7 @@ def pictures(data: TrialData, epoch: int, value: str) -> dict[int, np.ndarray]:
     return found
 
 
-AUGMENTED = {
+AUGMENTED: dict[str, tuple[str, dict[str, Any]]] = {
     "crop": ("side", {"scale_jitter": 0.25}),
     "shift": ("corner", {"shift_jitter": 0.25}),
     "turn": ("T_cam_obj_or_K", {"rotation_deg": 20.0}),

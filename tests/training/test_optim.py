@@ -96,7 +96,8 @@ class Threshold(nn.Module):
 
 
 def toy_updates(steps_per_epoch: int = 4, **settings: Any) -> Updates:
-    config = OptimConfig(**({"epochs": 1, "schedule": "onecycle", "lr": 0.1} | settings))
+    given: dict[str, Any] = {"epochs": 1, "schedule": "onecycle", "lr": 0.1}
+    config = OptimConfig(**(given | settings))
     return Updates(Toy(), Threshold(), config, steps_per_epoch)  # type: ignore[arg-type]
 
 
@@ -148,7 +149,7 @@ def adamw(p: np.ndarray, gradients: list[np.ndarray], lr: np.ndarray, decay: flo
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("optimiser", ["rmsprop", "adamw"])
 def test_updates_follow_the_optimisers_formula_also_after_a_resume(optimiser: str, decay: float) -> None:
-    settings = {"optimiser": optimiser, "weight_decay": decay}
+    settings: dict[str, Any] = {"optimiser": optimiser, "weight_decay": decay}
     updates = toy_updates(**settings)
     start = [p.detach().numpy().copy() for p in parameters(updates)]
     for step in range(4):

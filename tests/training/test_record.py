@@ -16,7 +16,7 @@ import torch
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.plain import from_dict
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.config import TrialConfig
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.halt import InterruptionError, StopError
@@ -35,7 +35,7 @@ class Ends(Callback):
         self.error = error
         self.seen: list[Record | None] = []
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         self.folder = trainer.work_dir
         self.seen.append(Record.read(self.folder))
 

@@ -10,7 +10,7 @@ import torch
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.result import EpochReport, StepReport, TrialResult
@@ -75,7 +75,7 @@ def test_callbacks_hear_of_every_update_and_epoch(tiny_dataset: Path, tmp_path: 
     heard: list[tuple[int, ...]] = []
 
     class Ear(Callback):
-        def on_start(self, trainer: Trainer) -> None:
+        def on_start(self, trainer: Training) -> None:
             heard.append((trainer.state.epoch,))
 
         def on_step(self, report: StepReport) -> None:
@@ -127,7 +127,7 @@ def poison(trainer: Trainer, at: set[int]) -> None:
             image = image * float("nan")
         return original(image)
 
-    trainer._predict = predict  # type: ignore[assignment]
+    trainer._predict = predict
 
 
 def test_a_loss_that_is_not_finite_stops_the_trial_and_names_the_samples(

@@ -5,6 +5,7 @@ Every expectation is worked out from the dataset's records by plain NumPy, or is
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,9 @@ def test_the_eggbox_is_scored_by_closest_points_and_the_cat_by_its_own(
     T_pred = predictions.T_true[:9].copy()
     T_pred[:, :3, 3] += rng.normal(0, 0.006, (9, 3))
     T_pred[::2] = T_pred[::2] @ HALF_TURN
-    kept = {k: v[:9] for k, v in vars(predictions).items() if isinstance(v, np.ndarray | list)}
+    kept: dict[str, Any] = {
+        k: v[:9] for k, v in vars(predictions).items() if isinstance(v, np.ndarray | list)
+    }
     kept |= {"T_pred": T_pred, "valid": np.ones(9, bool), "posterior": None}
     moved = dataclasses.replace(predictions, **kept)
     few = {i: dataclasses.replace(m, points=m.points[::20]) for i, m in predictions.objects.items()}

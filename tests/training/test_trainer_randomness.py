@@ -4,7 +4,7 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def note(trainer: Trainer, drawn: Drawn, patch: pytest.MonkeyPatch) -> None:
 
     random_cells, monte_carlo = ORIGINAL_CELLS, trainer.objective.layer.monte_carlo
     patch.setattr(terms, "random_cells", cells)
-    trainer.objective.layer.monte_carlo = posterior  # type: ignore[method-assign]
+    trainer.objective.layer.monte_carlo = posterior  # type: ignore[assignment, method-assign]
     trainer.net.head.register_forward_hook(dropout)
     trainer.objective.register_forward_pre_hook(objective)
 
@@ -158,7 +158,7 @@ def test_another_seed_changes_every_draw(runs: Callable[..., Drawn], first: Draw
 
 @pytest.mark.parametrize("sampler", ["random", "quasi"])
 def test_the_samples_of_a_posterior_differ_by_themselves(
-    sampler: str, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sampler: Literal["random", "quasi"], tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same images, cells, weights and modes in every update: only the pose samples are left to differ."""
     monkeypatch.setattr(terms, "random_cells", lambda maps, *_: torch.arange(16).expand(len(maps.coords), -1))

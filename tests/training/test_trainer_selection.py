@@ -3,14 +3,14 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 
 from epropnp.inference.model import load_checkpoint
 from epropnp.models.network import CorrespondenceNet
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import trial_hash
 from epropnp.training.result import EpochReport, Metrics, TrialResult
@@ -84,7 +84,7 @@ def marked(config: TrialConfig, dataset: Path, folder: Path, **kwargs: Any) -> S
 @pytest.mark.parametrize(("ema", "temperature"), [(None, "validation"), (0.9, "validation"), (None, "none")])
 def test_validation_after_every_epoch_then_temperatures_then_the_test_split_once(
     ema: float | None,
-    temperature: str,
+    temperature: Literal["validation", "none"],
     tiny_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -139,7 +139,7 @@ def complete(
     heard: list[EpochReport] = []
 
     class Timed(Callback):
-        def on_start(self, trainer: Trainer) -> None:
+        def on_start(self, trainer: Training) -> None:
             clock.now_s += 500  # what others do before the training is not its time
             trainer.state.skipped = 4
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from epropnp.errors import UserError
 from epropnp.inference.model import load_checkpoint
 from epropnp.training import trainer as trainer_module
-from epropnp.training.callbacks import Callback
+from epropnp.training.callbacks import Callback, Training
 from epropnp.training.guard import NonFiniteError
 from epropnp.training.result import EpochReport, Metrics, StepReport
 from epropnp.training.trainer import Trainer
@@ -58,7 +58,7 @@ class Raises(Callback):
     def __init__(self, when: str, error: BaseException, epoch: int = 1) -> None:
         self.when, self.error, self.epoch = when, error, epoch
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, trainer: Training) -> None:
         if self.when == "start":
             raise self.error
 
@@ -90,7 +90,7 @@ def test_a_folder_is_claimed_while_a_trial_runs_and_free_after_it_failed(
     heard = []
 
     class Second(Callback):
-        def on_start(self, trainer: Trainer) -> None:
+        def on_start(self, trainer: Training) -> None:
             heard.append(claim(tmp_path))
             raise Killed
 

@@ -287,7 +287,7 @@ def test_a_resume_in_the_midst_of_an_epoch_goes_on_with_everything(
 def test_the_running_scale_starts_where_a_released_network_left_it(
     tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float | None
 ) -> None:
-    monkeypatch.setattr("epropnp.models.network.load_released", lambda *_: Released(factor, 0, 0))
+    monkeypatch.setattr("epropnp.models.network.load_released", lambda *_: Released(factor, 0, ()))
     base = config()
     released = dataclasses.replace(base, model=dataclasses.replace(base.model, released="official.pth"))
     trainer = Trainer(released, tiny_dataset, tmp_path, "cpu")

@@ -179,7 +179,7 @@ def test_the_test_scores_are_those_of_the_best_weights(watched: Watched, tiny_da
     settings, dataset = config(), ArrowDataset(tiny_dataset)
     net = CorrespondenceNet(settings.model)
     net.load_state_dict(load_checkpoint(watched.folder / "best.pt")["net"])
-    size = {"input_px": settings.model.input_px, "map_px": settings.model.map_px}
+    size: dict[str, Any] = {"input_px": settings.model.input_px, "map_px": settings.model.map_px}
     inference = inference_of(net, EProPnP(settings.pnp), settings)
     images = CropDataset(dataset, "validation", **size)
     found = fit_temperatures(inference, images, predict(inference, images))

@@ -40,8 +40,8 @@ def test_both_curves_are_named_for_what_they_show(panels: list[Axes]) -> None:
     ):
         assert level is not None
         inside = [100 * np.mean(level <= percent / 100) for percent in range(101)]
-        np.testing.assert_allclose(lines[label].get_xdata(), range(101))
-        np.testing.assert_allclose(lines[label].get_ydata(), inside)
+        np.testing.assert_allclose(np.asarray(lines[label].get_xdata()), range(101))
+        np.testing.assert_allclose(np.asarray(lines[label].get_ydata()), inside)
     assert panels[0].get_title() == "25 images, 3 without a pose left out"
 
 
@@ -61,15 +61,16 @@ def test_errors_stand_over_their_standard_deviations(
     axes, factor = panels[panel], 1000 if unit == "mm" else 1
     suffix = "m" if unit == "mm" else "deg"
     std, error = (factor * getattr(MADE, f"{name}_{kind}_{suffix}") for kind in ("std", "error"))
-    np.testing.assert_allclose(axes.lines[0].get_xdata(), std)
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), error)
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_xdata()), std)
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), error)
     assert axes.get_title() == name
     assert (axes.get_xlabel(), axes.get_ylabel()) == (
         f"predicted standard deviation, {unit}",
         f"error, {unit}",
     )
     ends = axes.lines[1]
-    np.testing.assert_allclose(ends.get_xdata(), ends.get_ydata())  # error = standard deviation
+    x, y = np.asarray(ends.get_xdata()), np.asarray(ends.get_ydata())
+    np.testing.assert_allclose(x, y)  # error = standard deviation
     assert axes.get_xlim()[0] < std.min() < std.max() < axes.get_xlim()[1]
 
 

@@ -54,9 +54,9 @@ def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure],
     colours = ("tab:green", "tab:blue", "tab:red", "tab:olive")
     for y, (row, colour) in enumerate(zip(ROWS, colours, strict=True)):
         interval, value, seeds = scores.lines[3 * y : 3 * y + 3]
-        np.testing.assert_allclose(interval.get_xdata(), [row.mean.low, row.mean.high])
-        np.testing.assert_allclose(value.get_xdata(), row.mean.value)
-        np.testing.assert_allclose(seeds.get_xdata(), row.seeds)
+        np.testing.assert_allclose(np.asarray(interval.get_xdata()), [row.mean.low, row.mean.high])
+        np.testing.assert_allclose(np.asarray(value.get_xdata()), row.mean.value)
+        np.testing.assert_allclose(np.asarray(seeds.get_xdata()), row.seeds)
         for line in (interval, value, seeds):
             assert (np.asarray(line.get_ydata()) == y).all()
         assert same_color(interval.get_color(), colour)
@@ -68,8 +68,8 @@ def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure],
     for k, y in enumerate((1, 2, 3)):
         interval, value = differences.lines[2 * k : 2 * k + 2]
         found = ROWS[y].difference
-        np.testing.assert_allclose(interval.get_xdata(), [found.low, found.high])
-        np.testing.assert_allclose(value.get_xdata(), found.value)
+        np.testing.assert_allclose(np.asarray(interval.get_xdata()), [found.low, found.high])
+        np.testing.assert_allclose(np.asarray(value.get_xdata()), found.value)
         assert (np.asarray(interval.get_ydata()) == y).all()
     assert (np.asarray(differences.lines[-1].get_xdata()) == 0).all()
     assert scores.get_xlabel() == "ADD, %\nmean, 95 % interval, seeds as dots"
@@ -90,10 +90,10 @@ def test_losses_start_after_the_first_epoch_and_accuracies_before_it(
     save_curves(trials, tmp_path / "c.png")
     loss, accuracy = shown[0].axes
     for k, curves in enumerate(trials.values()):
-        assert list(loss.lines[k].get_xdata()) == [1, 2]
-        assert list(loss.lines[k].get_ydata()) == curves.loss
-        assert list(accuracy.lines[k].get_xdata()) == [0, 1, 2]
-        assert list(accuracy.lines[k].get_ydata()) == curves.accuracy
+        assert np.asarray(loss.lines[k].get_xdata()).tolist() == [1, 2]
+        assert np.asarray(loss.lines[k].get_ydata()).tolist() == curves.loss
+        assert np.asarray(accuracy.lines[k].get_xdata()).tolist() == [0, 1, 2]
+        assert np.asarray(accuracy.lines[k].get_ydata()).tolist() == curves.accuracy
         assert same_color(loss.lines[k].get_color(), accuracy.lines[k].get_color())
     assert [line.get_label() for line in loss.lines] == ["a", "b"]
     assert accuracy.get_ylim() == (0, 100)

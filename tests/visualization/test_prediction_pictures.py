@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
 from epropnp.visualization.prediction import PREDICTED_RGB, draw_box, prediction_sheet, save_png
+from tests.pictures import picture_in
 
 
 def truth(dataset: ArrowDataset) -> Predictions:
@@ -47,7 +47,7 @@ def test_sheet_of_predictions(tiny_dataset: Path, tmp_path: Path) -> None:
     sheet = prediction_sheet(truth(dataset), dataset, rows=2, columns=3)
     assert sheet.shape == (2 * 224, 3 * 224, 3)
     save_png(tmp_path / "sheet.png", sheet)
-    assert np.array_equal(cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1], sheet)
+    assert np.array_equal(picture_in(tmp_path / "sheet.png")[..., ::-1], sheet)
 
 
 def test_predictions_of_another_dataset_are_refused(tiny_dataset: Path) -> None:

@@ -19,6 +19,7 @@ from pipelines.readers.bop import BopFolder
 from pipelines.readers.frames import frame_record
 from pipelines.rendering.records import cut
 from pipelines.rendering.renderer import Renderer
+from tests.pictures import picture_in
 from tests.pipelines.folders import bop_files, write_files
 
 
@@ -84,7 +85,7 @@ def test_tables_are_what_bop_tools_expect(built: Path, exported: Path) -> None:
     np.testing.assert_allclose(pose["cam_t_m2c"], record.T_cam_obj[:3, 3] * 1000, rtol=1e-15)
     assert (pose["obj_id"], tables["camera"]["0"]["depth_scale"]) == (6, 1.0)
     masks = {
-        name: cv2.imread(str(scene / name / "000000_000000.png"), cv2.IMREAD_UNCHANGED) > 0
+        name: picture_in(scene / name / "000000_000000.png", cv2.IMREAD_UNCHANGED) > 0
         for name in ("mask", "mask_visib")
     }
     assert masks["mask"].shape == (480, 640)
@@ -95,7 +96,7 @@ def test_tables_are_what_bop_tools_expect(built: Path, exported: Path) -> None:
     rows, columns = np.nonzero(masks["mask_visib"])
     box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
     assert info["bbox_visib"] == box == record.box.tolist()
-    picture = cv2.imread(str(scene / "rgb" / "000000.png"))
+    picture = picture_in(scene / "rgb" / "000000.png")
     side = record.rgb.shape[0]
     crop = cut(picture, (0, 0), (int(record.crop_origin[0]), int(record.crop_origin[1])), (side, side))
     np.testing.assert_array_equal(crop[..., ::-1], record.rgb)

@@ -15,6 +15,7 @@ from epropnp.errors import UserError
 from pipelines.building.build import BuildConfig, build, dataset_path
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.mesh import Mesh
+from tests.pictures import picture_in
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 
@@ -128,7 +129,7 @@ def test_id_depends_on_what_files_hold_not_on_where_they_lie(bop_dir: Path, tmp_
     moved = shutil.copytree(bop_dir, tmp_path / "moved")
     assert dataset_path(replace(config, source=moved), tmp_path) == first
     picture = moved / "test" / "000006" / "rgb" / "000001.png"
-    cv2.imwrite(str(picture), 255 - cv2.imread(str(picture)))
+    cv2.imwrite(str(picture), 255 - picture_in(picture))
     assert dataset_path(replace(config, source=moved), tmp_path) != first
 
 
@@ -204,7 +205,7 @@ def test_only_named_objects_hide_others(tiny: BuildConfig, built: Path, tmp_path
     for names in ((), ("ape",), ("ape", "cat")):
         config = replace(tiny, validation=0, test=0, occluders=names)
         records = ArrowDataset(build(config, tmp_path, workers=1, progress=False)).split("train")
-        pixels[names] = {record.sample_id: np.count_nonzero(record.mask) for record in records}
+        pixels[names] = {record.sample_id: int(np.count_nonzero(record.mask)) for record in records}
     whole, by_ape, by_both = pixels.values()
     hidden = {name for name, count in by_ape.items() if count < whole[name]}
     assert hidden

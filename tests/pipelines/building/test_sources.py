@@ -12,6 +12,7 @@ from epropnp.errors import UserError
 from pipelines.building.sources import FolderSource, StandinSource, open_source
 from pipelines.objects import LINEMOD
 from pipelines.rendering.mesh import Mesh
+from tests.pictures import picture_in
 from tests.pipelines.folders import bop_files, cdpn_files, write_files
 from tests.pipelines.readers.test_bop import edit
 
@@ -166,7 +167,7 @@ def test_fingerprint_depends_on_content_not_on_place(tiny: Path, tmp_path: Path)
 def test_fingerprint_depends_on_every_file_of_the_object(tiny: Path, name: str) -> None:
     first = fingerprint(tiny)
     if name.endswith(".png"):
-        cv2.imwrite(str(tiny / name), 255 - cv2.imread(str(tiny / name), cv2.IMREAD_UNCHANGED))
+        cv2.imwrite(str(tiny / name), 255 - picture_in(tiny / name, cv2.IMREAD_UNCHANGED))
     else:
         (tiny / name).write_bytes(bop_files()["models/obj_000001.ply"])
         edit(tiny / "models" / "models_info.json", lambda t: t["7"].update(diameter=70))

@@ -151,7 +151,7 @@ def change_map(table: Any, how: int, value: Any) -> Any:
 
 
 def change_picture(content: bytes, how: int) -> bytes:
-    array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    array: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     changes = [array.swapaxes(0, 1), array[::2, ::2], array[..., None], array * 0, 255 - array, array[:1, :1]]
     return bytes(cv2.imencode(".png", np.ascontiguousarray(changes[how % len(changes)]))[1])
 

@@ -16,6 +16,7 @@ from pipelines.readers.bop import BopFolder
 from pipelines.readers.frames import frame_record, load_mask
 from pipelines.rendering.camera_views import LINEMOD_K, project
 from pipelines.rendering.renderer import Renderer
+from tests.pictures import picture_in
 from tests.pipelines.folders import BOP_SCENES, bop_files, write_files
 
 CAT = LINEMOD["cat"]
@@ -55,7 +56,7 @@ def test_record_of_a_frame_coincides_with_mask_and_picture(bop_dir: Path) -> Non
     model, renderer = data.model(CAT), Renderer(data.mesh(CAT))
     frame = data.frames(CAT).by_split["test"][0]
     record = frame_record(frame, renderer, model)
-    picture = cv2.imread(str(frame.image_file))[..., ::-1]
+    picture = picture_in(frame.image_file)[..., ::-1]
     given = load_mask(frame, SIZE)
     x, y = record.map_origin
     height, width = record.mask.shape
@@ -75,7 +76,8 @@ def test_record_of_a_frame_coincides_with_mask_and_picture(bop_dir: Path) -> Non
 def test_mask_of_a_record_is_the_agreement_with_the_given_mask(bop_dir: Path) -> None:
     data = BopFolder(bop_dir)
     frame = data.frames(CAT).by_split["test"][0]
-    given = cv2.imread(str(frame.mask_file), cv2.IMREAD_GRAYSCALE)
+    assert frame.mask_file is not None
+    given = picture_in(frame.mask_file, cv2.IMREAD_GRAYSCALE)
     columns = np.nonzero(given.any(axis=0))[0]
     middle = int(columns.mean())
     given[:, :middle] = 0  # the left half is occluded ...
@@ -230,7 +232,7 @@ def test_half_a_photograph_is_refused(tiny: Path) -> None:
     renderer, model = Renderer(data.mesh(info)), data.model(info)
     picture = tiny / "test" / "000002" / "rgb" / "000000.png"
     photograph = picture.with_suffix(".jpg")
-    cv2.imwrite(str(photograph), cv2.imread(str(picture)))
+    cv2.imwrite(str(photograph), picture_in(picture))
     picture.unlink()
     frame = data.frames(info).by_split["test"][0]
     assert frame_record(frame, renderer, model).rgb.any()

@@ -16,6 +16,7 @@ from epropnp.errors import UserError
 from pipelines.building.sources import open_source
 from pipelines.readers.frames import RealFrames, frame_record
 from pipelines.rendering.renderer import Renderer
+from tests.pictures import picture_in
 from tests.pipelines.folders import bop_files, cdpn_files, write_files
 
 Change = Callable[[Path], None]
@@ -51,12 +52,12 @@ def renamed(file: Path) -> None:
 
 
 def as_bitmap(file: Path) -> None:
-    cv2.imwrite(str(file.with_suffix(".bmp")), cv2.imread(str(file), cv2.IMREAD_UNCHANGED))
+    cv2.imwrite(str(file.with_suffix(".bmp")), picture_in(file, cv2.IMREAD_UNCHANGED))
     file.unlink()
 
 
 def as_tiff(file: Path) -> None:
-    cv2.imwrite(str(file.with_suffix(".tiff")), cv2.imread(str(file), cv2.IMREAD_UNCHANGED))
+    cv2.imwrite(str(file.with_suffix(".tiff")), picture_in(file, cv2.IMREAD_UNCHANGED))
     file.unlink()
 
 
@@ -85,7 +86,7 @@ def test_pictures_and_masks_of_other_names_and_kinds_give_the_same_records(
 def test_masks_of_16_bits_and_palettes_give_the_same_records(tiny: Path, value: int, palette: bool) -> None:
     _, expected = read(tiny)
     for file in tiny.glob("t*/*/mask_visib/*.png"):
-        mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) > 0
+        mask = picture_in(file, cv2.IMREAD_GRAYSCALE) > 0
         if palette:
             picture = Image.fromarray(mask.astype(np.uint8) * np.uint8(value % 256), "L")
             picture.putpalette([0, 0, 0] * 256)
@@ -98,10 +99,10 @@ def test_masks_of_16_bits_and_palettes_give_the_same_records(tiny: Path, value: 
 def test_values_of_12_bits_give_the_same_records_whatever_a_single_picture_holds(tiny: Path) -> None:
     """One of the pictures is dark: its values would fit into ten bits."""
     dark = tiny / "train_real" / "000001" / "rgb" / "000002.png"
-    cv2.imwrite(str(dark), cv2.imread(str(dark)) // 8)
+    cv2.imwrite(str(dark), picture_in(dark) // 8)
     first, expected = read(tiny)
     for file in tiny.glob("t*/*/rgb/*.png"):
-        cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 16 + 3)
+        cv2.imwrite(str(file), picture_in(file).astype(np.uint16) * 16 + 3)
     frames, found = read(tiny)
     assert_same(found, expected)
     assert first.notes == {}
@@ -111,7 +112,7 @@ def test_values_of_12_bits_give_the_same_records_whatever_a_single_picture_holds
 def test_the_fingerprint_knows_of_the_bits(tiny: Path) -> None:
     """The other pictures decide how bright one is."""
     for file in tiny.glob("t*/*/rgb/*.png"):
-        cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 4)
+        cv2.imwrite(str(file), picture_in(file).astype(np.uint16) * 4)
     source = open_source(tiny, 0, 10)
     info = source.objects()["obj_000007"]
     frames = source.real_frames([info])[info.name]
@@ -150,7 +151,7 @@ def test_cdpn_pictures_and_labels_of_other_endings(tmp_path: Path) -> None:
     root = write_files(cdpn_files(), tmp_path / "cdpn")
     _, expected = read(root, "cat")
     for file in root.glob("real_*/cat/*-label.png"):
-        mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        mask = picture_in(file, cv2.IMREAD_GRAYSCALE)
         cv2.imwrite(str(file.with_suffix(".BMP")), mask)
         file.unlink()
     for file in root.glob("*/cat/*-color.png"):

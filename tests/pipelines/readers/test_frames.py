@@ -48,7 +48,7 @@ def test_only_what_is_nearer_hides(frame: Frame, model: ObjectModel) -> None:
 
     def hidden_by(*poses: tuple[str, np.ndarray]) -> int:
         others = tuple(Occluder(mesh_file=folder / name, unit_m=1.0, T_cam_obj=T) for name, T in poses)
-        return 200 - np.count_nonzero(record_of(replace(frame, occluders=others), model).mask)
+        return 200 - int(np.count_nonzero(record_of(replace(frame, occluders=others), model).mask))
 
     assert hidden_by(("same.ply", at(0, 0, 1))) == 0
     assert hidden_by(("pole.ply", at(0, 0, 0.5))) == 100

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from epropnp.errors import UserError
 from pipelines.readers.pictures import picture_traits, read_mask, read_picture
+from tests.pictures import picture_in
 
 RNG = np.random.default_rng(0)
 PIXELS = np.kron(RNG.integers(0, 256, (3, 5, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # (48, 80, 3) RGB
@@ -126,7 +128,7 @@ def test_full_16_bits_are_read_as_ever(tmp_path: Path) -> None:
     values = RNG.integers(0, 2**16, (*SHAPE, 3)).astype(np.uint16)
     for name in ("a.png", "a.tif"):
         cv2.imwrite(str(tmp_path / name), values)
-        expected = cv2.imread(str(tmp_path / name), cv2.IMREAD_COLOR)[..., ::-1]
+        expected = picture_in(tmp_path / name, cv2.IMREAD_COLOR)[..., ::-1]
         np.testing.assert_array_equal(read_picture(tmp_path / name), expected)
     cv2.imwrite(str(tmp_path / "b.png"), PIXELS)
     assert picture_traits([tmp_path / "b.png"]).notes() == {}
@@ -150,10 +152,9 @@ def test_colours_of_all_modes(tmp_path: Path, mode: str, suffix: str) -> None:
     expected = np.asarray(picture.convert("RGB"))
     if mode in ("RGBA", "LA"):
         picture.putalpha(Image.fromarray(np.where(OBJECT, 255, 7).astype(np.uint8)))
+    options: dict[str, Any] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
     try:
-        picture.save(
-            tmp_path / f"a{suffix}", **({"lossless": True, "exact": True} if suffix == ".webp" else {})
-        )
+        picture.save(tmp_path / f"a{suffix}", **options)
     except (OSError, KeyError):
         pytest.skip(f"there is no {suffix} of mode {mode}")
     np.testing.assert_array_equal(read_picture(tmp_path / f"a{suffix}"), expected)

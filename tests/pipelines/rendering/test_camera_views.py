@@ -132,7 +132,7 @@ def test_a_view_may_touch_the_border_of_two_pixels_and_is_placed_anew_beyond(
     for outermost, accepted in cases:
         left, top, right, bottom = outermost
         pixels = np.array([[left, top], [right, bottom]])
-        calls = []
+        calls: list[int] = []
         monkeypatch.setattr(
             "pipelines.rendering.camera_views.project",
             lambda *_, found=pixels, seen=calls: seen.append(1) or found,

@@ -11,7 +11,7 @@ from pipelines.rendering.mesh import Mesh
 
 PLACES = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 COLOURED = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 1 1 0 0 0 1\nv 0 1 0 0.2 0.4 0.6\n"
-COLOURS = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.4, 0.6]]
+COLOURS: list[list[float]] = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.4, 0.6]]
 UV = "vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
 FACES = "f 1/1 2/2 3/3\nf 1/1 3/3 4/4\n"
 RED = (200, 20, 30)

@@ -78,7 +78,7 @@ def test_record_holds_what_is_seen(
         assert covered.mask[0].any() and covered.mask[-1].any()  # noqa: PT018
         share = np.count_nonzero(covered.mask) / np.count_nonzero(free.mask)
         assert 0.5 <= share <= 1.0
-        hidden_in += share < 1.0
+        hidden_in += int(share < 1.0)
     assert abs(hidden_in / 80 - PROBABILITY) < 0.12
 
 

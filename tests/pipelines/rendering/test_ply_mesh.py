@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ def write(
         count = len(VERTICES) if name == "vertex" else len(faces)
         lines.append(f"element {name} {count}")
         lines += [f"property {dtype} {column}" for column, (dtype, _) in table.items()]
-        lists = [("int", faces)] if name == "face" else []
+        lists: list[tuple[str, Any]] = [("int", faces)] if name == "face" else []
         if name == "face":
             lines.append("property list uchar int vertex_indices")
             if corners is not None:

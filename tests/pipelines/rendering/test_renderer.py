@@ -1,6 +1,7 @@
 """The renderer: exact maps, sound shading, the record made of them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,7 +156,8 @@ def test_key_light_casts_shadows(look: Look) -> None:
     wall = trimesh.creation.box((0.4, 0.4, 0.02))
     plate = trimesh.creation.box((0.08, 0.08, 0.01))
     plate.apply_translation((-0.05, -0.05, -0.1))
-    scene = Renderer(as_mesh(trimesh.util.concatenate([wall, plate])))
+    both: Any = trimesh.util.concatenate([wall, plate])
+    scene = Renderer(as_mesh(both))
     bare = Renderer(as_mesh(wall))
     with_plate = scene.view(AHEAD, LINEMOD_K, IMAGE, look)
     without = bare.view(AHEAD, LINEMOD_K, IMAGE, look)

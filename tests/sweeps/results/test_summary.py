@@ -182,7 +182,7 @@ def test_a_setting_that_lacks_seeds_is_marked_and_never_best(made_row: Make) -> 
     rows, scores = made(made_row, {"test_resnet": 0.9, "test_convnext": 0.6, "test_vit": 0.3}, seeds=2)
     (gone,) = [each for each in rows if each.config.model.backbone == "test_resnet" and each.config.seed == 1]
     for status in ("failed", "stopped", "waiting"):
-        left = dataclasses.replace(gone, status=status, result=None)  # type: ignore[arg-type]
+        left = dataclasses.replace(gone, status=status, result=None)
         trials = [left if row is gone else row for row in rows]
         summary = summarise(trials, {n: found for n, found in scores.items() if n != gone.name})
         found = summary.ranked[SELECTION].settings

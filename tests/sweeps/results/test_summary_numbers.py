@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ COUNTS = {  # backbone -> seed -> score -> what the images count
 BEST = {"ADD(-S) 0.10d": "test_resnet", "ADD(-S) area": "test_convnext", "5deg5cm": "test_vit"}
 
 
-def score(counts: list[float]) -> float:
+def score(counts: Sequence[float]) -> float:
     """Mean over the images of each object, then over the two objects."""
     return (sum(counts[:3]) / 3 + counts[3]) / 2
 
@@ -64,7 +64,7 @@ def images(rows: list[Row]) -> dict[str, ImageScores]:
     return {row.name: scores_of(COUNTS[row.config.model.backbone][row.config.seed]) for row in reversed(rows)}
 
 
-def scores_of(counts: Mapping[str, list[float]]) -> ImageScores:
+def scores_of(counts: Mapping[str, Sequence[float]]) -> ImageScores:
     values = {SCORES[title]: np.array(each, float) for title, each in counts.items()}
     return ImageScores(sample_id=list("abcd"), object_id=OBJECT_ID, values=values)
 

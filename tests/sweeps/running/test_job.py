@@ -63,7 +63,8 @@ def test_a_check_that_failed_says_how_to_train_the_others(
     assert last.startswith("check: 1 of 2 settings failed")
     assert last.endswith(f"train the others all the same: {again}")
     statuses["bad"] = "waiting"
-    assert job._checked(checked, Share(at_once=2, cpus=1)) == ["memory"]
+    found: Any = job._checked(checked, Share(at_once=2, cpus=1))
+    assert found == ["memory"]
 
 
 def test_whatever_ends_a_job_its_records_are_closed_and_it_says_how_to_go_on(

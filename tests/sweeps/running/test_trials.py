@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,7 +124,7 @@ def test_trials_that_do_not_end_when_they_are_told_are_not_waited_for(
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     world.flag("SIGTERM")
-    later = [doing(lambda t=t: now.__setitem__(0, t)) for t in (109.9, 110.1)]
+    later = [doing(partial(now.__setitem__, 0, t)) for t in (109.9, 110.1)]
     world.ray.script.extend([ASK, None, *later])
     world.trials._running.update(names[:1])
     world.trials._folders[names[0]] = world.folder / "none"
@@ -472,4 +473,5 @@ def test_a_trial_that_broke_before_it_got_anywhere_is_run_again_after_all_others
 
 def test_the_memory_that_trials_say_they_take_is_kept(world: World, names: list[str]) -> None:
     world.run(ASK, ("reported", names[0], {"memory": "much"}, None), ("ended", names[0], None, None))
-    assert world.trials.memory == ["much"]
+    kept: list[Any] = world.trials.memory
+    assert kept == ["much"]

@@ -6,7 +6,7 @@ from sweeps.search.domain import Domain
 from sweeps.search.ranges import NumberRange, searched
 from sweeps.space import Axis, Space
 
-IDS = {(): "d"}
+IDS: dict[tuple[str, ...], str] = {(): "d"}
 
 
 def domain_of(given: Space, *texts: str) -> Domain:

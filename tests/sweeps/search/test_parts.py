@@ -25,7 +25,7 @@ def test_each_part_has_one_value_and_all_else(tiny: Recipe) -> None:
         assert part.texts == {"model.head": ("deconv", "direct")}
         assert part.ranges == domain.ranges
         assert part.seeds == (0, 7)
-        params = {"optim.lr": 0.001, "model.head": "direct"}
+        params: dict[str, int | float | str] = {"optim.lr": 0.001, "model.head": "direct"}
         cell = part.cell(params, 7)
         assert cell == domain.cell({"model.backbone": name, **params}, 7)
         assert [p.params_of(cell.config, "d", IDS) is not None for p in parts.values()].count(True) == 1

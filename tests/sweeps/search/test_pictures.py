@@ -1,8 +1,10 @@
 """Pictures of a search: which there are, and that each shows the cells that it is of."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
+import numpy as np
 import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalStorage
@@ -60,22 +62,25 @@ def test_they_show_the_cells(bench: Bench, tmp_path: Path, drawn: Figures) -> No
     assert lost > 0
     upper, lower = drawn["search_history.png"].axes
     cells, best, infeasible = upper.lines
-    assert list(cells.get_ydata()) == [area for area, _ in values]
-    assert list(best.get_ydata()) == [max(a for a, _ in values[: k + 1]) for k in range(len(values))]
-    assert len(infeasible.get_xdata()) == lost
-    assert list(lower.lines[1].get_ydata())[-1] == min(points for _, points in values)
+    assert np.asarray(cells.get_ydata()).tolist() == [area for area, _ in values]
+    assert np.asarray(best.get_ydata()).tolist() == [
+        max(a for a, _ in values[: k + 1]) for k in range(len(values))
+    ]
+    assert len(np.asarray(infeasible.get_xdata())) == lost
+    assert np.asarray(lower.lines[1].get_ydata())[-1] == min(points for _, points in values)
     slices = drawn["search_slices.png"].axes
     assert [axes.get_xlabel() for axes in slices] == ["model.head", "optim.lr", "data.points"]
     assert [axes.get_xscale() for axes in slices] == ["linear", "log", "linear"]
     assert {label.get_text() for label in slices[0].get_xticklabels()} == {"deconv", "direct"}
     (importance,) = drawn["search_importance.png"].axes
     names = [label.get_text() for label in importance.get_yticklabels()]
-    widths = [bar.get_width() for bar in importance.patches]
+    bars: Any = importance.patches
+    widths = [bar.get_width() for bar in bars]
     shares = dict(zip(names, widths[: len(names)], strict=True))
     assert max(shares, key=lambda name: shares[name]) == "optim.lr"  # the one that the scores come from
     assert sum(widths) == pytest.approx(200.0)
     (pareto,) = drawn["search_pareto.png"].axes
-    front = {tuple(point) for point in pareto.lines[1].get_xydata()}  # type: ignore[union-attr]
+    front = {tuple(point) for point in np.asarray(pareto.lines[1].get_xydata())}
     beaten = {
         (points, area)
         for area, points in values

@@ -137,7 +137,7 @@ def test_settings_that_cannot_be_trained_or_were_stopped_are_out(close: Track) -
     search = close.race()
     names = close.run(search)
     assert seeds_of(close, names)[:2] == [1, 1]
-    verdicts = [row[-1] for row in search.tables()[0].rows]
+    verdicts: list[Any] = [row[-1] for row in search.tables()[0].rows]
     assert verdicts[:2] == ["best", "dropped"]
     assert sorted(verdicts[2:]) == ["failed: loss not finite", "stopped: stopped by hand"]
 
@@ -168,13 +168,12 @@ def test_what_is_no_part_of_it_is_not_looked_at(close: Track) -> None:
 def test_few_images_are_told_what_they_can_show(tiny: Recipe) -> None:
     settings = simulated(np.random.default_rng(7), [60.0, 40.0], SEEDS, IMAGES, 1.4)
     track = Track(tiny, settings)
-    track.images = (
-        lambda trial: (  # type: ignore[method-assign]
-            NAMES[:50],
-            np.ones(50, int),
-            settings[track.place[trial.name][0]][track.place[trial.name][1]][:50],
-        )
-    )
+
+    def few(trial: Any) -> tuple[list[str], Array, Array]:
+        setting, seed = track.place[trial.name]
+        return NAMES[:50], np.ones(50, int), settings[setting][seed][:50]
+
+    track.images = few  # type: ignore[method-assign]
     search = track.race()
     track.run(search)
     assert search.remarks[0].startswith("race: 50 validation images and 5 seeds can show leads of about ")
@@ -183,11 +182,10 @@ def test_few_images_are_told_what_they_can_show(tiny: Recipe) -> None:
 def test_other_images_are_refused(close: Track) -> None:
     plain = close.images
     other = close.trials[SEEDS].name
-    close.images = (
-        lambda trial: (  # type: ignore[method-assign]
-            NAMES[::-1] if trial.name == other else NAMES,
-            *plain(trial)[1:],
-        )
-    )
+
+    def turned(trial: Any) -> tuple[list[str], Array, Array]:
+        return (NAMES[::-1] if trial.name == other else NAMES, *plain(trial)[1:])
+
+    close.images = turned  # type: ignore[method-assign]
     with pytest.raises(UserError, match=f"{other} was validated on other images"):
         close.run(close.race())

@@ -6,14 +6,15 @@ EPROPNP_DRILL_LOCKS=fail:/path/of/folder
 import errno
 import fcntl
 import os
+from typing import Any
 
 how, _, folder = os.environ.get("EPROPNP_DRILL_LOCKS", "").partition(":")
 
 
-def changed(real):
+def changed(real: Any) -> Any:
     """The lock function, as such a file system has it."""
 
-    def lock(file, *arguments):
+    def lock(file: Any, *arguments: Any) -> Any:
         descriptor = file if isinstance(file, int) else file.fileno()
         if not os.readlink(f"/proc/self/fd/{descriptor}").startswith(folder):
             return real(file, *arguments)
