@@ -1,19 +1,25 @@
 """The validation curves of a sweep, as a small file for tests.
 
-python -m tests.sweeps.recorded.curves SWEEP FILE
+python -m tests.sweeps.recorded.curves SWEEP SCORE FILE
 """
 
 import json
 import sys
 from pathlib import Path
 
+from epropnp.training.config import TrialConfig
 from sweeps.folder import open_sweep
 
 
-def main(sweep: str, file: str) -> int:
-    """Write `{trial: [area after epochs 0, 1, ...]}`."""
+def told(config: TrialConfig) -> str:
+    """A setting of the recorded sweeps in words."""
+    return f"mc {config.loss.mc:g} lr {config.optim.lr:g} points {config.data.points}"
+
+
+def main(sweep: str, score: str, file: str) -> int:
+    """Write `{setting: [score after epochs 0, 1, ...]}`."""
     found = {
-        trial.name: [round(metrics["val/add_area"], 3) for metrics in trial.history]
+        told(trial.config): [round(metrics[f"val/{score}"], 3) for metrics in trial.history]
         for trial in open_sweep(Path(sweep)).trials()
         if trial.status == "finished"
     }

@@ -12,8 +12,9 @@ from sweeps.folder import open_sweep
 from sweeps.search.objectives import objectives_of
 from sweeps.search.search import setting_key
 from sweeps.search.validated import images_of
+from tests.sweeps.recorded.curves import told
 
-SCORES = ("add_area", "add_0.10d", "5deg5cm")
+SCORES = ("add_auc_10cm", "mspd_ar", "add_area")
 
 
 def main(folder: str, file: str) -> int:
@@ -26,11 +27,7 @@ def main(folder: str, file: str) -> int:
     whole = max(map(len, groups.values()))
     kept = [sorted(group, key=lambda at: trials[at].config.seed) for group in groups.values()]
     kept = [group for group in kept if len(group) == whole]
-    names = []
-    for group in kept:
-        config = trials[group[0]].config
-        names.append(f"{config.model.backbone} mc {config.loss.mc:g} lr {config.optim.lr:g}")
-    stored = {"names": np.array(names)}
+    stored = {"names": np.array([told(trials[group[0]].config) for group in kept])}
     for score in SCORES:
         images = images_of(sweep, objectives_of(f"val/{score}")[0])
         values = [[images(trials[at])[2] for at in group] for group in kept]
