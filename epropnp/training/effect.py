@@ -9,7 +9,10 @@ _USUAL = TrialConfig()
 
 def effective(config: TrialConfig) -> TrialConfig:
     """The config with the settings that are without effect at their defaults: two that agree train alike."""
-    optim, loss, pnp = config.optim, config.loss, config.pnp
+    optim, loss, pnp, model = config.optim, config.loss, config.pnp, config.model
+    if model.head == "direct":  # it has no layers, and reads stride 4
+        own = ("head_width", "deconv_stride")
+        model = dataclasses.replace(model, **{name: getattr(_USUAL.model, name) for name in own})
     if optim.schedule != "step":
         optim = dataclasses.replace(optim, milestones=_USUAL.optim.milestones)
     if not loss.coord:
@@ -22,4 +25,4 @@ def effective(config: TrialConfig) -> TrialConfig:
         pnp = dataclasses.replace(pnp, delta=_USUAL.pnp.delta)
     if pnp.kernel == "none":
         pnp = dataclasses.replace(pnp, learn_delta=_USUAL.pnp.learn_delta)
-    return dataclasses.replace(config, optim=optim, loss=loss, pnp=pnp)
+    return dataclasses.replace(config, optim=optim, loss=loss, pnp=pnp, model=model)

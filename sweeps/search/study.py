@@ -95,7 +95,7 @@ class Study:
             found.append(f"search: {told} cells are known, {unfit}")
         if self.ended is not None:
             found.append(f"search: {self.ended}")
-        return [*found, *self._best()] if self.done else found
+        return found if any(each.runs for each in self.tried) or not self.done else [*found, *self._best()]
 
     @property
     def complete(self) -> dict[int, list[float]]:

@@ -41,6 +41,11 @@ class Tried:
         return all(seed in self.ended and self.ended[seed].status == "finished" for seed in self.planned)
 
     @property
+    def runs(self) -> bool:
+        """Whether one of its trials was asked for, and has not ended."""
+        return bool(self.asked - self.ended.keys())
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it is left to run."""
         return self.finished or self.stopped or self.infeasible is not None

@@ -12,6 +12,8 @@ from tests.training.tiny import tiny
 
 # What makes a setting idle, what makes it count, and another value of it.
 IDLE = {
+    "head_width": ("model.head=direct", "model.head=deconv", "model.head_width=24"),
+    "deconv_stride": ("model.head=direct", "model.head=deconv", "model.deconv_stride=8"),
     "milestones": ("optim.schedule=onecycle", "optim.schedule=step", "optim.milestones=0.0,0.1"),
     "coord_mean": ("loss.coord=0", "loss.coord=1", "loss.coord_mean=all"),
     "deriv_ramp": ("loss.deriv_t=0 loss.deriv_r=0", "loss.deriv_t=0.1", "loss.deriv_ramp=0.5"),
