@@ -15,19 +15,24 @@ from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, 
 FILES = (RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
+VALIDATED = ("add_area", "add_0.10d", "5deg5cm")  # of the tested weights on all validation images
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then
 
 
 def end_of(trial: Trial, folder: Path, root: Path) -> Event:
     """Its end, at the time that its folder says; a finished trial's scores and files go with it."""
-    scores = {} if trial.result is None else trial.result.test
+    result = trial.result
+    scores = {} if result is None else {f"test/{key}": value for key, value in result.test.items()}
+    if result is not None:
+        found = result.validation
+        scores |= {f"validation/{key}": found[key] for key in VALIDATED if key in found}
     event = ended(
         trial.name,
         STATUSES[trial.status],
         trial.reason or "",
-        step=0 if trial.result is None else trial.result.epochs,
-        scores={f"test/{key}": value for key, value in scores.items()},
-        files=[] if trial.result is None else [folder / file for file in FILES],
+        step=0 if result is None else result.epochs,
+        scores=scores,
+        files=[] if result is None else [folder / file for file in FILES],
         root=root,
     )
     return event | {"time_ms": min(event["time_ms"], _ended_ms(trial) or event["time_ms"])}

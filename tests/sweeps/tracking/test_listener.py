@@ -129,10 +129,14 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
         clock.write(tmp_path / A / name, f"file {number}")
     clock.write(tmp_path / A / "checkpoint.pt", "too large")
     listener.started(A)
-    listener.ended(told.ended(A, "finished", result=dataclasses.replace(result, epochs=12)))
+    validated = {"add_area": 31.5, "add_0.10d": 62.25, "5deg5cm": 71.0, "mssd_ar": 3.0}
+    ended = dataclasses.replace(result, epochs=12, validation=validated)
+    listener.ended(told.ended(A, "finished", result=ended))
     found = run(uri, tmp_path, tracker)
     for name, value in result.test.items():
         assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
+    shown = {key: value for key, value in found.data.metrics.items() if key.startswith("validation/")}
+    assert shown == {f"validation/{key}": validated[key] for key in ("add_area", "add_0.10d", "5deg5cm")}
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
     predicted = {"predictions.parquet", "validation.parquet"}
     assert set(FILES) == {"result.json", *predicted, "predictions.png", "calibration.png"}
