@@ -16,7 +16,7 @@ from rich.console import Console
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError, first_line
 from epropnp.evaluation.pose_errors import pose_errors
-from epropnp.evaluation.scores import estimates, image_scores
+from epropnp.evaluation.scores import image_scores
 from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
@@ -158,7 +158,7 @@ class Reporter(Listener):
             try:
                 if row.result is not None:
                     images[row.name] = self._images(row)
-                    row = _scored(row, images[row.name])
+                    row = dataclasses.replace(row, scores=images[row.name].estimates)
             except UserError as error:
                 row = dataclasses.replace(row, status="failed", reason=first_line(error), result=None)
             rows.append(row)
@@ -227,10 +227,6 @@ def show(report: Report, console: Console) -> None:
         print_table(table, console)
     for line in (*report.waiting, *(f"{file.name}: {file}" for file in report.files), *report.problems):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-def _scored(row: Row, images: ImageScores) -> Row:
-    return dataclasses.replace(row, scores=estimates(images.values, images.object_id).average)
 
 
 def _write(text: Callable[[], str], file: Path) -> None:

@@ -12,12 +12,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, Comparison, compare
+from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
+from epropnp.evaluation.scores import estimates
 from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.training.config import TrialConfig
@@ -54,6 +57,11 @@ class ImageScores:
     sample_id: list[str]
     object_id: Array
     values: Mapping[str, Array]
+
+    @cached_property
+    def estimates(self) -> Mapping[str, Estimate]:
+        """Scores with their intervals, averaged over objects; drawn once, for tables are written often."""
+        return estimates(self.values, self.object_id).average
 
 
 @dataclass(frozen=True, kw_only=True)
