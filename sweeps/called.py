@@ -54,17 +54,27 @@ class Called:
     def options(self) -> Options:
         """How the trials are to be run; for how long, this command line alone says."""
         config, now, usual = self.config, self.commands[-1], Options()
+        released = now.stop == "none"  # once: a trial that is stopped later by hand stays so
         return Options(
             at_once=config.trials_at_once,
             resources=resources_of(config),
             check=config.check,
             retries=usual.retries if config.retries is None else config.retries,
             keep=config.keep or USUAL,
-            stop=config.stop,
-            known=config.like is None if config.known is None else config.known,
+            stop="none" if released else None if config.stop == "none" else config.stop,
+            known=self._known,
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )
+
+    @property
+    def _known(self) -> bool:
+        """Whether known results are taken over; a repeat does not go by what the repeated sweep said."""
+        own = list(self.commands)
+        while any(command.like is not None for command in own[1:]):
+            del own[0]
+        said = [command.known for command in own if command.known is not None]
+        return said[-1] if said else self.config.like is None
 
     def wanted(self, space: "Space") -> "Wanted":
         """What Ray is to be started for, as far as it is known before networks are looked at."""

@@ -9,12 +9,7 @@ from epropnp.training.record import commit_here, versions_here
 from sweeps.folder import Sweep, find_sweeps, open_sweep
 from sweeps.trial import Trial
 
-ANEW = (
-    "--name",
-    "--out",
-    "--ray-address",
-    "--hours",
-)  # flags of where and for how long: the repeat has its own
+ANEW = ("--name", "--out", "--ray-address", "--hours", "--like")  # flags with a value: a repeat has its own
 
 
 def source_of(like: str, out: Path) -> Sweep:

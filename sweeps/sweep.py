@@ -118,7 +118,7 @@ def run(
 def _opened(folder: Path, like: Sweep | None, command: Sequence[str]) -> Sweep:
     """The sweep of a folder, grown by the command lines of what it repeats, and this one."""
     sweep = open_sweep(folder.resolve())
-    for words in (*(lines_of(like) if like is not None else ()), command):
+    for words in (*(lines_of(like) if like is not None and not sweep.commands else ()), command):
         sweep = sweep.with_command(words)
     return sweep
 

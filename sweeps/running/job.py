@@ -11,7 +11,6 @@ from rich.console import Console
 from epropnp.errors import UserError, first_line
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import stop_reason
-from epropnp.training.record import Status
 from sweeps.build_settings import Build
 from sweeps.folder import RAY_FOLDER, Sweep
 from sweeps.known import KnownResults
@@ -129,9 +128,11 @@ class Job(Listener):
             if trial.untested:
                 self._say(f"{trial.name}: {trial.reason}")
         trials = search.planned
-        pending = [trial for trial in trials if _status(known.get(trial.name)) not in FINAL]
-        if len(pending) < len(trials):
-            self._say(f"{len(trials) - len(pending)} trials are finished already; kept")
+        final = {name for name, trial in known.items() if trial.status in FINAL}
+        if kept := sum(trial.name in final for trial in trials):
+            self._say(f"{kept} trials are finished already; kept")
+        over = final | set(search.infeasible)
+        pending = [trial for trial in trials if trial.name not in over]
         self._remark()
         if search.done:
             return None
@@ -275,13 +276,13 @@ class Job(Listener):
             self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _status(trial: Trial | None) -> Status:
-    return "waiting" if trial is None else trial.status
-
-
 def _unchecked(pending: Sequence[Planned], known: Mapping[str, Trial]) -> list[Planned]:
-    """One trial of each setting of which none has got anywhere yet."""
-    begun = {setting_of(each.config, each.dataset_id) for each in known.values() if each.status != "failed"}
+    """One trial of each setting of which none has got anywhere yet, or failed for its settings."""
+    begun = {
+        setting_of(each.config, each.dataset_id)
+        for each in known.values()
+        if each.status != "failed" or (each.record is not None and each.record.failure is not None)
+    }
     found: dict[tuple[TrialConfig, str], Planned] = {}
     for trial in pending:
         found.setdefault(trial.setting, trial)

@@ -8,10 +8,10 @@ from sweeps.build_settings import PREFIX
 from sweeps.datasets import completion
 from sweeps.flags import SweepConfig
 from sweeps.search.domain import Domain
-from sweeps.search.objectives import COSTS, USUAL, Objective, objectives_of
+from sweeps.search.objectives import USUAL, Objective, objectives_of
 from sweeps.search.ranges import NumberRange, listed, searched
 from sweeps.search.searching import CELLS, CONFIRM, Searching
-from sweeps.space import SEED, Axis, Space, by_key
+from sweeps.space import OWN, SEED, Axis, Space, by_key
 
 SEEDS = 5  # of a setting in a race
 
@@ -65,7 +65,7 @@ def searching_of(
         domain=Domain(space, ranges, completion(used, base)),
         cells=CELLS if config.trials is None else config.trials,
         sampler=config.sampler or "tpe",
-        objectives=objectives_of(config.objectives or USUAL),
+        objectives=objectives_of(USUAL if config.objectives is None else config.objectives),
         per=config.per,
         confirm=CONFIRM if config.confirm is None else config.confirm,
     )
@@ -92,22 +92,23 @@ def raced(space: Space, config: SweepConfig) -> Space:
         raise UserError("--race: settings that race are listed: leave --search out, or --race")
     if config.stop not in (None, "none"):
         raise UserError(f"--race: a race drops settings itself: leave --stop {config.stop} out, or --race")
-    seeds = next((axis for axis in space.axes if axis.name == SEED), None)
-    if seeds is not None and config.max_seeds is not None:
+    listed = next((axis.choices for axis in space.axes if axis.name == SEED), (OWN,))
+    if OWN not in listed and config.max_seeds is not None:
         raise UserError("--max-seeds: --seeds lists the seeds of the race already: give one of them")
-    if seeds is not None and len(seeds.choices) == 1:
+    if OWN not in listed and len(listed) == 1:
         raise UserError("--seeds: a race may give several: list them, or leave the flag out")
-    if seeds is not None:
-        return space
     first = space.recipes[0].base.seed
-    counted = Axis.of(SEED, range(first, first + (config.max_seeds or SEEDS)))
-    return Space(recipes=space.recipes, axes=[*space.axes, counted], settings=space.settings)
+    counted = Axis.of(SEED, range(first, first + (config.max_seeds or SEEDS))).choices
+    choices = [each for choice in listed for each in (counted if choice == OWN else (choice,))]
+    others = [axis for axis in space.axes if axis.name != SEED]
+    seeds = Axis(name=SEED, choices=tuple(dict.fromkeys(choices)))
+    return Space(recipes=space.recipes, axes=[*others, seeds], settings=space.settings)
 
 
 def raced_by(config: SweepConfig) -> Objective:
     """The score that decides a race. UserError for several, or a cost."""
-    found = objectives_of(config.objectives or USUAL)
-    if len(found) > 1 or found[0].name in COSTS:
+    found = objectives_of(USUAL if config.objectives is None else config.objectives)
+    if len(found) > 1 or found[0].least:
         raise UserError("--objectives: a race is decided by one score, such as val/add_area")
     return found[0]
 

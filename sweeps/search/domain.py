@@ -65,12 +65,12 @@ class Domain:
         self._check(space)
         self._choices: dict[str, list[Choice]] = {}
         for name in ordered(given):
-            if name != SEED:
+            if name != SEED and name not in self.ranges:
                 own = (each for r in space.recipes for each in choices_of(r, name, given.get(name, (OWN,))))
                 self._choices[name] = list(dict.fromkeys(own))
-        self.seeds = tuple(int(choice.name) for choice in given.get(SEED, ())) or (
-            space.recipes[0].base.seed,
-        )
+        usual = str(space.recipes[0].base.seed)  # stands for what trials had before seeds were listed
+        names = dict.fromkeys(choice.name or usual for choice in given.get(SEED, (OWN,)))
+        self.seeds = tuple(map(int, names))
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,14 @@ def _gflops(trial: Trial, result: TrialResult) -> float:
     return gflops(trial.config.model)
 
 
+SCORES = tuple(  # of `image_scores`, which takes long to import
+    f"val/{name}"
+    for name in (
+        *("add_0.02d", "add_0.05d", "add_0.10d", "add_mean3", "add_area", "add_auc_10cm"),
+        *("2deg2cm", "5deg5cm", "10deg10cm", "degcm_mean_1_10"),
+        *("proj_2px", "proj_5px", "proj_10px", "proj_20px", "mssd_ar", "mspd_ar"),
+    )
+)
 COSTS: dict[str, Callable[[Trial, TrialResult], float]] = {
     "gflops": _gflops,
     "parameters": lambda trial, result: float(result.parameters),
@@ -79,6 +87,8 @@ def objectives_of(text: str) -> list[Objective]:
             raise UserError(f"--objectives: '{given}' is neither val/SCORE nor one of {costs}{hint}")
         if name in COSTS and given == name:
             raise UserError(f"--objectives: less of {name} is better: -{name}")
+        if name not in (*COSTS, *SCORES):
+            raise UserError(f"--objectives: {name} is no score{nearest(name, SCORES)}")
         found[name] = Objective(name=name, least=given.startswith("-"))
     return list(found.values())
 

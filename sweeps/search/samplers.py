@@ -1,6 +1,7 @@
 """What a search has to choose, and the ways to choose it, as Optuna has them."""
 
 import warnings
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import (
@@ -9,9 +10,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweeps.search.asked import Sampler
+from sweeps.search.asked import Draw, Sampler
 from sweeps.search.domain import Domain
+
+INFEASIBLE = "infeasible"  # a constraint that failed cells alone violate
 
 
 def distributions_of(domain: Domain) -> dict[str, BaseDistribution]:
@@ -40,3 +44,33 @@ def sampler_of(name: Sampler, seed: int, cells: int) -> optuna.samplers.BaseSamp
                 return optuna.samplers.GPSampler(seed=seed, n_startup_trials=startup)
             case "nsga":
                 return optuna.samplers.NSGAIISampler(seed=seed, population_size=startup)
+
+
+def trial_of(
+    domain: Domain,
+    draw: Draw,
+    state: TrialState,
+    *,
+    values: Sequence[float] | None = None,
+    intermediate: Mapping[int, float] | None = None,
+    infeasible: bool = False,
+) -> FrozenTrial:
+    """A cell as a trial of a study.
+
+    Args:
+        domain: that it was drawn from.
+        draw: its choices, and what the sampler noted with them.
+        state: how far it is.
+        values: of the objectives.
+        intermediate: of the first objective, by epoch.
+        infeasible: whether its settings cannot be trained.
+    """
+    return create_trial(
+        state=state,
+        values=values,
+        params=dict(draw.params),
+        distributions=distributions_of(domain),
+        system_attrs=dict(draw.attrs),
+        intermediate_values=dict(intermediate or {}),
+        constraints={INFEASIBLE: float(infeasible)},
+    )

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Table
@@ -22,16 +22,16 @@ from epropnp.training.effect import effective
 from epropnp.training.seeds import mixed_seed
 from sweeps.build_settings import Build
 from sweeps.search.asked import Asked, Draw, Params, Sampler
-from sweeps.search.domain import Domain
+from sweeps.search.domain import LISTED, Domain
 from sweeps.search.objectives import Objective, unbeaten
-from sweeps.search.samplers import distributions_of, sampler_of
+from sweeps.search.samplers import distributions_of, sampler_of, trial_of
 from sweeps.search.search import Planned, setting_key
 from sweeps.search.tried import Tried
 from sweeps.space import Cell
 from sweeps.trial import Trial
 
-INFEASIBLE = "infeasible"  # a constraint that failed cells alone violate
-REPEATS = 20  # answers in a row that are known or refused: then all that is left is looked at
+REPEATS = 20  # answers in a row that are known: then all that is left is looked at
+ANSWERS = 300  # in a row that are known or refused
 SEED = 1729
 UNNUMBERED = -1
 
@@ -67,7 +67,7 @@ class Study:
         self._tried: dict[str, Tried] = {}  # by what makes cells the same
         self._refused: list[Draw] = []
         self._unsaid: list[Draw] = []  # refused, and not yet noted in a folder
-        self.unfit = 0  # trials that are no part of the space
+        self._unfit: dict[str, Trial] = {}  # that are no part of the space
         self.ended: str | None = None  # why no other cell is drawn, before there are enough
 
     @property
@@ -90,8 +90,8 @@ class Study:
     def remarks(self) -> list[str]:
         """Which folders it knows, why it ends early, and the best cell."""
         told, found = len([each for each in self._tried.values() if each.ended and not each.asked]), []
-        if told or self.unfit:
-            unfit = f"{self.unfit} trials are of no cell of it and stay in the tables"
+        if told or self._unfit:
+            unfit = f"{len(self._unfit)} trials are of no cell of it and stay in the tables"
             found.append(f"search: {told} cells are known, {unfit}")
         if self.ended is not None:
             found.append(f"search: {self.ended}")
@@ -122,8 +122,9 @@ class Study:
 
     @property
     def infeasible(self) -> list[str]:
-        """All trials of the cells that cannot be trained."""
-        return [trial.name for each in self.tried if each.infeasible for trial in each.planned.values()]
+        """All trials of the cells that cannot be trained; what is of no cell is no failure of the search."""
+        names = [trial.name for each in self.tried if each.infeasible for trial in each.planned.values()]
+        return [*names, *self._unfit]
 
     @property
     def done(self) -> bool:
@@ -141,7 +142,7 @@ class Study:
         if key not in self._tried:
             params = self._domain.params_of(trial.config, trial.dataset_id, self._ids)
             if params is None:
-                self.unfit += 1
+                self._unfit[trial.name] = trial
                 return
             self._take_in(key, trial.asked, params)
         self._tried[key].ended[trial.config.seed] = trial
@@ -174,7 +175,8 @@ class Study:
         study = optuna.create_study(directions=directions, sampler=optuna.samplers.RandomSampler(seed=0))
         draws = {each.draw.number: self._told(each) for each in self._tried.values()}
         draws |= {
-            draw.number: self._trial(draw, TrialState.PRUNED, infeasible=True) for draw in self._refused
+            draw.number: trial_of(self._domain, draw, TrialState.PRUNED, infeasible=True)
+            for draw in self._refused
         }
         for number in sorted(draws):
             study.add_trial(draws[number])
@@ -187,6 +189,8 @@ class Study:
             if draw.number not in known and self._domain.holds(draw.params):
                 self._refused.append(draw)
         own = Draw(number=UNNUMBERED, params=params) if asked is None else asked.draw
+        if own.number in self._numbers:  # of a search with other spaces
+            own = dataclasses.replace(own, number=UNNUMBERED)
         draw = dataclasses.replace(own, params=params)
         self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
 
@@ -199,7 +203,9 @@ class Study:
 
     @property
     def _numbers(self) -> set[int]:
-        return {each.draw.number for each in self._tried.values()} | {each.number for each in self._refused}
+        others = {trial.asked.draw.number for trial in self._unfit.values() if trial.asked is not None}
+        own = {each.draw.number for each in self._tried.values()}
+        return others | own | {each.number for each in self._refused}
 
     def _new(self) -> Tried | None:
         """Draw until a cell is new, and a network; None where there is none."""
@@ -208,26 +214,39 @@ class Study:
             try:
                 cell = self._domain.network(draw.params)
             except UserError:
-                self._refused.append(draw)
-                self._unsaid.append(draw)
+                if draw.params not in [each.params for each in self._refused]:
+                    self._refused.append(draw)
+                    self._unsaid.append(draw)
                 continue
             key = _key(cell.config, self._ids[cell.build])
             if key not in self._tried:
                 self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
                 return self._tried[key]
-        self.ended = f"the space is used up: it has {len(self._tried)} cells"
+        used_up = f"the space is used up: it has {len(self._tried)} cells"
+        nothing = f"nothing new in {ANSWERS} answers: the settings refuse them, or they are known"
+        self.ended = used_up if self._countable else nothing
         return None
 
     def _draws(self) -> Iterator[Draw]:
         """Answers of the sampler; when it repeats itself, whatever a space has that can be counted."""
-        for attempt in range(REPEATS):
+        repeats = 0
+        for attempt in range(ANSWERS):
+            refused = len(self._refused)
             yield self._drawn(attempt)
-        if self._domain.size is not None:
+            repeats += len(self._refused) == refused
+            if repeats == REPEATS:
+                break
+        if self._countable:
             left = list(self._domain.combinations())
             random.Random(f"{SEED}-{max(self._numbers)}").shuffle(left)
             for params in left:
                 if params not in [draw.params for draw in self._refused]:
                     yield Draw(number=self._next, params=params)
+
+    @property
+    def _countable(self) -> bool:
+        """Whether all of the space can be listed."""
+        return self._domain.size is not None and self._domain.size <= LISTED
 
     def _drawn(self, attempt: int) -> Draw:
         """What the sampler answers, which depends on nothing but the trials before it."""
@@ -254,13 +273,13 @@ class Study:
     def _told(self, tried: Tried) -> FrozenTrial:
         """A cell as a trial of the study."""
         if tried.infeasible is not None:
-            return self._trial(tried.draw, TrialState.PRUNED, infeasible=True)
+            return trial_of(self._domain, tried.draw, TrialState.PRUNED, infeasible=True)
         if tried.stopped:
-            epochs = _means([self._objectives[0].intermediate(trial) for trial in tried.ended.values()])
-            return self._trial(tried.draw, TrialState.PRUNED, intermediate=epochs)
+            epochs = tried.intermediate(self._objectives[0])
+            return trial_of(self._domain, tried.draw, TrialState.PRUNED, intermediate=epochs)
         values = self.values(tried)
         state = TrialState.RUNNING if values is None else TrialState.COMPLETE
-        return self._trial(tried.draw, state, values=values)
+        return trial_of(self._domain, tried.draw, state, values=values)
 
     def values(self, tried: Tried) -> list[float] | None:
         """The objectives of a cell, each the mean over its seeds; None where one of these is not finished."""
@@ -269,32 +288,7 @@ class Study:
         trials = [tried.ended[seed] for seed in tried.planned]
         return [statistics.fmean(map(each.value, trials)) for each in self._objectives]
 
-    def _trial(
-        self,
-        draw: Draw,
-        state: TrialState,
-        *,
-        values: Sequence[float] | None = None,
-        intermediate: Mapping[int, float] | None = None,
-        infeasible: bool = False,
-    ) -> FrozenTrial:
-        return create_trial(
-            state=state,
-            values=values,
-            params=dict(draw.params),
-            distributions=distributions_of(self._domain),
-            system_attrs=dict(draw.attrs),
-            intermediate_values=dict(intermediate or {}),
-            constraints={INFEASIBLE: float(infeasible)},
-        )
-
 
 def _key(config: TrialConfig, dataset_id: str) -> str:
     """What the seeds of a cell share, and cells that differ in nothing that has an effect."""
     return setting_key(effective(config), dataset_id)
-
-
-def _means(histories: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    """By epoch, over those that have come so far."""
-    epochs = sorted({epoch for history in histories for epoch in history})
-    return {epoch: statistics.fmean(h[epoch] for h in histories if epoch in h) for epoch in epochs}

@@ -1,9 +1,11 @@
 """A cell that a search has drawn, and how its seeds fare."""
 
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from sweeps.search.asked import Draw
 from sweeps.search.grid import FINAL
+from sweeps.search.objectives import Objective
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
 
@@ -39,6 +41,12 @@ class Tried:
     def finished(self) -> bool:
         """Whether every seed came to its end."""
         return all(seed in self.ended and self.ended[seed].status == "finished" for seed in self.planned)
+
+    def intermediate(self, objective: Objective) -> dict[int, float]:
+        """An objective by epoch, over the seeds that have come so far."""
+        told = [objective.intermediate(trial) for trial in self.ended.values()]
+        epochs = sorted({epoch for each in told for epoch in each})
+        return {epoch: fmean(each[epoch] for each in told if epoch in each) for epoch in epochs}
 
     @property
     def runs(self) -> bool:

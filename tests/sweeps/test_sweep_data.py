@@ -1,6 +1,7 @@
 """A sweep over settings of its data: real builds, real Ray, a real database."""
 
 import csv
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,6 +137,11 @@ def test_first_updates_are_tried_once_on_each_dataset(tiny: Recipe, tmp_path: Pa
     Record(status="waiting").write(sweep.prepare(planned[1]))
     begun = {trial.name: trial for trial in sweep.trials()}
     assert _unchecked(planned, begun) == [planned[2]]
+    found = begun[planned[1].name]
+    diverged = Record(status="failed", failure="diverged")
+    for record, unchecked in ((diverged, [planned[2]]), (Record(status="failed"), planned[::2])):
+        failed = {planned[0].name: dataclasses.replace(found, status="failed", record=record)}
+        assert _unchecked(planned, failed) == unchecked
 
 
 def test_settings_that_change_the_test_are_named_before_anything_is_trained(

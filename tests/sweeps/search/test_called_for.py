@@ -114,6 +114,39 @@ def test_what_contradicts_itself_is_said(line: str, said: str) -> None:
         searching(line)
 
 
+def test_the_loss_weight_can_be_a_range() -> None:
+    domain = searching("--search loss.mc=0.01:1:log").domain
+    assert [cell.config.loss.mc for cell in domain.cells] == [0.01]
+    assert domain.cell({"loss.mc": 0.25}, 0).config.loss.mc == 0.25
+
+
+def test_seeds_can_be_added_to_those_of_the_recipe() -> None:
+    assert searching("--search optim.lr=1e-4:1e-2:log", "--seeds 1 2").domain.seeds == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("lines", "seeds"),
+    [
+        (("--race",), [0, 1, 2, 3, 4]),
+        (("--race", "--seeds 5 6"), [0, 1, 2, 3, 4, 5, 6]),
+        (("--race --max-seeds 3", "--seeds 5"), [0, 1, 2, 5]),
+        (("--race --seeds 1 2", "--seeds 3"), [1, 2, 3]),
+    ],
+)
+def test_a_race_keeps_its_seeds_when_there_are_more(lines: tuple[str, ...], seeds: list[int]) -> None:
+    commands = [flags(f"--recipe quick {lines[0]}"), *map(flags, lines[1:])]
+    (axis,) = (
+        each for each in raced(space_of(commands, RECIPES), merged(commands)).axes if each.name == "seed"
+    )
+    assert [int(choice.name) for choice in axis.choices] == seeds
+
+
+@pytest.mark.parametrize("objectives", ["-val/add_area", "-gflops", "val/add_area,-gflops"])
+def test_a_race_is_for_more_of_one_score(objectives: str) -> None:
+    with pytest.raises(UserError, match="a race is decided by one score"):
+        raced_by(flags(f"--race --objectives={objectives}"))
+
+
 PER = "--search optim.lr=1e-4:1e-2:log --heads deconv direct --per model.head"
 
 

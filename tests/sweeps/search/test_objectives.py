@@ -1,12 +1,16 @@
 """Objectives of a search: their names, their direction, and where their values come from."""
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.evaluation.scores import image_scores
 from epropnp.training.result import TrialResult
-from sweeps.search.objectives import objectives_of
+from sweeps.search.objectives import SCORES, Objective, objectives_of
 from tests.sweeps.told import ended
 
 
@@ -46,6 +50,7 @@ def test_epochs_have_scores_but_no_costs() -> None:
         ("-gflop", "did you mean 'gflops'"),
         ("", "'' is neither val/SCORE"),
         ("seconds", "less of seconds is better: -seconds"),
+        ("val/add_0.1d", "val/add_0.1d is no score; did you mean 'val/add_0.10d'?"),
         ("val/add_area,-val/add_area", "val/add_area is given twice"),
     ],
 )
@@ -56,6 +61,20 @@ def test_what_is_no_objective_is_said(text: str, said: str) -> None:
 
 
 def test_a_score_that_nobody_measures_names_the_nearest(result: TrialResult) -> None:
-    (score,) = objectives_of("val/add_0.1d")
+    score = Objective(name="val/add_0.1d", least=False)
     with pytest.raises(UserError, match=r"unknown score 'val/add_0.1d'; did you mean 'add_0.10d'\?"):
         score.value(ended("a", "finished", result=result))
+
+
+def test_the_scores_are_those_that_images_count() -> None:
+    one, angle = np.zeros(1), np.zeros(1)
+    errors: Any = SimpleNamespace(
+        add_m=one,
+        diameter_m=one + 1,
+        angle_deg=angle,
+        shift_m=one,
+        projection_px=one,
+        mssd_m=one,
+        mspd_px=one,
+    )
+    assert [f"val/{name}" for name in image_scores(errors)] == list(SCORES)

@@ -4,10 +4,12 @@ import math
 import random
 from collections import Counter
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from optuna.trial import TrialState
 
+from epropnp.errors import UserError
 from sweeps.search.asked import Sampler
 from sweeps.search.objectives import objectives_of
 from tests.sweeps.cells import space
@@ -119,6 +121,36 @@ def test_a_space_that_is_used_up_ends_the_search(bench: Bench) -> None:
     used, best = study.remarks
     assert used == "search: the space is used up: it has 4 cells"
     assert best.startswith("search: best of 4 cells is number ")
+
+
+def test_many_refusals_end_no_space_that_has_others(bench: Bench) -> None:
+    """Batches of 4 are computed in 1, 2 or 4 parts, of 60."""
+    study = bench.search("optim.accumulate=1:60", RATES, cells=6, sampler="random")
+    trials = list(bench.run(study))
+    assert len(trials) == 6
+    assert study.ended is None
+
+
+def test_a_large_space_that_is_refused_everywhere_ends_with_its_own_line(bench: Bench) -> None:
+    study = bench.search("optim.accumulate=1:60", "data.points=16:100000", cells=2, sampler="random")
+    domain = study._domain
+    domain.network = Mock(side_effect=UserError("no"))  # type: ignore[method-assign]
+    assert study.ask() is None
+    assert study.remarks == [
+        "search: nothing new in 300 answers: the settings refuse them, or they are known"
+    ]
+
+
+def test_narrowed_and_widened_again_each_cell_has_its_own_number(bench: Bench) -> None:
+    list(bench.run(bench.search("optim.lr=1e-5:1e-1:log", cells=4, sampler="random")))
+    narrow = bench.search("optim.lr=2e-4:3e-3:log", cells=4, sampler="random")
+    list(bench.run(narrow))
+    assert set(narrow.infeasible) == set(narrow._unfit)  # which are no failures of the search
+    wide = bench.search("optim.lr=1e-5:1e-1:log", cells=20, sampler="random")
+    numbers = [tried.draw.number for tried in wide.tried]
+    assert len(numbers) > 4
+    assert len(set(numbers)) == len(numbers)
+    assert len(wide.complete) == len(numbers)
 
 
 def test_what_makes_no_training_is_asked_anew(bench: Bench) -> None:
