@@ -12,6 +12,7 @@ from epropnp.training.halt import STOP_FILE
 from epropnp.training.result import Metrics
 from sweeps.folder import Sweep
 from sweeps.running.listener import Listener
+from sweeps.search.grid import FINAL
 from sweeps.search.search import Planned, Search, setting_key
 from sweeps.search.stopping import Curve, Rule, why_stopped
 from sweeps.trial import Trial
@@ -52,6 +53,7 @@ class Stopper(Listener):
         self._trials: dict[str, Planned] = {}
         self._judged: dict[str, int] = {}  # the last epoch, by trial
         self._held: list[Planned] = []
+        self._unsaid: set[str] = set()  # decided by a process that was killed before it wrote `stop`
 
     @property
     def planned(self) -> Sequence[Planned]:
@@ -105,7 +107,10 @@ class Stopper(Listener):
         curve = _curve(trial.history)
         judged = _read(self._sweep.trial_folder(trial.name))
         self._judged[trial.name] = judged.get("epoch", -1)
-        if judged.get("reason") is not None and trial.status == "stopped":
+        decided = judged.get("reason") is not None
+        if decided and trial.status not in FINAL and len(curve) <= judged["epoch"] + 1:
+            self._unsaid.add(trial.name)
+        if decided and (trial.status == "stopped" or trial.name in self._unsaid):
             setting.stopped = judged["reason"]
             curve = curve[: judged["epoch"] + 1]  # what it trained until it heard of it, others never did
         setting.curves[trial.name] = curve
@@ -126,6 +131,9 @@ class Stopper(Listener):
         self._trials[trial.name] = trial
         if setting.stopped is None:
             self._judge(trial)  # by the epochs after which a sweep was killed
+        elif trial.name in self._unsaid:
+            self._unsaid.remove(trial.name)
+            self._stop(trial, setting.stopped)
         elif trial.name not in setting.curves:
             self._stop(trial, f"another seed of its setting was stopped: {setting.stopped}")
         return trial

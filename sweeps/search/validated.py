@@ -1,9 +1,7 @@
 """What trials scored on each validation image, from their folders."""
 
 import contextlib
-from collections.abc import Callable, Collection
-
-import numpy as np
+from collections.abc import Callable
 
 from epropnp.errors import UserError
 from epropnp.evaluation.metrics import Array
@@ -40,16 +38,13 @@ def images_of(sweep: Sweep, objective: Objective) -> Callable[[Trial], Images]:
     return images
 
 
-def earlier_seeds(
-    sweep: Sweep, objective: Objective, recipe: str, dataset_id: str, but: Collection[str]
-) -> list[Array]:
-    """Scores of the seeds of each setting that the other sweeps beside one have trained with several.
+def earlier_seeds(sweep: Sweep, objective: Objective, recipe: str, dataset_id: str) -> dict[str, list[float]]:
+    """By key of the setting, scores of the seeds where the other sweeps beside one have trained several.
 
     Args:
         sweep: whose own trials do not count.
         objective: a score.
         recipe, dataset_id: of the trials that count.
-        but: keys of settings that do not.
     """
     found: dict[str, dict[int, float]] = {}
     for folder in sweep.results_beside():
@@ -59,6 +54,6 @@ def earlier_seeds(
             alike = (config.recipe, note.dataset_id) == (recipe, dataset_id)
             key = setting_key(config, note.dataset_id)
             scores = result.validation if result is not None else {}
-            if alike and key not in but and objective.score in scores:
+            if alike and objective.score in scores:
                 found.setdefault(key, {})[config.seed] = scores[objective.score]
-    return [np.array(list(seeds.values())) for seeds in found.values() if len(seeds) > 1]
+    return {key: list(seeds.values()) for key, seeds in found.items() if len(seeds) > 1}

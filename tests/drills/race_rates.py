@@ -1,6 +1,6 @@
 """How often races drop the best setting, answer right, and what they cost: simulated, for docs/comparing.md.
 
-    python tests/drills/race_rates.py --races 500          # minutes on one core
+    python -m tests.drills.race_rates --races 500          # minutes on one core
 
 Images and seeds are those of `verdict_rates`. The best setting scores 60 %, the second is behind by the lead,
 the others by that and exponential distances of 8 points on average; a lead of 0 makes all equal. Where the

@@ -1,6 +1,6 @@
 """How often races between recorded trials drop the best setting, answer right, and what they cost.
 
-    python tests/drills/race_recorded.py --races 2000          # minutes on one core
+    python -m tests.drills.race_recorded --races 2000          # minutes on one core
 
 The trials are those of `tests/sweeps/recorded/pool48.npz`, 8 settings with 6 seeds each; `pool.py` says how a
 race is drawn from them. For docs/comparing.md.

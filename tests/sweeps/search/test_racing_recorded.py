@@ -2,7 +2,7 @@
 
 `recorded/pool48.npz` has what each of 500 validation images counts: stand-in cat, hrnet_w18_small from
 scratch on 64 px in float32, 8 epochs of 1,000 images, seeds 0 to 5; loss weights 0.05 and 0.5 x rates 1e-3
-and 4e-3 x 64 and 256 points. `python tests/drills/race_recorded.py` prints more of it, for docs/comparing.md.
+and 4e-3 x 64 and 256 points. `python -m tests.drills.race_recorded` prints more of it, for docs/comparing.md.
 """
 
 import numpy as np

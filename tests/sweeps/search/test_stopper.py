@@ -131,6 +131,23 @@ def test_gone_on_with_after_any_epoch_it_decides_the_same(ground: Ground, other:
     assert "stopped" in {status for status, _, _ in ground.outcome.values()}
 
 
+def test_a_decision_stands_that_was_made_just_before_a_kill(
+    ground: Ground, other: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ground.run(ground.stopper())
+
+    def killed(stopper: Stopper, trial: Planned, reason: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stopper, "_stop", killed)
+        with pytest.raises(KeyboardInterrupt):
+            other.run(other.stopper())
+    assert other.run(other.stopper())
+    assert other.outcome == ground.outcome
+    assert other.epochs == ground.epochs
+
+
 def test_what_is_decided_is_not_decided_again(ground: Ground) -> None:
     """Later settings are better, so that the first ones would be stopped now."""
     stopper = ground.stopper(seeds=(0,))

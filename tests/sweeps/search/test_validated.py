@@ -55,15 +55,15 @@ def test_earlier_seeds_are_those_of_the_same_recipe_and_data(tmp_path: Path, fin
     finish("two", 1e-4, 0, 30.0, computes=COMPUTES - 1)
     finish("two", 1e-4, 1, 31.0, computes=COMPUTES - 1)
     for seed in (0, 1):
-        racing = finish("two", 3e-2, seed, 40.0)  # a setting of the race itself
+        other = finish("two", 3e-2, seed, 40.0 + seed)
         finish("mine", 3e-4, seed, 70.0)
-    but = {setting_key(racing.config, DATA)}
-    found = earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "tiny", DATA, but)
-    assert [sorted(each) for each in found] == [[50.0, 52.0, 57.0, 60.0]]
-    assert earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "quick", DATA, but) == []
+    found = earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "tiny", DATA)
+    assert sorted(map(sorted, found.values())) == [[40.0, 41.0], [50.0, 52.0, 57.0, 60.0]]
+    assert sorted(found[setting_key(other.config, DATA)]) == [40.0, 41.0]
+    assert earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "quick", DATA) == {}
     (tmp_path / "one" / "trials" / "broken").mkdir()
     (tmp_path / "one" / "trials" / "broken" / "result.json").write_text("{")
-    assert len(earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "tiny", DATA, but)) == 1
+    assert len(earlier_seeds(open_sweep(tmp_path / "mine"), AREA, "tiny", DATA)) == 2
 
 
 def test_images_count_by_their_files(tmp_path: Path, finish: Finish) -> None:
