@@ -36,6 +36,7 @@ from sweeps.space import (
     ordered,
 )
 
+SHARES = (0, 1, 0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875)  # of each range, until one makes a training
 LISTED = 10_000  # combinations of choices that are looked at before anything starts
 
 
@@ -156,7 +157,7 @@ class Domain:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """One cell of each combination of choices, as far as they can be had, with the lowest of all ranges.
+        """One cell of each combination of choices, as far as they can be had, with numbers of all ranges.
 
         Raises:
             UserError: an unknown backbone, or no combination that makes a network.
@@ -166,16 +167,18 @@ class Domain:
         for choice in self._choices[BACKBONE]:
             for backbone in by_key(choice.settings).values():
                 check_backbone(backbone)
-        lowest = {key: each.low for key, each in self.ranges.items()}
         found: dict[tuple[TrialConfig, Build], Cell] = {}
         refusal = None
         for names in islice(product(*self.texts.values()), LISTED):
-            try:
-                cell = self.network(lowest | dict(zip(self.texts, names, strict=True)))
-            except UserError as error:
-                refusal = refusal or error
-                continue
-            found.setdefault((cell.config, cell.build), cell)
+            for share in SHARES:
+                numbers = {k: r.nearest(r.low + share * (r.high - r.low)) for k, r in self.ranges.items()}
+                try:
+                    cell = self.network(numbers | dict(zip(self.texts, names, strict=True)))
+                except UserError as error:
+                    refusal = refusal or error
+                    continue
+                found.setdefault((cell.config, cell.build), cell)
+                break
         if not found and refusal is not None:
             raise refusal
         return list(found.values())

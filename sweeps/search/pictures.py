@@ -37,7 +37,8 @@ def search_files(
         return found
     logs = {key for key, each in domain.ranges.items() if each.log}
     found["search_history.png"] = partial(save_history, study, objectives)
-    found["search_slices.png"] = partial(save_slices, finished, objectives[0], logs)
+    if finished[0].params:
+        found["search_slices.png"] = partial(save_slices, finished, objectives[0], logs)
     varied = {k: each for k, each in enumerate(objectives) if len({t.values[k] for t in finished}) > 1}
     if len(finished) >= ENOUGH and varied:
         found["search_importance.png"] = partial(save_importance, study, varied)

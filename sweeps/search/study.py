@@ -213,6 +213,8 @@ class Study:
         for draw in self._draws():
             try:
                 cell = self._domain.network(draw.params)
+                if cell.build not in self._ids:
+                    raise UserError("a dataset that was not built, for none of its cells was found")
             except UserError:
                 if draw.params not in [each.params for each in self._refused]:
                     self._refused.append(draw)

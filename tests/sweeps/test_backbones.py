@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import backbones
-from sweeps.called import called_of
+from sweeps.called import Called, called_of
 from sweeps.flags import SweepConfig
 
 SCRIPT = Path(backbones.__file__)
@@ -141,6 +141,13 @@ def started(out: Path, *words: str) -> Path:
     file = out / "mine" / "sweep.json"
     file.write_text(json.dumps({"sweep_id": "a1", "name": "mine", "arguments": words}))
     return file
+
+
+def test_stopped_trials_go_on_in_the_call_that_says_so() -> None:
+    asha, none, later = SweepConfig(stop="asha"), SweepConfig(stop="none"), SweepConfig()
+    assert Called((asha, later), ()).options.stop == "asha"
+    assert Called((asha, none), ()).options.stop == "none"
+    assert Called((asha, none, later), ()).options.stop is None  # one that is stopped by hand now stays so
 
 
 def test_a_resumed_sweep_has_the_flags_it_was_started_with(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_all_is_trained_anew_unless_known_results_are_asked_for(tmp_path: Path) 
     assert not called(tmp_path, "--like", "mine").options.known
     assert called(tmp_path, "--like", "mine", "--known").options.known
     assert called(tmp_path, "--recipe", "quick").options.known
+    recorded(tmp_path, (*LINES[0], "--known", "yes"), name="linked")
+    assert not called(tmp_path, "--like", "linked").options.known
 
 
 def test_a_repeat_is_gone_on_with_as_any_sweep_and_knows_what_it_repeats(tmp_path: Path) -> None:

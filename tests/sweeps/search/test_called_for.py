@@ -120,6 +120,11 @@ def test_the_loss_weight_can_be_a_range() -> None:
     assert domain.cell({"loss.mc": 0.25}, 0).config.loss.mc == 0.25
 
 
+def test_a_range_whose_lowest_number_is_refused_is_searched_all_the_same() -> None:
+    domain = searching("--set optim.accumulate=4 --search optim.batch_size=10:64").domain
+    assert [cell.config.optim.batch_size for cell in domain.cells] == [64]
+
+
 def test_seeds_can_be_added_to_those_of_the_recipe() -> None:
     assert searching("--search optim.lr=1e-4:1e-2:log", "--seeds 1 2").domain.seeds == (0, 1, 2)
 

@@ -40,6 +40,12 @@ def test_with_few_cells_there_are_few(bench: Bench) -> None:
     assert list(study.files())[-1] == "search_importance.png"
 
 
+def test_where_nothing_was_chosen_there_are_no_slices(bench: Bench) -> None:
+    study = bench.search("model.head=deconv", cells=2)
+    list(bench.run(study))
+    assert list(study.files()) == ["search.journal", "search_history.png"]
+
+
 def test_what_does_not_vary_has_no_importance(bench: Bench, tmp_path: Path, drawn: Figures) -> None:
     study = bench.search(RATES, cells=12, objectives=objectives_of("val/add_area,-gflops"))
     list(bench.run(study))
