@@ -54,14 +54,14 @@ class Called:
     def options(self) -> Options:
         """How the trials are to be run; for how long, this command line alone says."""
         config, now, usual = self.config, self.commands[-1], Options()
-        released = now.stop == "none"  # once: a trial that is stopped later by hand stays so
+        released = config.stop == "none" != now.stop  # by an earlier call: who is stopped now stays so
         return Options(
             at_once=config.trials_at_once,
             resources=resources_of(config),
             check=config.check,
             retries=usual.retries if config.retries is None else config.retries,
             keep=config.keep or USUAL,
-            stop="none" if released else None if config.stop == "none" else config.stop,
+            stop=None if released else config.stop,
             known=self._known,
             hours=now.hours,
             hours_in_all=now.resume_or_start,

@@ -60,7 +60,7 @@ class Domain:
         completed: Callable[[Build], Build] = lambda build: build,
     ) -> None:
         self._space, self._completed = space, completed
-        self._sound: set[ModelConfig] = set()  # networks that can be built
+        self._refusals: dict[ModelConfig, UserError | None] = {}  # of networks; None: it can be built
         self.ranges = {each.key: each for each in ranges}
         given = {axis.name: axis.choices for axis in space.axes}
         self._check(space)
@@ -97,7 +97,7 @@ class Domain:
             others = [each for each in space.axes if each.name != axis]
             space = dataclasses.replace(space, axes=[*others, Axis(name=axis, choices=chosen)])
         found = Domain(space, list(self.ranges.values()), self._completed)
-        found._sound = self._sound
+        found._refusals = self._refusals
         return found
 
     @property
@@ -137,9 +137,14 @@ class Domain:
         """The cell of the first seed; UserError where there is no such training, or no such network."""
         cell = self.cell(params, self.seeds[0])
         model = cell.config.model
-        if model not in self._sound:
-            check_networks([cell.config])
-            self._sound.add(model)
+        if model not in self._refusals:
+            self._refusals[model] = None
+            try:
+                check_networks([cell.config])
+            except UserError as error:
+                self._refusals[model] = error
+        if (refusal := self._refusals[model]) is not None:
+            raise refusal
         return cell
 
     def _check(self, space: Space) -> None:
