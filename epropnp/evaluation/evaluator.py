@@ -45,14 +45,13 @@ def predict(
     temperatures = temperatures or Temperatures()
     samples = inference.settings.samples if data.records.name == SAMPLED_SPLIT else 0
     sampler = PosteriorSampler(inference.layer, samples, temperatures) if samples > 0 else None
-    noise = inference.random(1)
     parts: list[dict[str, Tensor]] = []
     for batch, inferred in _inferred(inference, data):
         part = described(inferred, temperatures)
         part["crop"] = torch.cat([batch.corner, batch.side[:, None]], 1)  # (B, 3)
         if sampler is not None:
             truths, found = _true_poses(batch, data), inferred.found
-            drawn = sampler.draw(found, pose=inferred.solution.pose, truths=truths, generator=noise)
+            drawn = sampler.draw(found, pose=inferred.solution.pose, truths=truths)
             part |= sampler.describe(drawn)
         parts.append({name: value.cpu() for name, value in part.items()})
         after_batch()
@@ -82,11 +81,11 @@ def fit_temperatures(
     found_first = Temperatures(covariance=covariance_temperature(distances))
     if samples <= 0:
         return found_first
-    sampler, noise = PosteriorSampler(inference.layer, samples, found_first), inference.random(1)
+    sampler = PosteriorSampler(inference.layer, samples, found_first)
     parts: list[Draws] = []
     for batch, (found, solution, _) in _inferred(inference, data):
         truths = _true_poses(batch, data)
-        drawn = sampler.draw(found, pose=solution.pose, truths=truths, generator=noise)
+        drawn = sampler.draw(found, pose=solution.pose, truths=truths)
         parts.append(Draws(*(part[..., solution.valid].cpu() for part in drawn)))
         after_batch()
     draws = Draws(*(torch.cat(part, -1) for part in zip(*parts, strict=True)))
@@ -94,10 +93,9 @@ def fit_temperatures(
 
 
 def _inferred(inference: Inference, data: CropDataset) -> Iterator[tuple[Batch, Inferred]]:
-    starts = inference.random()
     for batch in evaluation_loader(data, inference.settings.batch_size):
         there = batch.to(inference.device)
-        yield there, inference(there, starts)
+        yield there, inference(there)
 
 
 def _true_poses(batch: Batch, data: CropDataset) -> Tensor:

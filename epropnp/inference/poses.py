@@ -22,8 +22,9 @@ from epropnp.inference.temperature import Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.pnp import Correspondences, EProPnP, Hypotheses, Solution, pose
+from epropnp.pnp.draws import Randomness, SameDraws
 
-STARTS_SEED = 20220331  # of the solver's random starts, which no trial's seed changes
+STARTS_SEED = 20220331  # of the solver's random starts: the same for every image and every network
 
 
 class Inferred(NamedTuple):
@@ -59,22 +60,16 @@ class Inference:
         """Where it computes."""
         return next(self.net.parameters()).device
 
-    def random(self, stream: int = 0) -> torch.Generator:
-        """Random numbers that are the same for all networks; those of stream 0 are the solver's."""
-        return torch.Generator(self.device).manual_seed(STARTS_SEED + stream)
-
     @torch.no_grad()
-    def __call__(self, crops: Crops, generator: torch.Generator) -> Inferred:
-        """Poses of crops on the device; the generator gives the random starts."""
+    def __call__(self, crops: Crops) -> Inferred:
+        """Poses of crops on the device. That of an image depends on no other one, but for rounding."""
         self.net.eval()
         with autocast(self.device, self.precision):
             prediction = self.net(as_image(crops.image))
         found = _as_trained(correspondences(prediction, crops, self.model), self.points)
-        return Inferred(found, *self._solve(found, generator))
+        return Inferred(found, *self._solve(found, SameDraws(STARTS_SEED)))
 
-    def _solve(
-        self, found: Correspondences, generator: torch.Generator
-    ) -> tuple[Solution, Hypotheses | None]:
+    def _solve(self, found: Correspondences, starts: SameDraws) -> tuple[Solution, Hypotheses | None]:
         settings, layer = self.settings, self.layer
         if settings.hypotheses > 1:
             several = layer.hypotheses(
@@ -82,14 +77,14 @@ class Inference:
                 count=settings.hypotheses,
                 proposals=settings.proposals,
                 iterations=settings.iterations,
-                generator=generator,
+                generator=starts,
             )
             return Solution(**{name: values[0] for name, values in vars(several.solution).items()}), several
-        return best_pose(layer, found, settings, generator), None
+        return best_pose(layer, found, settings, starts), None
 
 
 def best_pose(
-    layer: EProPnP, found: Correspondences, settings: EvaluationConfig, generator: torch.Generator
+    layer: EProPnP, found: Correspondences, settings: EvaluationConfig, starts: Randomness
 ) -> Solution:
     """One pose of each object, from the starts that the settings name.
 
@@ -98,13 +93,11 @@ def best_pose(
     """
     proposals, iterations = settings.proposals, settings.iterations
     if settings.initial == "random":
-        return layer.solve(found, proposals=proposals, iterations=iterations, generator=generator)
+        return layer.solve(found, proposals=proposals, iterations=iterations, generator=starts)
     start = epnp_poses(found.points_obj, found.points_img, found.weights, found.camera.K)
     if settings.initial == "epnp":
         return layer.solve(found, init_pose=start, proposals=0, iterations=iterations, fast=True)
-    return layer.solve(
-        found, init_pose=start, proposals=proposals, iterations=iterations, generator=generator
-    )
+    return layer.solve(found, init_pose=start, proposals=proposals, iterations=iterations, generator=starts)
 
 
 def described(inferred: Inferred, temperatures: Temperatures) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ from torch import Tensor
 from epropnp.inference.temperature import Draws, Temperatures
 from epropnp.pnp import Correspondences, EProPnP
 from epropnp.pnp.amis import effective_sample_size
+from epropnp.pnp.draws import SameDraws
 
+SAMPLES_SEED = 20220332  # of the samples' noise: the same for every image
 ROUNDS = 2  # of quasi-random samples: as exact as four rounds, and faster (docs/maths.md)
 
 
@@ -42,7 +44,6 @@ class PosteriorSampler:
         *,
         pose: Tensor,
         truths: Tensor,
-        generator: torch.Generator | None = None,
     ) -> Draws:
         """Samples and the truth, as costs of the weights that are given.
 
@@ -50,11 +51,10 @@ class PosteriorSampler:
             correspondences: of B objects.
             pose: (B, 7) the most likely poses.
             truths: (S, B, 7) equivalent true poses; the most likely of them counts.
-            generator: random numbers, on the device of the tensors.
         """
         weights = self.temperatures.covariance.scale * correspondences.weights
         scaled = replace(correspondences, weights=weights)
-        drawn = self.layer.monte_carlo(scaled, init_pose=pose, generator=generator)
+        drawn = self.layer.monte_carlo(scaled, init_pose=pose, generator=SameDraws(SAMPLES_SEED))
         costs = self.layer.cost(correspondences, torch.cat((pose[None], truths, drawn.samples)))
         cost, equivalent, sampled = costs.split((1, len(truths), len(drawn.samples)))
         return Draws(

@@ -68,8 +68,6 @@ class Predictor:
         K: np.ndarray | Tensor,
         boxes: np.ndarray | Tensor,
         objects: Sequence[str | int] | None = None,
-        *,
-        generator: torch.Generator | None = None,
     ) -> Poses:
         """Poses of the objects in square crops.
 
@@ -79,19 +77,17 @@ class Predictor:
             boxes: the squares that were cut out, px of those pictures: x, y of the top-left corner and the
                 side, (B, 3). Pixel centres are at whole numbers.
             objects: name or id of what is in each crop; not needed by a network of one object.
-            generator: of the solver's random starts, on the device; the same for every call by default.
 
         Raises:
             UserError: shapes that do not fit, or an object that the network does not know.
         """
         inference = self.model.inference
         given = self._crops(crops, K, boxes, objects)
-        starts = generator or inference.random()
         parts: list[dict[str, Tensor]] = []
         for start in range(0, len(given.side), inference.settings.batch_size):
             rows = slice(start, start + inference.settings.batch_size)
             part = Crops(**{name: value[rows] for name, value in vars(given).items()}).to(inference.device)
-            parts.append(described(inference(part, starts), self.model.temperatures))
+            parts.append(described(inference(part), self.model.temperatures))
         arrays = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
         return Poses(T_cam_obj=arrays.pop("T_pred"), **arrays)
 

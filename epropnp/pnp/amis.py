@@ -28,6 +28,7 @@ from torch import Tensor
 from epropnp.pnp.compiled import compiled
 from epropnp.pnp.config import PnPConfig
 from epropnp.pnp.distributions import AngularCentralGaussian, MultivariateT
+from epropnp.pnp.draws import Randomness
 from epropnp.pnp.linalg import safe_cholesky
 from epropnp.pnp.problem import Problem
 from epropnp.pnp.sample_cost import sample_cost
@@ -86,7 +87,7 @@ def adaptive_samples(
     pose: Tensor,
     covariance: Tensor,
     config: PnPConfig,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Samples:
     """Draw `amis_iterations` x `amis_samples` poses around solutions (B, size); no gradient.
 
@@ -129,9 +130,7 @@ def _refit(proposal: Proposal, relative: Tensor, log_weights: Tensor, dispersion
     return proposal.refit(relative, torch.softmax(log_weights, dim=0), dispersion)
 
 
-def _uniforms(
-    round_index: int, size: int, like: Tensor, config: PnPConfig, generator: torch.Generator | None
-) -> Tensor:
+def _uniforms(round_index: int, size: int, like: Tensor, config: PnPConfig, generator: Randomness) -> Tensor:
     count = config.amis_samples
     if config.sampler == "quasi":
         return quasi_uniforms(round_index * count, count, size, like, generator)

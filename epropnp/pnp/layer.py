@@ -54,6 +54,7 @@ from epropnp.pnp.amis import adaptive_samples, effective_sample_size, log_eviden
 from epropnp.pnp.config import PnPConfig
 from epropnp.pnp.correspondences import Correspondences
 from epropnp.pnp.cost import normal_equations
+from epropnp.pnp.draws import Randomness
 from epropnp.pnp.enough import overdetermined
 from epropnp.pnp.hypotheses import find_hypotheses, solution_of
 from epropnp.pnp.lm import gauss_newton, gauss_newton_step, levenberg_marquardt
@@ -99,7 +100,7 @@ class EProPnP(nn.Module):
         proposals: int | None = None,
         iterations: int | None = None,
         fast: bool = False,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
     ) -> Solution:
         """Most likely poses.
 
@@ -112,7 +113,7 @@ class EProPnP(nn.Module):
                 `init_pose` and `BLIND_PROPOSALS` without. 0 starts from `init_pose` straight away.
             iterations: of the final solver; `lm_iterations` by default.
             fast: plain Gauss-Newton instead of Levenberg-Marquardt as the final solver.
-            generator: random numbers of the proposals, on the device of the tensors.
+            generator: random numbers of the proposals; `SameDraws` make an object's pose its own affair.
 
         Raises:
             ValueError: neither `init_pose` nor proposals.
@@ -133,7 +134,7 @@ class EProPnP(nn.Module):
         count: int,
         proposals: int | None = None,
         iterations: int | None = None,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
     ) -> Hypotheses:
         """The `count` most probable poses that differ, where correspondences allow several.
 
@@ -160,7 +161,7 @@ class EProPnP(nn.Module):
         correspondences: Correspondences,
         *,
         init_pose: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
     ) -> MonteCarlo:
         """Solve, then sample the posterior around the solution and estimate its log-evidence.
 
@@ -171,7 +172,7 @@ class EProPnP(nn.Module):
             correspondences: of B objects.
             init_pose: (B, 7) the ground truth in training; it competes as an initial pose, so that
                 its mode is covered.
-            generator: random numbers, on the device of the tensors.
+            generator: random numbers, as of `solve`.
         """
         with _full_precision(correspondences):
             given = cleaned(correspondences)
@@ -262,7 +263,7 @@ class EProPnP(nn.Module):
         proposals: int | None,
         iterations: int | None,
         fast: bool,
-        generator: torch.Generator | None,
+        generator: Randomness,
     ) -> Solution:
         config = self.config
         if proposals is None:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from epropnp.pnp import draws
 from epropnp.pnp.config import PnPConfig
+from epropnp.pnp.draws import Randomness
 from epropnp.pnp.lm import levenberg_marquardt
 from epropnp.pnp.problem import Problem
 from epropnp.pnp.sample_cost import sample_cost
@@ -28,7 +30,7 @@ def random_sample_lm(
     proposals: int,
     config: PnPConfig,
     competitor: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Tensor:
     """Best initial pose (B, size) among random ones and, where given, the `competitor` (B, size)."""
     candidates = candidate_poses(problem, proposals, config, competitor, generator)
@@ -41,7 +43,7 @@ def candidate_poses(
     proposals: int,
     config: PnPConfig,
     competitor: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Randomness = None,
 ) -> Candidates:
     """All `proposals` random initial poses, after the `competitor` (B, size) where it is given."""
     start = centre_based_poses(problem, proposals, generator)
@@ -52,19 +54,18 @@ def candidate_poses(
     return Candidates(poses, sample_cost(problem, poses).nan_to_num(nan=torch.inf))
 
 
-def sample_points(problem: Problem, proposals: int, count: int, generator: torch.Generator | None) -> Tensor:
+def sample_points(problem: Problem, proposals: int, count: int, generator: Randomness) -> Tensor:
     """Indices (P, B, count) of distinct points, drawn in proportion to their mean weight."""
     weights = problem.weights.mean(-2).clamp(min=torch.finfo(problem.weights.dtype).tiny)  # (B, N)
     # An exponential race is sampling without replacement; torch.multinomial would check its input
     # on the host.
     # -log(1 - uniform) is exponential; exponential_() itself is several times slower on a CPU.
-    shape = (proposals, *weights.shape)
-    uniform = torch.rand(shape, dtype=weights.dtype, device=weights.device, generator=generator)
+    uniform = draws.uniform(proposals, weights.shape[-1], weights, generator)
     race = (1 - uniform).log_().neg_() / weights
     return race.topk(min(count, weights.shape[-1]), dim=-1, largest=False, sorted=False).indices
 
 
-def centre_based_poses(problem: Problem, proposals: int, generator: torch.Generator | None) -> Tensor:
+def centre_based_poses(problem: Problem, proposals: int, generator: Randomness) -> Tensor:
     """Poses (P, B, size): random rotations, translated to fit centre and size of the image points.
 
     Under a random rotation the two image axes see 2/3 of the object's total variance, divided by

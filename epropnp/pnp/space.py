@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from epropnp.pnp import draws
 from epropnp.pnp import pose as pose_algebra
+from epropnp.pnp.draws import Randomness
 
 ROUNDING = 64  # units in the last place that the length of a unit quaternion may be off
 
@@ -47,7 +49,7 @@ class PoseSpace(ABC):
         """Rotations (..., size - 3) of poses (..., size), turned by `relative` in the axes of the camera."""
 
     @abstractmethod
-    def random_rotations(self, poses: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    def random_rotations(self, poses: int, like: Tensor, generator: Randomness) -> Tensor:
         """Uniform rotations (poses, B, size - 3), for `like` (B, ...)."""
 
     def shift_origin(self, pose: Tensor, offset: Tensor) -> Tensor:
@@ -87,10 +89,8 @@ class SixDoF(PoseSpace):
     def turn(self, pose: Tensor, relative: Tensor) -> Tensor:
         return pose_algebra.quat_multiply(relative, pose[..., 3:])
 
-    def random_rotations(self, poses: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-        shape = (poses, like.shape[0], 4)
-        quat = torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
-        return torch.nn.functional.normalize(quat, dim=-1)
+    def random_rotations(self, poses: int, like: Tensor, generator: Randomness) -> Tensor:
+        return torch.nn.functional.normalize(draws.normal(poses, 4, like, generator), dim=-1)
 
 
 class FourDoF(PoseSpace):
@@ -115,7 +115,5 @@ class FourDoF(PoseSpace):
     def turn(self, pose: Tensor, relative: Tensor) -> Tensor:
         return pose[..., 3:] + relative
 
-    def random_rotations(self, poses: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-        shape = (poses, like.shape[0], 1)
-        unit = torch.rand(shape, dtype=like.dtype, device=like.device, generator=generator)
-        return 2 * math.pi * unit
+    def random_rotations(self, poses: int, like: Tensor, generator: Randomness) -> Tensor:
+        return 2 * math.pi * draws.uniform(poses, 1, like, generator)

@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
+from epropnp.pnp import draws
+from epropnp.pnp.draws import Randomness
 
-def random_uniforms(count: int, size: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+
+def random_uniforms(count: int, size: int, like: Tensor, generator: Randomness) -> Tensor:
     """Independent numbers (count, B, size) in (0, 1), for `like` (B, ...)."""
-    shape = (count, like.shape[0], size)
-    return _open(torch.rand(shape, dtype=like.dtype, device=like.device, generator=generator))
+    return _open(draws.uniform(count, size, like, generator))
 
 
-def quasi_uniforms(
-    start: int, count: int, size: int, like: Tensor, generator: torch.Generator | None
-) -> Tensor:
+def quasi_uniforms(start: int, count: int, size: int, like: Tensor, generator: Randomness) -> Tensor:
     """Numbers `start` to `start + count` of a low-discrepancy sequence, (count, B, size) in (0, 1).
 
     Kronecker's sequence `frac(i a)` with the powers of the generalised golden ratio (Roberts 2018). A
@@ -25,7 +25,7 @@ def quasi_uniforms(
     step = torch.arange(1, size + 1, dtype=torch.float64, device=like.device).neg()
     index = torch.arange(start, start + count, dtype=torch.float64, device=like.device)
     lattice = (index[:, None] * (ratio**step)).frac().to(like.dtype)  # (count, size)
-    shift = torch.rand((like.shape[0], size), dtype=like.dtype, device=like.device, generator=generator)
+    shift = draws.uniform(1, size, like, generator)
     return _open((lattice[:, None] + shift).frac())
 
 

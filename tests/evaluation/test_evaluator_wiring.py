@@ -95,7 +95,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
         ) -> Any:
             numbers = {k: v for k, v in kwargs.items() if not isinstance(v, Tensor)}
             if "generator" in numbers:
-                numbers["generator"] = numbers["generator"].initial_seed()
+                numbers["generator"] = numbers["generator"].generator.initial_seed()
             seen.setdefault(_name, numbers)
             return _original(self, *args, **kwargs)
 

@@ -44,7 +44,7 @@ class Scene:
         obj, img, weights = map(change, self.tensors)
         return Scene(obj, img, weights, self.camera, self.pose_gt)
 
-    def objects(self, which: slice) -> "Scene":
+    def objects(self, which: slice | list[int]) -> "Scene":
         """Some of them."""
         K, lower, upper = (x[which] for x in (self.camera.K, self.camera.lower, self.camera.upper))
         some = self.each(lambda x: x[which])

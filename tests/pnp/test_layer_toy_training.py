@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig, pose
 
-POINTS, BATCH, STEPS = 32, 128, 700
+POINTS, BATCH, STEPS = 32, 64, 500
 CENTRE = torch.tensor([0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0])
 SPREAD = 0.08  # m and rad: of the true poses around the centre
 NOISE = torch.tensor([0.011, 0.011, 0.011, 0.013, 0.013, 0.013])  # m and rad: what the input is wrong by

@@ -60,11 +60,6 @@ def test_evaluation_takes_as_many_images_at_once_as_asked(lab: Callable[..., Lab
         assert found.oracle.sizes == batches
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="one generator feeds the random starts of all images, so that they depend on the batch; "
-    "mended with prediction on single pictures: starts will belong to the image (predict issue)",
-)
 def test_the_evaluations_batch_size_changes_poses_by_rounding_at_most(lab: Callable[..., Lab]) -> None:
     few = ("evaluation.proposals=2", "evaluation.iterations=1")  # so that a pose remembers its start
     assert_same_to_rounding(
