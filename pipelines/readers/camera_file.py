@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
-from pipelines.readers.bop_files import is_camera_matrix, numbers, read_json
+from epropnp.json_files import is_camera_matrix, numbers, read_json
 from pipelines.rendering.views import Camera
 
 CAMERA_FILE = "camera.json"  # at the root of a data set

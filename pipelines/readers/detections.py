@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
-from pipelines.readers.bop_files import integer, numbers, read_json
+from epropnp.json_files import integer, numbers, read_json
 
 Box = tuple[float, float, float, float]
 _IDS = ("scene_id", "image_id", "category_id")

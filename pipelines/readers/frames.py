@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.pictures import read_picture
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
-from pipelines.readers.pictures import read_mask, read_picture
+from pipelines.readers.masks import read_mask
 from pipelines.readers.safe_pickle import read_pickle
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.records import crop_window, cut, encode, mask_box

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.readers.frames import Frame
-from pipelines.readers.pictures import read_mask
+from pipelines.readers.masks import read_mask
 from pipelines.rendering.records import cut
 from pipelines.rendering.renderer import Renderer
 
