@@ -51,7 +51,7 @@ def by_number(table: dict[str, Any], file: Path, what: str) -> dict[int, Any]:
     return found
 
 
-def key(table: Any, name: str, file: Path, where: str = "the file") -> Any:
+def key(table: Any, name: str, file: Path | str, where: str = "the file") -> Any:
     """An entry of a table; the error names file, place and key."""
     try:
         return table[name]
@@ -59,17 +59,17 @@ def key(table: Any, name: str, file: Path, where: str = "the file") -> Any:
         raise UserError(f"{file}: {where} has no key {name!r}") from None
 
 
-def numbers(table: Any, name: str, count: int, file: Path, where: str) -> Array:
+def numbers(table: Any, name: str, count: int, file: Path | str, where: str) -> Array:
     """`count` finite numbers (count,) under a key; one number need not be a list."""
     return np.array([float(value) for value in _decimals(table, name, count, file, where)])
 
 
-def metres(table: Any, name: str, count: int, file: Path, where: str) -> Array:
+def metres(table: Any, name: str, count: int, file: Path | str, where: str) -> Array:
     """As `numbers`, millimetres in the file."""
     return np.array([float(value.scaleb(-3)) for value in _decimals(table, name, count, file, where)])
 
 
-def integer(table: Any, name: str, file: Path, where: str) -> int:
+def integer(table: Any, name: str, file: Path | str, where: str) -> int:
     """An integer under a key."""
     value = key(table, name, file, where)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -82,7 +82,7 @@ def is_camera_matrix(K: Array) -> bool:
     return bool(K[0, 0] > 0 and K[1, 1] > 0 and K[1, 0] == 0 and K[2].tolist() == [0, 0, 1])
 
 
-def _decimals(table: Any, name: str, count: int, file: Path, where: str) -> list[Decimal]:
+def _decimals(table: Any, name: str, count: int, file: Path | str, where: str) -> list[Decimal]:
     found = key(table, name, file, where)
     values = found if isinstance(found, list) else [found]
     if len(values) != count or not all(map(_is_number, values)):

@@ -78,6 +78,11 @@ def picture_size(file: Path) -> tuple[int, int]:
         return width, height
 
 
+def is_turned(file: Path) -> bool:
+    """Whether a camera noted in the file that it is to be turned or mirrored, which nothing here does."""
+    return _header(file)[0] not in (0, 1)
+
+
 def picture_traits(files: Iterable[Path]) -> PictureTraits:
     """Looks at headers of pictures, and at the values of those of 16 bits. UserError as of `read_picture`."""
     turned, deep, largest = 0, 0, 0

@@ -5,17 +5,17 @@ from it. `dataset_id` says what it was trained on; the dataset itself is not nee
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from epropnp.data.augment import CROP_PER_BOX
 from epropnp.data.schema import ObjectModel
-from epropnp.errors import UserError
+from epropnp.errors import UserError, nearest
 from epropnp.files import replaced
 from epropnp.inference.config import STUDY, EvaluationConfig
 from epropnp.inference.poses import Inference
@@ -26,6 +26,9 @@ from epropnp.models.released import OFFICIAL_ANCHOR
 from epropnp.plain import from_dict
 from epropnp.pnp import EProPnP, PnPConfig
 
+BoxKind = Literal["visible", "whole"]
+FORMAT = 2  # of such files; those without a number are of format 1
+TRAINED_BOXES: BoxKind = "visible"  # what the crops of training are cut around
 OFFICIAL_POINTS = 512  # of each image, that weights are normalised over
 LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
 
@@ -40,6 +43,7 @@ class TrainedModel:
         temperatures: that correct how sure it says it is; of an unfinished training, none.
         config: of the trial, as in `trial.json`.
         dataset_id: of the dataset that it was trained on.
+        boxes: what the boxes of its training are about: the visible part of an object, or the whole.
     """
 
     inference: Inference
@@ -47,6 +51,26 @@ class TrainedModel:
     temperatures: Temperatures
     config: dict[str, Any]
     dataset_id: str
+    boxes: BoxKind = TRAINED_BOXES
+
+    def object_ids(self, objects: Sequence[str | int] | None, count: int) -> list[int]:
+        """Ids of `count` objects by name or id; None where the network knows only one.
+
+        Raises:
+            UserError: an unknown object, a wrong number of them, or none named where there is a choice.
+        """
+        names = {model.name: key for key, model in self.objects.items()}
+        if objects is None:
+            if len(names) > 1:
+                raise UserError(f"objects: which of {', '.join(names)} is in each crop?")
+            return [*names.values()] * count
+        if len(objects) != count:
+            raise UserError(f"objects: {len(objects)} are named for {count} crops")
+        known: dict[str | int, int] = {key: key for key in self.objects} | names
+        for name in objects:
+            if name not in known:
+                raise UserError(f"objects: the network does not know {name!r}{nearest(str(name), names)}")
+        return [known[name] for name in objects]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -77,7 +101,7 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
         {name: torch.tensor(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}
         for row in map(dataclasses.asdict, objects.values())
     ]
-    return {"objects": table, "crop_per_box": CROP_PER_BOX}
+    return {"format": FORMAT, "objects": table, "crop_per_box": CROP_PER_BOX, "boxes": TRAINED_BOXES}
 
 
 def is_trained_model(path: Path) -> bool:
@@ -99,6 +123,12 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
     if not path.is_file():
         raise UserError(f"{path} is not there: give the best.pt of a trial")
     saved = load_checkpoint(path, "take another one, such as the best.pt of a finished trial")
+    found = saved.get("format", 1)
+    if found not in range(1, FORMAT + 1):
+        raise UserError(
+            f"{path} is a network of format {found}, this version reads formats 1 to {FORMAT}: update it, or "
+            "take a network of this version"
+        )
     missing = {"config", "net", "objective", "objects"} - saved.keys()
     if missing:
         raise UserError(
@@ -128,6 +158,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
         temperatures=Temperatures(**fitted),
         config=config,
         dataset_id=saved["dataset_id"],
+        boxes=saved.get("boxes", TRAINED_BOXES),
     )
 
 

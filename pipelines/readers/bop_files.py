@@ -21,6 +21,7 @@ PICTURE_NAMES = f"rgb/000012 or gray/000012, or without zeros, with {', '.join(P
 _MASKS, _WHOLE_MASKS = "mask_visib", "mask"
 VISIBLE_MIN = 0.1
 """Share of an object that must be seen: with less, BOP leaves it out, too."""
+_BOXES = {"visible": "bbox_visib", "whole": "bbox_obj"}
 _PURPOSES = {"gt": "the poses", "gt_info": "the visible shares", "camera": "the camera matrices"}
 _ROTATION_ERROR = 0.01  # of R R^T: annotations are rounded, but not wilder than this
 
@@ -40,7 +41,8 @@ class Instance:
 class Scene:
     """One scene folder, its tables read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, annotated: bool = True) -> None:
+        """`annotated`: whether poses are demanded."""
         self.folder = folder
         self.name = f"{folder.parent.name}/{folder.name}"  # such as test/000006
         files = {table: folder / f"scene_{table}.json" for table in _PURPOSES}
@@ -48,7 +50,7 @@ class Scene:
         self._tables = {
             file: _by_image(file, _PURPOSES[table])
             for table, file in files.items()
-            if file != self._info or file.is_file()
+            if file == self._camera or (annotated and file == self.gt) or file.is_file()
         }
         masks = folder / _MASKS
         self.masked = masks.is_dir() and any(masks.iterdir())
@@ -104,6 +106,22 @@ class Scene:
             found = len(shares) if isinstance(shares, list) else "no list of"
             raise UserError(f"{self._info}: {where} has {found} entries, {self.gt} {count}")
         return [_share(entry, self._info, where) for entry in shares]
+
+    def image_ids(self) -> list[int]:
+        """Ids of the images that have a camera, in ascending order."""
+        return sorted(self._tables[self._camera])
+
+    def box(self, image_id: int, number: int, kind: str) -> Array | None:
+        """The stated box (4,) of an instance, x, y, w, h: `visible` or `whole`; None where there is none.
+
+        Raises:
+            UserError: no table states it.
+        """
+        where, shares = _where(image_id), self._tables.get(self._info, {}).get(image_id)
+        if not isinstance(shares, list) or number >= len(shares):
+            raise UserError(f"{self._info} does not state the boxes of {where}: give a detector's")
+        found = numbers(shares[number], _BOXES[kind], 4, self._info, where)
+        return found if found[2:].min() > 0 else None
 
     def _entry(self, file: Path, image_id: int) -> Any:
         try:
