@@ -1,8 +1,8 @@
 """The outline of an object under a pose, from its points alone: no mesh is needed.
 
-What a sampled surface covers is the morphological closing of its projected points by a disc that is as wide as
-the gaps between them: all that lies nearer than a radius to some point, less what lies nearer than that to the
-outside. Both come from distance transforms, so that the radius costs nothing (Rosenfeld and Pfaltz, 1966).
+What a sampled surface covers is the morphological closing of its projected points by a disc that is as wide
+as the gaps between them: all that lies nearer than a radius to some point, less what lies nearer than that to
+the outside. Both come from distance transforms, so that the radius costs nothing (Rosenfeld and Pfaltz, 1966).
 """
 
 from dataclasses import dataclass
@@ -80,9 +80,7 @@ def contours(model: ObjectModel, T_cam_obj: Array, K: Array, size: tuple[int, in
     return [] if found is None else found.contours()
 
 
-def silhouette(
-    model: ObjectModel, T_cam_obj: Array, K: Array, size: tuple[int, int]
-) -> Silhouette | None:
+def silhouette(model: ObjectModel, T_cam_obj: Array, K: Array, size: tuple[int, int]) -> Silhouette | None:
     """What the object covers of a picture, as if nothing stood before it.
 
     Args:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 CELLS = 72  # along either side of a plane
 SPHERE_ROWS = 90  # of latitude, on twice as many of longitude
 SPHERE_WIDTH_DEG = (2.5, 15.0)  # least and largest standard deviation of a kernel
-LEAST_SHARE = 1e-3  # of the largest weight: samples with less of it are left out
 CHUNK = 256  # samples at a time
 
 Array = NDArray[np.float64]
@@ -71,6 +70,20 @@ def effective_samples(weights: Array) -> float:
     return float(1 / np.square(weights).sum())
 
 
+def thinned(weights: Array, most: int) -> tuple[NDArray[np.int64], Array]:
+    """Indices of at most so many samples that stand for all (S,), and their weights, which sum to 1.
+
+    Systematic resampling (Kitagawa, 1996) without its random start.
+    """
+    if np.count_nonzero(weights) <= most:
+        kept = np.flatnonzero(weights)
+        return kept, weights[kept] / weights.sum()
+    mass = np.cumsum(weights)
+    drawn = np.searchsorted(mass, mass[-1] * (np.arange(most) + 0.5) / most)
+    kept, times = np.unique(drawn, return_counts=True)
+    return kept, times / most
+
+
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:
     """The least of the values (S,) that a share `level` of the weights (S,) does not exceed."""
     order = np.argsort(values)
@@ -103,8 +116,8 @@ def plane_density(points: Array, weights: Array, reach: tuple[Array, Array]) -> 
 def sphere_density(directions: Array, weights: Array, width_deg: float) -> SphereDensity:
     """Density of weighted unit vectors (S, 3) of the camera's frame; kernels of a standard deviation."""
     step = np.pi / SPHERE_ROWS
-    latitude = -np.pi / 2 + step * (np.arange(SPHERE_ROWS) + 0.5)
-    longitude = -np.pi + step * (np.arange(2 * SPHERE_ROWS) + 0.5)
+    latitude: Array = -np.pi / 2 + step * (np.arange(SPHERE_ROWS, dtype=np.float64) + 0.5)
+    longitude: Array = -np.pi + step * (np.arange(2 * SPHERE_ROWS, dtype=np.float64) + 0.5)
     empty = np.zeros((SPHERE_ROWS, 2 * SPHERE_ROWS))
     found = SphereDensity(longitude=longitude, latitude=latitude, values=empty)
     sharpness = 1 / np.radians(width_deg) ** 2
@@ -132,8 +145,6 @@ def highest_density_level(values: Array, cell: Array | float, share: float) -> f
 
 
 def _chunks(points: Array, weights: Array) -> list[tuple[Array, Array]]:
-    """Parts of the samples that weigh something, so that no array grows with their number."""
-    kept = weights > LEAST_SHARE * weights.max()
-    points, weights = points[kept], weights[kept] / weights[kept].sum() * weights.sum()
+    """Parts of the samples, so that no array grows with their number."""
     starts = range(0, len(weights), CHUNK)
     return [(points[i : i + CHUNK], weights[i : i + CHUNK]) for i in starts]

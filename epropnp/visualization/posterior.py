@@ -1,6 +1,6 @@
-"""One prediction of EPro-PnP in one picture: correspondences, and the distribution of poses that they make."""
+"""One prediction of EPro-PnP in one picture: correspondences, and the distribution of poses they make."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from epropnp.visualization.density import (
     plane_density,
     sphere_density,
     sphere_width_deg,
+    thinned,
     weighted_quantile,
 )
 
@@ -29,10 +30,12 @@ AXIS_COLOURS = ("#D55E00", "#009E73", "#0072B2")  # x, y, z: Okabe and Ito's, to
 SHARES = (0.95, 0.5)  # of the posterior's mass in the regions that are drawn
 NEAR_DEG = 45.0  # samples turned by less belong to the pose's own mode
 FAINT = 0.03  # of the largest weight: coordinates of cells below are faded
+LEAST_REACH = 1e-3  # of a panel of translations or rotations, mm or degrees
+DRAWN = 1024  # samples that densities are drawn of, at most
 DPI = 120
 CAPTION = (
-    "colour and lines: samples of the posterior, with the regions of 50 and 95 %;  dashed: one standard "
-    "deviation of the covariance;  cross: the pose"
+    "colour and lines: samples of the posterior, and the regions that hold 50 and 95 % of it;  dashed: one "
+    "standard deviation of the covariance;  cross: the pose"
 )
 
 Array = NDArray[np.float64]
@@ -90,6 +93,11 @@ class PosteriorPicture:
             weighted_quantile(self.angle_deg, self.sample_weights, level),
         )
 
+    def thinned(self) -> "PosteriorPicture":
+        """With so few samples that drawing is quick."""
+        kept, weights = thinned(self.sample_weights, DRAWN)
+        return replace(self, samples=self.samples[kept], sample_weights=weights)
+
     def title(self) -> str:
         """Name, log-evidence, effective samples and the radii of 95 % of the posterior."""
         shift, turn = self.radii()
@@ -119,9 +127,10 @@ def posterior_figure(picture: PosteriorPicture) -> "Figure":
     numbers = (picture.T_cam_obj, picture.covariance, picture.samples, picture.sample_weights)
     if not all(np.isfinite(values).all() for values in numbers):
         raise UserError(f"{picture.model.name} has no pose in this crop, hence no posterior to draw")
-    figure = Figure(figsize=(13, 7.4))
-    figure.text(0.03, 0.965, picture.title(), va="top", fontsize=12, linespacing=1.5)
-    shown, weighed, *mapped = (figure.add_axes((0.03 + 0.194 * i, 0.52, 0.17, 0.3)) for i in range(5))
+    figure = Figure(figsize=(13, 7.2))
+    figure.text(0.03, 0.98, picture.title(), va="top", fontsize=12, linespacing=1.5)
+    picture = picture.thinned()
+    shown, weighed, *mapped = (figure.add_axes((0.03 + 0.194 * i, 0.52, 0.17, 0.307)) for i in range(5))
     _draw_crop(shown, picture)
     _draw_weights(weighed, picture)
     for axis, axes in enumerate(mapped):
@@ -132,7 +141,7 @@ def posterior_figure(picture: PosteriorPicture) -> "Figure":
     _draw_turns(turned, picture)
     _draw_shifts(across, picture, (0, 1))
     _draw_shifts(along, picture, (0, 2))
-    figure.text(0.435, 0.012, CAPTION, fontsize=8.5, color="0.3")
+    figure.text(0.99, 0.012, CAPTION, ha="right", fontsize=8.5, color="0.3")
     return figure
 
 
@@ -157,8 +166,8 @@ def _draw_crop(axes: "Axes", picture: PosteriorPicture) -> None:
 
 def _draw_weights(axes: "Axes", picture: PosteriorPicture) -> None:
     image = axes.imshow(_combined(picture.weights), cmap="cividis", vmin=0)
-    _as_map(axes, "weights")
-    _colour_bar(axes, image, "of the reprojection error, 1/px")
+    _as_map(axes, "weights of both image axes")
+    _colour_bar(axes, image, "weight of the reprojection error, 1/px")
 
 
 def _draw_coordinates(axes: "Axes", picture: PosteriorPicture, axis: int) -> None:
@@ -224,17 +233,18 @@ def _draw_shifts(axes: "Axes", picture: PosteriorPicture, chosen: tuple[int, int
 def _draw_plane(axes: "Axes", points: Array, weights: Array, near: NDArray[np.bool_], spread: Array) -> None:
     """A density about the pose, its regions, and the covariance's ellipse of one standard deviation."""
     share = float(weights[near].sum())
-    reach = np.sqrt(np.diag(spread)) * 3.0
+    reach = np.sqrt(np.diag(spread)) * 3.0 + LEAST_REACH
     if share > 0:
         kept, mass = points[near], weights[near] / share
         far = [weighted_quantile(np.abs(kept[:, i]), mass, 0.985) for i in range(2)]
-        reach = np.maximum(1.25 * np.array(far), np.sqrt(np.diag(spread)) * 1.2)
+        reach = np.maximum(1.25 * np.array(far), np.sqrt(np.diag(spread)) * 1.2) + LEAST_REACH
         density = plane_density(kept, mass, (-reach, reach))
         levels = [highest_density_level(density.values, density.cell, part) for part in SHARES]
         axes.pcolormesh(density.x, density.y, density.values, cmap="Blues", shading="nearest", vmin=0)
         axes.contour(density.x, density.y, density.values, levels, colors="#08306B", linewidths=[0.7, 1.2])
     angle = np.linspace(0, 2 * np.pi, 181)
-    root = np.linalg.cholesky(spread + 1e-12 * np.trace(spread) * np.eye(2))
+    variance, vectors = np.linalg.eigh(spread)
+    root = vectors * np.sqrt(np.maximum(variance, 0))
     axes.plot(*(root @ [np.cos(angle), np.sin(angle)]), "--", color="#D55E00", linewidth=1.4)
     axes.plot(0, 0, "+", color="black", markersize=9)
     if share < 0.995:
@@ -257,7 +267,8 @@ def _as_map(axes: "Axes", title: str) -> None:
 def _colour_bar(axes: "Axes", image: Any, label: str) -> None:
     below = axes.inset_axes((0.0, -0.09, 1.0, 0.05))
     bar = axes.figure.colorbar(image, cax=below, orientation="horizontal")
-    bar.solids.set_alpha(1)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
 
