@@ -2,7 +2,7 @@
 
 What a sampled surface covers is the morphological closing of its projected points by a disc that is as wide
 as the gaps between them: all that lies nearer than a radius to some point, less what lies nearer than that to
-the outside. Both come from distance transforms, so that the radius costs nothing (Rosenfeld and Pfaltz, 1966).
+the outside. Both come from distance transforms, so that the radius costs nothing (Rosenfeld, Pfaltz 1966).
 """
 
 from dataclasses import dataclass
