@@ -36,7 +36,7 @@ class Strokes:
 
     @property
     def outline(self) -> int:
-        return max(1, round(1.25 * self.unit))
+        return max(2, round(1.25 * self.unit))  # of one pixel, half the ink would be halo
 
     @property
     def thin(self) -> int:
@@ -45,7 +45,7 @@ class Strokes:
     @property
     def halo(self) -> int:
         """More than the line, on both sides together."""
-        return 2 * max(1, round(0.8 * self.unit))
+        return 1 + 2 * max(1, round(0.8 * self.unit))
 
     @property
     def text(self) -> float:
