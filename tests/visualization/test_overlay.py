@@ -30,7 +30,7 @@ def plain(width: int = 640, height: int = 480) -> np.ndarray:
 
 def near_colour(picture: np.ndarray, rgb: tuple[int, int, int], allowed: int = 40) -> np.ndarray:
     """Pixels (n, 2), x first, that look like a colour."""
-    rows, columns = np.nonzero(np.abs(picture.astype(np.int16) - np.int16(rgb)).max(-1) <= allowed)
+    rows, columns = np.nonzero(np.abs(picture.astype(np.int16) - np.array(rgb, np.int16)).max(-1) <= allowed)
     return np.stack([columns, rows], 1)
 
 
