@@ -180,3 +180,12 @@ def test_overlap_of_boxes(other: tuple[float, ...], expected: float) -> None:
     assert box_overlap(first, second) == pytest.approx(expected)
     assert box_overlap(second, first) == pytest.approx(expected)
     assert box_overlap(0 * first, 0 * first) == 0
+
+
+def test_a_box_starts_at_the_first_pixel_centre_on_average() -> None:
+    """Four points 5 cm from the optical axis, at 1 m."""
+    half = 0.05 * K[[0, 1], [0, 1]]
+    expected = [*(K[:2, 2] - half + 0.5), *(2 * half)]
+    box = outline_box(model(), pose()[0], K)
+    assert box is not None
+    np.testing.assert_allclose(box, expected, atol=1e-4)
