@@ -26,6 +26,7 @@ from epropnp.evaluation.thresholds import MARGIN
 from epropnp.inference.precision import cpu_has_bf16
 from epropnp.training.halt import STOP_FILE
 from sweeps.build_settings import Build
+from sweeps.flag_checks import check_margin
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.like import check_data, differences, lines_of
 from sweeps.places import by_build, check_one_test
@@ -91,9 +92,11 @@ def run(
         like: the sweep that this one repeats, on its datasets; the command lines are noted, too.
 
     Raises:
-        UserError: an unusable dataset, several with other tests, another one than that of `like`; a folder
-            of trials on another one, not to be written, or worked on by another process; a missing cluster.
+        UserError: a margin that is not above 0; an unusable dataset, several with other tests, another one
+            than that of `like`; a folder of trials on another one, not to be written, or worked on by another
+            process; a missing cluster.
     """
+    check_margin(margin)
     console = console or Console(quiet=True)
     sweep, listed = _opened(folder, like, command), _listed(cells)
     ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
