@@ -89,10 +89,10 @@ class Study:
     @property
     def remarks(self) -> list[str]:
         """Which folders it knows, why it ends early, and the best cell."""
-        told, found = len([each for each in self._tried.values() if each.ended and not each.asked]), []
-        if told or self._unfit:
+        known, found = sum(each.known for each in self._tried.values()), []
+        if known or self._unfit:
             unfit = f"{len(self._unfit)} trials are of no cell of it and stay in the tables"
-            found.append(f"search: {told} cells are known, {unfit}")
+            found.append(f"search: {known} cells are known, {unfit}")
         if self.ended is not None:
             found.append(f"search: {self.ended}")
         return found if any(each.runs for each in self.tried) or not self.done else [*found, *self._best()]
@@ -192,7 +192,7 @@ class Study:
         if own.number in self._numbers:  # of a search with other spaces
             own = dataclasses.replace(own, number=UNNUMBERED)
         draw = dataclasses.replace(own, params=params)
-        self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
+        self._tried[key] = Tried(draw=draw, planned=self._planned(draw), known=True)
 
     def _number(self) -> None:
         """Give cells that this search has not drawn, in the order of their names, numbers that are free."""

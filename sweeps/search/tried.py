@@ -17,12 +17,14 @@ class Tried:
     Attributes:
         draw: what was chosen, and when.
         planned: its trials by seed.
+        known: whether there were folders of it before this call drew anything.
         ended: what their folders say, by seed.
         asked: seeds that this call was asked for.
     """
 
     draw: Draw
     planned: dict[int, Planned]
+    known: bool = False
     ended: dict[int, Trial] = field(default_factory=dict)
     asked: set[int] = field(default_factory=set)
 

@@ -185,6 +185,17 @@ def test_another_space_keeps_the_cells_that_it_holds(bench: Bench) -> None:
     assert len(bench.trained) == len(set(bench.trained)) == 30
 
 
+def test_how_many_cells_are_known_is_said_once(bench: Bench) -> None:
+    study = bench.search(RATES, cells=4)
+    list(bench.run(study, 2))
+    lost = study.ask()
+    assert lost is not None
+    bench.begin(lost)  # killed within it
+    again = bench.search(RATES, cells=4)
+    said = {line for _ in bench.run(again) for line in again.remarks if "cells are known" in line}
+    assert said == {"search: 3 cells are known, 0 trials are of no cell of it and stay in the tables"}
+
+
 def test_two_objectives_make_generations(bench: Bench) -> None:
     how: dict[str, Any] = {"objectives": objectives_of("val/add_area,-parameters")}
     study = bench.search(RATES, "data.points=16:64:step16", cells=12, sampler="nsga", **how)
