@@ -88,7 +88,7 @@ def test_a_trial_of_no_value_counts_as_unfit_once(bench: Bench) -> None:
 
 
 def test_failures_of_what_no_search_asks_for_any_more_are_none_of_the_sweep(bench: Bench) -> None:
-    """A cell that a narrower space does not hold, and the confirmation of one that is not the best any more."""
+    """A cell that a narrower space does not hold, and the confirmation of one that is not the best now."""
     bench.fate = lambda config: "the disk is full" if config.optim.lr > 1e-2 or config.seed else "finished"
     first = fair(bench)
     run(bench, first)
