@@ -24,7 +24,7 @@ from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.inference.precision import cpu_has_bf16
-from epropnp.training.halt import STOP_FILE
+from epropnp.training.halt import stop_reason
 from sweeps.build_settings import Build
 from sweeps.flag_checks import check_margin
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
@@ -42,7 +42,7 @@ from sweeps.search.grid import Grid
 from sweeps.search.racers import Racers
 from sweeps.search.search import Search
 from sweeps.search.searching import Searching
-from sweeps.search.stopper import Stopper
+from sweeps.search.stopper import Stopper, free
 from sweeps.search.stopping import Rule
 from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
@@ -147,7 +147,8 @@ def _search(
 
     if rule == "none":  # what was stopped goes on
         for trial in sweep.trials():
-            (sweep.trial_folder(trial.name) / STOP_FILE).unlink(missing_ok=True)
+            if stop_reason(folder := sweep.trial_folder(trial.name)) is not None:
+                free(folder)
     if isinstance(cells, Racers):
         return cells.race(sweep, ids, margin)
     if isinstance(cells, Searching):
