@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,10 @@ from sweeps.running.waiting import waiting
 from sweeps.search.compared import Choosing
 from sweeps.search.grid import Grid
 from sweeps.search.racers import Racers
-from sweeps.search.search import Search
+from sweeps.search.search import Search, setting_of
 from sweeps.search.searching import Searching
 from sweeps.search.stopper import Stopper, free
-from sweeps.search.stopping import Rule
+from sweeps.search.stopping import Rule, why_idle
 from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
 from sweeps.tracking.tracker import tracker_of
@@ -112,7 +112,7 @@ def run(
         reporter = _reporter(sweep, search, by_id, margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
-        _warn(console, _warnings(sweep, tracking_uri, address, listed))
+        _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
             return job.run()
@@ -176,7 +176,7 @@ def _reporter(sweep: Sweep, search: Search, data: Mapping[str, ArrowDataset], ma
     return Reporter(sweep, search.planned, data, margin, chosen)
 
 
-def _warn(console: Console, warnings: Iterator[str]) -> None:
+def _warn(console: Console, warnings: Iterable[str]) -> None:
     for warning in warnings:
         console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
@@ -191,6 +191,18 @@ def _warnings(
     bf16 = any(cell.config.optim.precision == "bf16" for cell in cells)
     if bf16 and address is None and not torch.cuda.is_available() and not cpu_has_bf16():
         yield "this CPU has no instructions for bf16, which would take many times as long: float32 instead"
+
+
+def _idle(cells: Sequence[Cell] | Searching | Racers, rule: Rule | None) -> Iterator[str]:
+    """What the user should know of a rule that can stop nothing."""
+    if rule in (None, "none") or isinstance(cells, Racers):
+        return
+    listed = _listed(cells)
+    settings = {(setting_of(cell.config, ""), cell.build) for cell in listed}
+    count = cells.most if isinstance(cells, Searching) else len(settings)
+    why = why_idle(rule, {cell.config.optim.epochs for cell in listed}, count)
+    if why is not None:
+        yield f"--stop {rule} stops nothing: {why}"
 
 
 def _verified(places: Mapping[Build, str], console: Console, like: Sweep | None) -> dict[Build, ArrowDataset]:
