@@ -189,14 +189,17 @@ class Domain:
         return list(found.values())
 
     def params_of(
-        self, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str]
+        self, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str], drawn: Params | None = None
     ) -> dict[str, Value] | None:
         """The choices that make a trial; None where none do.
 
         Args:
             config, dataset_id: of the trial.
             ids: of the datasets, by settings of the data.
+            drawn: what it was made from; where several choices make it, these are preferred.
         """
+        if drawn is not None and self.holds(drawn) and self._makes(drawn, config, dataset_id, ids):
+            return dict(drawn)
         flat = flatten(config)
         found: dict[str, Value] = {}
         for key, each in self.ranges.items():

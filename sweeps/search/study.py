@@ -7,10 +7,10 @@ that it still holds. Each cell is a trial of the study, all its seeds together.
 
 import dataclasses
 import random
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from statistics import fmean
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -134,13 +134,13 @@ class Study:
 
     def holds(self, trial: Trial) -> bool:
         """Whether a trial is of a cell of the space, whatever its seed."""
-        return self._domain.params_of(trial.config, trial.dataset_id, self._ids) is not None
+        return self._params_of(trial) is not None
 
     def tell(self, trial: Trial) -> None:
         """Take in how a trial ended, or what its folder says."""
         key = _key(trial.config, trial.dataset_id)
         if key not in self._tried:
-            params = self._domain.params_of(trial.config, trial.dataset_id, self._ids)
+            params = self._params_of(trial)
             if params is None:
                 self._unfit[trial.name] = trial
                 return
@@ -150,13 +150,13 @@ class Study:
     def ask(self) -> Planned | None:
         """The next trial: of a cell that was begun, else of a new one."""
         self._number()
-        waiting = next((each for each in self.tried if each.waiting), None)
-        if waiting is None and self.ended is None and len(self._tried) < self._cells:
-            waiting = self._new()
-        if waiting is None:
+        cell = next((each for each in self.tried if each.waiting), None)
+        if cell is None and self.ended is None and len(self._tried) < self._cells:
+            cell = self._new()
+        if cell is None:
             return None
-        trial = waiting.waiting[0]
-        waiting.asked.add(trial.config.seed)
+        trial = cell.waiting[0]
+        cell.asked.add(trial.config.seed)
         return trial
 
     def tables(self) -> Sequence[Table]:
@@ -182,6 +182,12 @@ class Study:
             study.add_trial(draws[number])
         return study
 
+    def _params_of(self, trial: Trial) -> Params | None:
+        """The choices that make a trial, by the names by which it was drawn: later draws depend on them."""
+        drawn = {} if trial.asked is None else trial.asked.draw.params
+        own = {name: value for name, value in drawn.items() if name not in self._beside}
+        return self._domain.params_of(trial.config, trial.dataset_id, self._ids, own)
+
     def _take_in(self, key: str, asked: Asked | None, params: Params) -> None:
         """A cell of which there is a folder."""
         known = {draw.number for draw in self._refused}
@@ -189,9 +195,8 @@ class Study:
             if draw.number not in known and self._domain.holds(draw.params):
                 self._refused.append(draw)
         own = Draw(number=UNNUMBERED, params=params) if asked is None else asked.draw
-        if own.number in self._numbers:  # of a search with other spaces
-            own = dataclasses.replace(own, number=UNNUMBERED)
-        draw = dataclasses.replace(own, params=params)
+        taken = own.number in self._numbers  # by a search with other spaces
+        draw = dataclasses.replace(own, params=params, number=UNNUMBERED if taken else own.number)
         self._tried[key] = Tried(draw=draw, planned=self._planned(draw), known=True)
 
     def _number(self) -> None:
@@ -204,8 +209,8 @@ class Study:
     @property
     def _numbers(self) -> set[int]:
         others = {trial.asked.draw.number for trial in self._unfit.values() if trial.asked is not None}
-        own = {each.draw.number for each in self._tried.values()}
-        return others | own | {each.number for each in self._refused}
+        own = [each.draw for each in self._tried.values()]
+        return others | {each.number for each in (*own, *self._refused)}
 
     def _new(self) -> Tried | None:
         """Draw until a cell is new, and a network; None where there is none."""
@@ -224,9 +229,9 @@ class Study:
             if key not in self._tried:
                 self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
                 return self._tried[key]
-        used_up = f"the space is used up: it has {len(self._tried)} cells"
-        nothing = f"nothing new in {ANSWERS} answers: the settings refuse them, or they are known"
-        self.ended = used_up if self._countable else nothing
+        self.ended = f"nothing new in {ANSWERS} answers: the settings refuse them, or they are known"
+        if self._countable:
+            self.ended = f"the space is used up: it has {len(self._tried)} cells"
         return None
 
     def _draws(self) -> Iterator[Draw]:
@@ -287,8 +292,7 @@ class Study:
         """The objectives of a cell, each the mean over its seeds; None where one of these is not finished."""
         if not tried.finished or tried.infeasible:
             return None
-        trials = [tried.ended[seed] for seed in tried.planned]
-        return [statistics.fmean(map(each.value, trials)) for each in self._objectives]
+        return [fmean(each.value(tried.ended[seed]) for seed in tried.planned) for each in self._objectives]
 
 
 def _key(config: TrialConfig, dataset_id: str) -> str:

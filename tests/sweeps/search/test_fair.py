@@ -104,6 +104,16 @@ def test_failures_of_what_no_search_asks_for_any_more_are_none_of_the_sweep(benc
     assert not {trial.name for trial in narrow.planned} & set(narrow.infeasible)
 
 
+def test_of_two_names_for_one_trial_a_part_knows_the_one_that_was_drawn(bench: Bench) -> None:
+    texts = (RATES, "model.head=study,deconv")
+    whole = fair(bench, *texts, cells=4)
+    run(bench, whole, 8)
+    draws = [[tried.draw for tried in part.study.tried] for part in whole._parts]
+    assert {draw.params["model.head"] for part in draws for draw in part} == {"study", "deconv"}
+    again = fair(bench, *texts, cells=4)
+    assert [[tried.draw for tried in part.study.tried] for part in again._parts] == draws
+
+
 def test_what_one_search_of_all_values_has_trained_is_known(bench: Bench) -> None:
     pooled = searching(bench, cells=6, per=None).study(bench.sweep, IDS)
     trained = list(bench.run(pooled))

@@ -224,6 +224,17 @@ def test_trials_that_were_there_before_the_search_are_known(bench: Bench) -> Non
     assert [each.draw.number for each in study.tried] == [0, 1, 2, 3, 4, 5]
 
 
+def test_of_two_names_for_one_trial_a_search_knows_the_one_that_was_drawn(bench: Bench) -> None:
+    """The study gave a resnet the head that is named beside it."""
+    texts = (RATES, "model.head=study,deconv,direct")
+    whole = bench.search(*texts, cells=8)
+    list(bench.run(whole))
+    heads = [str(tried.draw.params["model.head"]) for tried in whole.tried]
+    assert {"study", "deconv"} <= set(heads)
+    again = bench.search(*texts, cells=8)
+    assert [tried.draw for tried in again.tried] == [tried.draw for tried in whole.tried]
+
+
 def test_cells_that_differ_in_nothing_that_has_an_effect_are_one(bench: Bench) -> None:
     """The tiny recipe has an adaptive kernel, which knows no fixed threshold."""
     study = bench.search("optim.lr=1e-3,3e-3", "pnp.delta=0.5:2:step0.5", cells=20)
