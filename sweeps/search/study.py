@@ -139,12 +139,11 @@ class Study:
     def tell(self, trial: Trial) -> None:
         """Take in how a trial ended, or what its folder says."""
         key = _key(trial.config, trial.dataset_id)
-        if key not in self._tried:
-            params = self._params_of(trial)
-            if params is None:
-                self._unfit[trial.name] = trial
-                return
-            self._take_in(key, trial.asked, params)
+        params = self._tried[key].draw.params if key in self._tried else self._params_of(trial)
+        if params is None:
+            self._unfit[trial.name] = trial
+            return
+        self._take_in(key, trial.asked, params)
         self._tried[key].ended[trial.config.seed] = trial
 
     def ask(self) -> Planned | None:
@@ -189,11 +188,12 @@ class Study:
         return self._domain.params_of(trial.config, trial.dataset_id, self._ids, own)
 
     def _take_in(self, key: str, asked: Asked | None, params: Params) -> None:
-        """A cell of which there is a folder."""
+        """What a folder tells of its cell: of the draws before it, not each of its seeds need know."""
         known = {draw.number for draw in self._refused}
-        for draw in () if asked is None else asked.refused:
-            if draw.number not in known and self._domain.holds(draw.params):
-                self._refused.append(draw)
+        fresh = [draw for draw in (asked.refused if asked else ()) if draw.number not in known]
+        self._refused += [draw for draw in fresh if self._domain.holds(draw.params)]
+        if key in self._tried:
+            return
         own = Draw(number=UNNUMBERED, params=params) if asked is None else asked.draw
         taken = own.number in self._numbers  # by a search with other spaces
         draw = dataclasses.replace(own, params=params, number=UNNUMBERED if taken else own.number)

@@ -170,6 +170,19 @@ def test_what_makes_no_training_is_asked_anew(bench: Bench) -> None:
     assert [each.params for each in again] == [each.params for each in told[: last + 1]]
 
 
+def test_refused_draws_are_known_whichever_seed_was_asked_for_after_a_kill(bench: Bench) -> None:
+    """Folders are told by their names, in which a seed of 10 comes before one of 9."""
+    texts: dict[str, Any] = {"cells": 3, "seeds": (9, 10)}
+    how = ("optim.accumulate=3,8,4", RATES)
+    study = bench.search(*how, **texts)
+    while not study._refused:
+        list(bench.run(study, 1))
+    refused = study._refused
+    again = bench.search(*how, **texts)
+    list(bench.run(again, 1))
+    assert bench.search(*how, **texts)._refused == refused
+
+
 def test_another_space_keeps_the_cells_that_it_holds(bench: Bench) -> None:
     list(bench.run(bench.search(RATES, HEADS, cells=8)))
     low = [trial.name for trial in bench.sweep.trials() if trial.config.optim.lr <= 1e-3]
