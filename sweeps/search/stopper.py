@@ -93,6 +93,8 @@ class Stopper(Listener):
 
     def ask(self) -> Planned | None:
         """The next trial of a setting that has none running; None where others must end first."""
+        infeasible = set(self._search.infeasible)
+        self._held = [trial for trial in self._held if trial.name not in infeasible]
         for trial in list(self._held):
             if self._setting(trial).running is None:
                 self._held.remove(trial)

@@ -22,6 +22,7 @@ from sweeps.space import Axis, Cell
 from sweeps.sweep import _search
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
+from tests.sweeps.search.bench import Bench
 
 EPOCHS, DATASET = 9, "0123456789ab"
 RATES = (3e-4, 1e-5, 1e-2, 1e-3, 1e-4, 3e-3)
@@ -262,3 +263,19 @@ def test_a_damaged_decision_is_made_again(ground: Ground) -> None:
     (trial,) = ground.sweep.trials()
     (ground.sweep.trial_folder(trial.name) / "decided.json").write_text("[")
     assert ground.run(ground.stopper(seeds=(0,)))
+
+
+def test_of_a_cell_that_cannot_be_trained_no_other_seed_is_tried(bench: Bench) -> None:
+    bench.fate = lambda config: "diverged"
+    study = bench.search("optim.lr=1e-5:1e-1:log", cells=2, sampler="random", seeds=(0, 1))
+    stopper, tried = Stopper(study, "asha", bench.sweep), []
+    asked = [stopper.ask(), stopper.ask()]
+    assert stopper.ask() is None  # the other seeds are held back
+    for trial in asked:
+        assert trial is not None
+        tried.append(trial.config.seed)
+        bench.end(trial)
+        stopper.tell(read(bench.sweep.trial_folder(trial.name)))
+    assert stopper.ask() is None
+    assert stopper.done
+    assert tried == [0, 0]
