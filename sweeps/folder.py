@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from epropnp.command_line import spelled
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import private_folder, replaced
@@ -159,7 +160,7 @@ class Sweep:
 
     def with_command(self, words: Sequence[str]) -> "Sweep":
         """The same, grown by one command line, if it is not one of those that are known."""
-        told = tuple(without_credentials(word) for word in words if word not in NOT_AGAIN)
+        told = tuple(without_credentials(word) for word in map(spelled, words) if word not in NOT_AGAIN)
         known = not told or told in map(tuple, self.commands)
         return self if known else dataclasses.replace(self, commands=(*self.commands, told))
 
