@@ -52,8 +52,8 @@ class Tried:
 
     @property
     def runs(self) -> bool:
-        """Whether one of its trials was asked for, and has not ended."""
-        return bool(self.asked - self.ended.keys())
+        """Whether one of its trials was asked for, and has not ended, so that the cell may still count."""
+        return self.infeasible is None and bool(self.asked - self.ended.keys())
 
     @property
     def over(self) -> bool:

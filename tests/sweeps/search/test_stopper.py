@@ -266,16 +266,22 @@ def test_a_damaged_decision_is_made_again(ground: Ground) -> None:
 
 
 def test_of_a_cell_that_cannot_be_trained_no_other_seed_is_tried(bench: Bench) -> None:
-    bench.fate = lambda config: "diverged"
     study = bench.search("optim.lr=1e-5:1e-1:log", cells=2, sampler="random", seeds=(0, 1))
-    stopper, tried = Stopper(study, "asha", bench.sweep), []
-    asked = [stopper.ask(), stopper.ask()]
+    stopper, asked = Stopper(study, "asha", bench.sweep), []
+    running = [stopper.ask(), stopper.ask()]
     assert stopper.ask() is None  # the other seeds are held back
-    for trial in asked:
-        assert trial is not None
-        tried.append(trial.config.seed)
-        bench.end(trial)
-        stopper.tell(read(bench.sweep.trial_folder(trial.name)))
-    assert stopper.ask() is None
-    assert stopper.done
-    assert tried == [0, 0]
+    first = running[0]
+    assert first is not None
+    bench.fate = lambda config: "diverged" if config.optim.lr == first.config.optim.lr else "finished"
+    while not stopper.done:
+        trial = running.pop(0) if running else stopper.ask()
+        if trial is not None:
+            asked.append(trial.config)
+            bench.end(trial)
+            stopper.tell(read(bench.sweep.trial_folder(trial.name)))
+    assert [(config.optim.lr == first.config.optim.lr, config.seed) for config in asked] == [
+        (True, 0),
+        (False, 0),
+        (False, 1),
+    ]
+    assert study.remarks[0].startswith("search: best of 1 cells is ")
