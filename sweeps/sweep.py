@@ -92,9 +92,8 @@ def run(
         like: the sweep that this one repeats, on its datasets; the command lines are noted, too.
 
     Raises:
-        UserError: a margin that is not above 0; an unusable dataset, several with other tests, another one
-            than that of `like`; a folder of trials on another one, not to be written, or worked on by another
-            process; a missing cluster.
+        UserError: a margin not above 0; an unusable dataset, several with other tests, another than that of
+            `like`; a folder of trials on another, not to be written, or another process's; no such cluster.
     """
     check_margin(margin)
     console = console or Console(quiet=True)
@@ -108,13 +107,12 @@ def run(
         search = _search(cells, sweep, ids, how.stop, margin or MARGIN)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
-        by_id = {each.dataset_id: each for each in data.values()}
-        reporter = _reporter(sweep, search, by_id, margin or MARGIN)
+        reporter = _reporter(sweep, search, data.values(), margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
-            tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
+            tracker.start_sweep(command, _recorded(ids, params or {}))
             return job.run()
 
 
@@ -171,9 +169,14 @@ def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
     return sweep
 
 
-def _reporter(sweep: Sweep, search: Search, data: Mapping[str, ArrowDataset], margin: float) -> Reporter:
+def _reporter(sweep: Sweep, search: Search, data: Iterable[ArrowDataset], margin: float) -> Reporter:
     chosen = search.compared if isinstance(search, Choosing) else None
-    return Reporter(sweep, search.planned, data, margin, chosen)
+    return Reporter(sweep, search.planned, {each.dataset_id: each for each in data}, margin, chosen)
+
+
+def _recorded(ids: Mapping[Build, str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for the sweep as a whole."""
+    return {"dataset_id": " ".join(dict.fromkeys(ids.values())), **params}
 
 
 def _warn(console: Console, warnings: Iterable[str]) -> None:
