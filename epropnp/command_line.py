@@ -150,6 +150,12 @@ def _flag(word: str) -> str:
     return _dashed(word.partition("=")[0])
 
 
+def spelled(word: str) -> str:
+    """A word of a command line, a flag as it is documented: tyro takes `--dry_run` for `--dry-run`, too."""
+    flag, equals, value = word.partition("=")
+    return f"{_dashed(flag)}{equals}{value}" if word.startswith("--") else word
+
+
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
 

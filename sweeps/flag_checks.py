@@ -72,6 +72,12 @@ def check_flags(config: SweepConfig) -> None:
         _check_name(config.name, known=config.resume)
 
 
+def check_margin(margin: float | None) -> None:
+    """UserError for one within which no settings could be called equal."""
+    if margin is not None and not (math.isfinite(margin) and margin > 0):
+        raise UserError(f"--margin: {margin} is not a finite number above 0")
+
+
 def _check_numbers(config: SweepConfig) -> None:
     """UserError for one that is out of range."""
     for flag, least in (
@@ -84,8 +90,7 @@ def _check_numbers(config: SweepConfig) -> None:
     if config.hours is not None and not (math.isfinite(config.hours) and config.hours > 0):
         raise UserError(f"--hours: {config.hours} is not a finite number above 0")
     resources_of(config)
-    if config.margin is not None and not (math.isfinite(config.margin) and config.margin > 0):
-        raise UserError(f"--margin: {config.margin} is not a finite number above 0")
+    check_margin(config.margin)
     for weight in config.loss_weights or ():
         if not (math.isfinite(weight) and weight >= 0):
             raise UserError(f"--loss-weights: {weight} is not a finite number >= 0")

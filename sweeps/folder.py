@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from epropnp.command_line import spelled
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.files import private_folder, replaced
@@ -116,23 +117,34 @@ class Sweep:
             if record is not None and record.computes == COMPUTES:
                 yield result.parent
 
-    def prepare(self, trial: Planned, known: str | None = None) -> Path:
-        """Make a trial's folder, which says what is trained in it. UserError where it cannot be written.
+    def prepare(self, trial: Planned) -> Path:
+        """Make the folder of a trial that is to be trained; it says what. UserError where that fails.
+
+        Of one that was given a known result, which was removed since, it says so no more.
+        """
+        folder = self.trial_folder(trial.name)
+        note = _note(folder)
+        if note is None:  # none, or a damaged one
+            self.note(trial, folder)
+        elif note.known is not None:
+            self.note(dataclasses.replace(trial, asked=note.asked), folder)
+        return folder
+
+    def note(self, trial: Planned, folder: Path, known: str | None = None) -> None:
+        """Say in a folder what is trained there. UserError where it cannot be written.
 
         Args:
             trial: to be.
+            folder: its own, or one that becomes it.
             known: sweep and name of the trial whose result it is given.
         """
-        folder = self.trial_folder(trial.name)
-        if _note(folder) is None:  # none, or a damaged one
-            more: dict[str, Any] = {"build": list(trial.build)} if trial.build else {}
-            if trial.asked is not None:
-                more["asked"] = trial.asked.content()
-            if known is not None:
-                more["known"] = known
-            more["sweep"] = self._content()  # for a sweep whose own file is lost
-            write_config(folder, config_note(trial.config, trial.dataset_id) | more)
-        return folder
+        more: dict[str, Any] = {"build": list(trial.build)} if trial.build else {}
+        if trial.asked is not None:
+            more["asked"] = trial.asked.content()
+        if known is not None:
+            more["known"] = known
+        more["sweep"] = self._content()  # for a sweep whose own file is lost
+        write_config(folder, config_note(trial.config, trial.dataset_id) | more)
 
     def write(self) -> None:
         """Note identity and command lines; the sweep is the newest now. UserError where that fails.
@@ -148,7 +160,7 @@ class Sweep:
 
     def with_command(self, words: Sequence[str]) -> "Sweep":
         """The same, grown by one command line, if it is not one of those that are known."""
-        told = tuple(without_credentials(word) for word in words if word not in NOT_AGAIN)
+        told = tuple(without_credentials(word) for word in map(spelled, words) if word not in NOT_AGAIN)
         known = not told or told in map(tuple, self.commands)
         return self if known else dataclasses.replace(self, commands=(*self.commands, told))
 

@@ -1,6 +1,7 @@
 """Results that other sweeps of a working folder have already: they are linked, not trained again."""
 
 import contextlib
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +15,9 @@ from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_note
 
-# The result comes last: until it is there, a trial is not finished.
 PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)
 LINKED = (STATUS_FILE, *PREDICTED, BEST, RESULT_FILE)
+UNFINISHED = "linking"  # in a sweep's folder: the trial that is being linked, until it is whole
 
 
 class KnownResults:
@@ -27,7 +28,8 @@ class KnownResults:
     """
 
     def __init__(self, sweep: Sweep) -> None:
-        self._sweep = sweep
+        self._sweep, self._work = sweep, sweep.folder / UNFINISHED
+        self._clear()  # of a process that was killed
 
     def folder(self, trial: Planned) -> Path:
         """Of a trial of the sweep."""
@@ -42,11 +44,24 @@ class KnownResults:
         source = self._folders.get(trial.hash)
         if folder.exists() or source is None:
             return False
-        self._sweep.prepare(trial, known=f"{source.parent.parent.name}/{source.name}")
-        for name in LINKED:
-            if (source / name).is_file():
-                share_file(source / name, folder / name)
-        return (folder / RESULT_FILE).is_file()
+        try:
+            self._sweep.note(trial, self._work, known=f"{source.parent.parent.name}/{source.name}")
+            for name in LINKED:
+                if (source / name).is_file():
+                    share_file(source / name, self._work / name)
+            found = (self._work / RESULT_FILE).is_file()
+            if found:
+                folder.parent.mkdir(exist_ok=True)
+                self._work.rename(folder)
+            return found
+        except OSError as error:
+            why = f"{folder} cannot be linked to {source}: {error}"
+            raise UserError(f"{why}; free some space, or train it: --known no") from error
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
 
     @cached_property
     def _folders(self) -> dict[str, Path]:

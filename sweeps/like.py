@@ -1,5 +1,6 @@
 """A sweep that repeats a recorded one: its command lines, what must be the same, and whether results are."""
 
+import glob
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -22,11 +23,12 @@ def source_of(like: str, out: Path) -> Sweep:
     Raises:
         UserError: there is none, or no command line has made it.
     """
-    folder = Path(like) if Path(like).is_dir() else out / like
-    if not find_sweeps(folder.parent, folder.name):
+    places = [place.resolve() for place in (Path(like), out / like)]
+    folder = next((place for place in places if find_sweeps(place.parent, glob.escape(place.name))), None)
+    if folder is None:
         names = [found.name for found in find_sweeps(out)]
         raise UserError(f"--like: no sweep '{like}'{nearest(like, names)}; it is a name in {out} or a folder")
-    sweep = open_sweep(folder.resolve())
+    sweep = open_sweep(folder)
     if not sweep.commands:
         raise UserError(f"--like: no command line has made {sweep.folder}: run the program that did")
     return sweep
@@ -67,7 +69,8 @@ def differences(source: Sweep) -> list[str]:
     newest = max(records, key=lambda record: record.started or "")
     then = _told(newest.versions, newest.commit, newest.computes)
     now = _told(versions_here(), commit_here(), COMPUTES)
-    return [f"{name} {then[name]} there, {now[name]} here" for name in then if then[name] != now[name]]
+    pairs = {name: (each, now.get(name, "none")) for name, each in then.items()}
+    return [f"{name} {before} there, {here} here" for name, (before, here) in pairs.items() if before != here]
 
 
 def _told(versions: Mapping[str, str], commit: str | None, computes: int | None) -> dict[str, object]:
@@ -77,7 +80,7 @@ def _told(versions: Mapping[str, str], commit: str | None, computes: int | None)
 def agreement(source: Sweep, repeat: Sweep) -> str:
     """How far the results of a repeat are those of the sweep, in a sentence."""
     before, now = _finished(source), _finished(repeat)
-    both = [(before[key], now[key]) for key in before if key in now]
+    both = [(before[key], now[key]) for key in before if key in now and _shared(before[key], now[key])]
     apart = [gap for gap in (_apart(*pair) for pair in both) if gap[0] > 0]
     if not both:
         return f"like {source.name}: no trial is finished in both"
@@ -95,7 +98,12 @@ def _finished(sweep: Sweep) -> dict[str, Trial]:
 
 def _apart(one: Trial, other: Trial) -> tuple[float, str, str]:
     """The largest difference of a score, whose, and of which trial."""
-    assert one.result is not None
-    assert other.result is not None
-    scores = one.result.test.keys() & other.result.test.keys()
-    return max((abs(one.result.test[s] - other.result.test[s]), s, other.name) for s in sorted(scores))
+    return max((abs(a - b), name, other.name) for name, (a, b) in _shared(one, other).items())
+
+
+def _shared(one: Trial, other: Trial) -> dict[str, tuple[float, float]]:
+    """The test scores that both have, by name; other versions may have had others."""
+    if one.result is None or other.result is None:
+        return {}
+    first, second = one.result.test, other.result.test
+    return {name: (first[name], second[name]) for name in first if name in second}

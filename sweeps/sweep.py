@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from epropnp.credentials import without_credentials
 from epropnp.data.reader import ArrowDataset
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.inference.precision import cpu_has_bf16
-from epropnp.training.halt import STOP_FILE
+from epropnp.training.halt import stop_reason
 from sweeps.build_settings import Build
+from sweeps.flag_checks import check_margin
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
 from sweeps.like import check_data, differences, lines_of
 from sweeps.places import by_build, check_one_test
@@ -39,10 +40,10 @@ from sweeps.running.waiting import waiting
 from sweeps.search.compared import Choosing
 from sweeps.search.grid import Grid
 from sweeps.search.racers import Racers
-from sweeps.search.search import Search
+from sweeps.search.search import Search, setting_of
 from sweeps.search.searching import Searching
-from sweeps.search.stopper import Stopper
-from sweeps.search.stopping import Rule
+from sweeps.search.stopper import Stopper, free
+from sweeps.search.stopping import Rule, why_idle
 from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
 from sweeps.tracking.tracker import tracker_of
@@ -91,9 +92,10 @@ def run(
         like: the sweep that this one repeats, on its datasets; the command lines are noted, too.
 
     Raises:
-        UserError: an unusable dataset, several with other tests, another one than that of `like`; a folder
-            of trials on another one, not to be written, or worked on by another process; a missing cluster.
+        UserError: a margin not above 0; an unusable dataset, several with other tests, another than that of
+            `like`; a folder of trials on another, not to be written, or another process's; no such cluster.
     """
+    check_margin(margin)
     console = console or Console(quiet=True)
     sweep, listed = _opened(folder, like, command), _listed(cells)
     ray = ray_process(Wanted(address=address)) if session is None else contextlib.nullcontext(session)
@@ -105,13 +107,12 @@ def run(
         search = _search(cells, sweep, ids, how.stop, margin or MARGIN)
         sweep = _noted(sweep, [trial.name for trial in search.planned])
         tracker = tracker_of(sweep, tracking_uri)
-        by_id = {each.dataset_id: each for each in data.values()}
-        reporter = _reporter(sweep, search, by_id, margin or MARGIN)
+        reporter = _reporter(sweep, search, data.values(), margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
-        _warn(console, _warnings(sweep, tracking_uri, address, listed))
+        _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
-            tracker.start_sweep(command, {"dataset_id": " ".join(dict.fromkeys(by_id)), **(params or {})})
+            tracker.start_sweep(command, _recorded(ids, params or {}))
             return job.run()
 
 
@@ -144,7 +145,8 @@ def _search(
 
     if rule == "none":  # what was stopped goes on
         for trial in sweep.trials():
-            (sweep.trial_folder(trial.name) / STOP_FILE).unlink(missing_ok=True)
+            if stop_reason(folder := sweep.trial_folder(trial.name)) is not None:
+                free(folder)
     if isinstance(cells, Racers):
         return cells.race(sweep, ids, margin)
     if isinstance(cells, Searching):
@@ -167,12 +169,17 @@ def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
     return sweep
 
 
-def _reporter(sweep: Sweep, search: Search, data: Mapping[str, ArrowDataset], margin: float) -> Reporter:
+def _reporter(sweep: Sweep, search: Search, data: Iterable[ArrowDataset], margin: float) -> Reporter:
     chosen = search.compared if isinstance(search, Choosing) else None
-    return Reporter(sweep, search.planned, data, margin, chosen)
+    return Reporter(sweep, search.planned, {each.dataset_id: each for each in data}, margin, chosen)
 
 
-def _warn(console: Console, warnings: Iterator[str]) -> None:
+def _recorded(ids: Mapping[Build, str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for the sweep as a whole."""
+    return {"dataset_id": " ".join(dict.fromkeys(ids.values())), **params}
+
+
+def _warn(console: Console, warnings: Iterable[str]) -> None:
     for warning in warnings:
         console.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
@@ -187,6 +194,18 @@ def _warnings(
     bf16 = any(cell.config.optim.precision == "bf16" for cell in cells)
     if bf16 and address is None and not torch.cuda.is_available() and not cpu_has_bf16():
         yield "this CPU has no instructions for bf16, which would take many times as long: float32 instead"
+
+
+def _idle(cells: Sequence[Cell] | Searching | Racers, rule: Rule | None) -> Iterator[str]:
+    """What the user should know of a rule that can stop nothing."""
+    if rule in (None, "none") or isinstance(cells, Racers):
+        return
+    listed = _listed(cells)
+    settings = {(setting_of(cell.config, ""), cell.build) for cell in listed}
+    count = cells.most if isinstance(cells, Searching) else len(settings)
+    why = why_idle(rule, {cell.config.optim.epochs for cell in listed}, count)
+    if why is not None:
+        yield f"--stop {rule} stops nothing: {why}"
 
 
 def _verified(places: Mapping[Build, str], console: Console, like: Sweep | None) -> dict[Build, ArrowDataset]:

@@ -12,7 +12,7 @@ from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import trial_hash
 from epropnp.training.overrides import override, typed
-from epropnp.training.recipes import study_head
+from epropnp.training.recipes import Recipe, study_head
 from sweeps.build_settings import Build, taken_apart
 from sweeps.search.asked import Params, Value
 from sweeps.search.ranges import NumberRange
@@ -64,11 +64,12 @@ class Domain:
         self.ranges = {each.key: each for each in ranges}
         given = {axis.name: axis.choices for axis in space.axes}
         self._check(space)
-        self._choices: dict[str, list[Choice]] = {}
-        for name in ordered(given):
-            if name != SEED and name not in self.ranges:
-                own = (each for r in space.recipes for each in choices_of(r, name, given.get(name, (OWN,))))
-                self._choices[name] = list(dict.fromkeys(own))
+        axes = [name for name in ordered(given) if name != SEED and name not in self.ranges]
+        found = {name: _by_recipe(space.recipes, name, given.get(name, (OWN,))) for name in axes}
+        self._by_recipe = {r.name: {name: found[name][r.name] for name in axes} for r in space.recipes}
+        self._choices = {
+            name: list(dict.fromkeys(each for own in found[name].values() for each in own)) for name in axes
+        }
         usual = str(space.recipes[0].base.seed)  # stands for what trials had before seeds were listed
         names = dict.fromkeys(choice.name or usual for choice in given.get(SEED, (OWN,)))
         self.seeds = tuple(map(int, names))
@@ -93,9 +94,11 @@ class Domain:
             own = [recipe for recipe in space.recipes if recipe.name == name]
             space = dataclasses.replace(space, recipes=own)
         else:
-            chosen = tuple(choice for choice in self._choices[axis] if choice.name == name)
+            chosen = next(choice for choice in self._choices[axis] if choice.name == name)
+            having = [each for each in space.recipes if chosen in self._by_recipe[each.name][axis]]
             others = [each for each in space.axes if each.name != axis]
-            space = dataclasses.replace(space, axes=[*others, Axis(name=axis, choices=chosen)])
+            axes = [*others, Axis(name=axis, choices=(chosen,))]
+            space = dataclasses.replace(space, recipes=having, axes=axes)
         found = Domain(space, list(self.ranges.values()), self._completed)
         found._refusals = self._refusals
         return found
@@ -103,14 +106,30 @@ class Domain:
     @property
     def size(self) -> int | None:
         """How many combinations there are; None where there is no end of them."""
-        counts = [*(each.count for each in self.ranges.values()), *map(len, self.texts.values())]
-        return None if None in counts else math.prod(count for count in counts if count is not None)
+        chosen = sum(math.prod(map(len, own.values())) for own in self._by_recipe.values())
+        counts = [each.count for each in self.ranges.values()]
+        return None if None in counts else chosen * math.prod(count for count in counts if count is not None)
 
     def combinations(self) -> Iterator[dict[str, Value]]:
         """All of a domain that has an end."""
-        values: dict[str, Sequence[Value]] = dict(self.texts)
-        values |= {key: list(each.values()) for key, each in self.ranges.items()}
-        return (dict(zip(values, each, strict=True)) for each in product(*values.values()))
+        for names in self._named():
+            for numbers in product(*(each.values() for each in self.ranges.values())):
+                yield {**names, **dict(zip(self.ranges, numbers, strict=True))}
+
+    def _named(self) -> Iterator[dict[str, str]]:
+        """The names of all choices that go together."""
+        found = (dict(zip(self.texts, names, strict=True)) for names in product(*self.texts.values()))
+        return filter(self._fits, found)
+
+    def _recipe(self, params: Params) -> Recipe:
+        recipes = self._space.recipes
+        return next(each for each in recipes if each.name == params.get(RECIPE, recipes[0].name))
+
+    def _fits(self, params: Params) -> bool:
+        """Whether the recipe that was chosen has all other choices."""
+        own = self._by_recipe[self._recipe(params).name]
+        texts = [name for name in self.texts if name != RECIPE]
+        return all(params[name] in [each.name for each in own[name]] for name in texts)
 
     def holds(self, params: Params) -> bool:
         """Whether it still has all these choices, and no others to make."""
@@ -122,13 +141,15 @@ class Domain:
 
     def cell(self, params: Params, seed: int) -> Cell:
         """The cell that these choices make. UserError where there is no such network or training."""
-        names = [recipe.name for recipe in self._space.recipes]
-        recipe = self._space.recipes[names.index(str(params.get(RECIPE, names[0])))]
+        recipe = self._recipe(params)
+        if not self._fits(params):
+            raise UserError(f"recipe {recipe.name} is tried with values of its own, and not with another's")
         settings = {key: typed(params[key]) for key in self.ranges}
         case = None
         for name, choices in self._choices.items():
             chosen = next(each for each in choices if each.name == params.get(name, choices[0].name))
-            settings |= by_key(chosen.settings)
+            (own,) = choices_of(recipe, name, [chosen])
+            settings |= by_key(own.settings)
             case = (chosen.name or None) if name == CASE else case
         found = cell_of(recipe, self._space.settings, settings | {SEED: str(seed)}, case)
         return dataclasses.replace(found, build=self._completed(found.build))
@@ -174,11 +195,11 @@ class Domain:
                 check_backbone(backbone)
         found: dict[tuple[TrialConfig, Build], Cell] = {}
         refusal = None
-        for names in islice(product(*self.texts.values()), LISTED):
+        for names in islice(self._named(), LISTED):
             for share in SHARES:
                 numbers = {k: r.nearest(r.low + share * (r.high - r.low)) for k, r in self.ranges.items()}
                 try:
-                    cell = self.network(numbers | dict(zip(self.texts, names, strict=True)))
+                    cell = self.network({**numbers, **names})
                 except UserError as error:
                     refusal = refusal or error
                     continue
@@ -189,14 +210,17 @@ class Domain:
         return list(found.values())
 
     def params_of(
-        self, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str]
+        self, config: TrialConfig, dataset_id: str, ids: Mapping[Build, str], drawn: Params | None = None
     ) -> dict[str, Value] | None:
         """The choices that make a trial; None where none do.
 
         Args:
             config, dataset_id: of the trial.
             ids: of the datasets, by settings of the data.
+            drawn: what it was made from; where several choices make it, these are preferred.
         """
+        if drawn is not None and self.holds(drawn) and self._makes(drawn, config, dataset_id, ids):
+            return dict(drawn)
         flat = flatten(config)
         found: dict[str, Value] = {}
         for key, each in self.ranges.items():
@@ -223,6 +247,17 @@ class Domain:
             return False
         own = ids.get(cell.build)
         return own == dataset_id and trial_hash(cell.config, own) == trial_hash(config, dataset_id)
+
+
+def _by_recipe(recipes: Sequence[Recipe], name: str, given: Sequence[Choice]) -> dict[str, list[Choice]]:
+    """The choices of an axis by recipe: none is tried with what another one compares by default.
+
+    OWN stays one choice where each recipe has one value, and not all the same.
+    """
+    own = {tuple(choices_of(each, name, (OWN,))) for each in recipes}
+    if len(own) > 1 and all(len(each) == 1 for each in own):
+        return {each.name: list(dict.fromkeys(given)) for each in recipes}
+    return {each.name: choices_of(each, name, given) for each in recipes}
 
 
 def _holds(choice: Choice, config: TrialConfig) -> bool:

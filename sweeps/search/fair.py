@@ -75,17 +75,20 @@ class Fair(Listener):
             for line in part.search.remarks
         ]
         second = self._confirmation
-        names = set() if second is None else {trial.name for trial in second.planned}
         if self._unfit:
             lines.append(f"search: {len(self._unfit)} trials are of no cell of it and stay in the tables")
-        if second is not None and (left := self._fresh.keys() - names):
-            lines.append(f"search: {len(left)} trials confirmed cells that are not the best any more")
+        if outdated := self._outdated:
+            lines.append(f"search: {len(outdated)} trials confirmed cells that are not the best any more")
         return [*lines, *(second.told if second is not None else ())]
 
     @property
     def infeasible(self) -> list[str]:
-        """Those of each search: a confirmation has none, for its cell could be trained."""
-        return [name for part in self._parts for name in part.search.infeasible]
+        """Those of each search, and what no search asks for any more.
+
+        A confirmation has none, for its cell could be trained: one that failed is tried again.
+        """
+        found = [name for part in self._parts for name in part.search.infeasible]
+        return [*found, *self._unfit, *self._outdated]
 
     @property
     def done(self) -> bool:
@@ -152,6 +155,12 @@ class Fair(Listener):
             notes.append(f"CONFIRMED: {second.finished} of {count} trials with fresh seeds have results")
         names = frozenset(trial.name for trial in second.planned)
         return Compared(names=names, notes=[*notes, *second.told])
+
+    @property
+    def _outdated(self) -> set[str]:
+        """Trials that confirmed cells that are not the best any more."""
+        second = self._confirmation
+        return set() if second is None else self._fresh.keys() - {trial.name for trial in second.planned}
 
     @property
     def _confirmation(self) -> Confirmation | None:

@@ -56,7 +56,9 @@ class Racers:
     def _earlier(self, sweep: Sweep, recipe: str, dataset_id: str) -> dict[str, list[float]]:
         """What other sweeps knew when the race began: what they learn later changes none of its decisions."""
         file, score = sweep.folder / EARLIER_FILE, self.objective.score
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError, AttributeError
+        ):  # none, or damaged
             noted = json.loads(file.read_text(encoding="utf-8"))
             if noted["score"] == score:
                 return {key: [float(value) for value in seeds] for key, seeds in noted["seeds"].items()}

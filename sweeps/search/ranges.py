@@ -14,6 +14,7 @@ from sweeps.space import RECIPE, SEED, Axis
 
 LOG, STEP = "log", "step"
 DIGITS = 4
+MOST = 10_000  # numbers of a grid
 FORMS = "KEY=A,B,C, KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=LOW:HIGH:stepN"
 Number = int | float
 
@@ -171,4 +172,6 @@ def listed(found: NumberRange) -> Axis:
             f"{found.key}: a grid has no end of numbers between {found.low} and {found.high}: list them, or "
             "give a step"
         )
+    if found.count > MOST:
+        raise UserError(f"{found.key}: a grid would have {found.count} numbers of it: give a larger step")
     return Axis.of(found.key, list(found.values()))

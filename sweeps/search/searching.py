@@ -69,9 +69,17 @@ class Searching:
         budget = f"{count} searches ({self.sampler}) of {cells} cells x {seeds} seeds"
         return f"{budget}, then {fresh} of the best of each by {self.wanted}"
 
+    @property
+    def most(self) -> int:
+        """Cells that there may be in one search."""
+        return max(map(self._tried, self.parts.values() or [self.domain]))
+
+    def _tried(self, domain: Domain) -> int:
+        return self.cells if domain.size is None else min(self.cells, domain.size)
+
     def _budget(self, domain: Domain) -> str:
         size = domain.size
-        return f"{self.cells}" if size is None else f"{min(self.cells, size)} of {size}"
+        return f"{self._tried(domain)}" + ("" if size is None else f" of {size}")
 
     @property
     def wanted(self) -> str:

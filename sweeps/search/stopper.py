@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epropnp.errors import UserError
 from epropnp.evaluation.table import Table
 from epropnp.files import replaced
+from epropnp.training.config import TrialConfig
 from epropnp.training.halt import STOP_FILE
 from epropnp.training.result import Metrics
 from sweeps.folder import Sweep
@@ -54,6 +56,7 @@ class Stopper(Listener):
         self._judged: dict[str, int] = {}  # the last epoch, by trial
         self._held: list[Planned] = []
         self._unsaid: set[str] = set()  # decided by a process that was killed before it wrote `stop`
+        self._freed: set[str] = set()  # that were stopped, and go on all the same: they are judged no more
 
     @property
     def planned(self) -> Sequence[Planned]:
@@ -90,6 +93,8 @@ class Stopper(Listener):
 
     def ask(self) -> Planned | None:
         """The next trial of a setting that has none running; None where others must end first."""
+        infeasible = set(self._search.infeasible)
+        self._held = [trial for trial in self._held if trial.name not in infeasible]
         for trial in list(self._held):
             if self._setting(trial).running is None:
                 self._held.remove(trial)
@@ -104,11 +109,15 @@ class Stopper(Listener):
         """A trial ended, or its folder was there before."""
         setting = self._settings.setdefault(setting_key(trial.config, trial.dataset_id), _Setting())
         setting.running = None if setting.running == trial.name else setting.running
-        curve = _curve(trial.history)
-        judged = _read(self._sweep.trial_folder(trial.name))
+        curve, folder = _curve(trial.history), self._sweep.trial_folder(trial.name)
+        if trial.status == "waiting" and trial.record is not None and trial.record.status == "stopped":
+            free(folder)  # somebody has removed its `stop`
+        judged = _read(folder)
         self._judged[trial.name] = judged.get("epoch", -1)
+        if judged.get("freed"):
+            self._freed.add(trial.name)
         decided = judged.get("reason") is not None
-        if decided and trial.status not in FINAL and len(curve) <= judged["epoch"] + 1:
+        if decided and trial.status not in FINAL and not _is_trained(trial.config, curve):
             self._unsaid.add(trial.name)
         if decided and (trial.status == "stopped" or trial.name in self._unsaid):
             setting.stopped = judged["reason"]
@@ -134,12 +143,14 @@ class Stopper(Listener):
         elif trial.name in self._unsaid:
             self._unsaid.remove(trial.name)
             self._stop(trial, setting.stopped)
-        elif trial.name not in setting.curves:
+        elif not (trial.name in self._freed or _is_trained(trial.config, setting.curves.get(trial.name, ()))):
             self._stop(trial, f"another seed of its setting was stopped: {setting.stopped}")
         return trial
 
     def _judge(self, trial: Planned) -> None:
         """By all epochs of a trial that have not been looked at."""
+        if trial.name in self._freed:
+            return
         setting, key = self._setting(trial), setting_key(trial.config, trial.dataset_id)
         curves = {name: list(each.curves.values()) for name, each in self._settings.items()}
         come = min(
@@ -147,9 +158,8 @@ class Stopper(Listener):
         )  # after the last: too late
         for epoch in range(self._judged.get(trial.name, -1) + 1, come):
             reason = why_stopped(self._rule, key, curves, epoch, trial.config.optim.epochs)
-            _write(
-                self._sweep.trial_folder(trial.name), {"epoch": epoch, "rule": self._rule, "reason": reason}
-            )
+            found = {"epoch": epoch, "rule": self._rule, "reason": reason}
+            _write(self._sweep.trial_folder(trial.name), found)
             self._judged[trial.name] = epoch
             if reason is not None:
                 setting.stopped = reason
@@ -163,6 +173,20 @@ class Stopper(Listener):
 
     def _setting(self, trial: Planned) -> _Setting:
         return self._settings.setdefault(setting_key(trial.config, trial.dataset_id), _Setting())
+
+
+def free(folder: Path) -> None:
+    """Let a trial go on that was stopped, to its end: no rule judges it any more. UserError if it fails."""
+    _write(folder, {"epoch": _read(folder).get("epoch", -1), "reason": None, "freed": True})
+    try:
+        (folder / STOP_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder / STOP_FILE} cannot be removed ({error.strerror})") from error
+
+
+def _is_trained(config: TrialConfig, curve: Curve) -> bool:
+    """Whether all epochs are there, so that a stop would save nothing."""
+    return len(curve) > config.optim.epochs
 
 
 def _curve(history: Sequence[Metrics]) -> Curve:

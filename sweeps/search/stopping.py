@@ -5,7 +5,7 @@ A setting is judged by the mean over those of its seeds that have come so far, a
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, get_args
 
 Rule = Literal["asha", "median", "none"]
@@ -13,7 +13,7 @@ RULES = get_args(Rule)
 Curve = Sequence[float]  # of one seed: the score after epochs 0, 1, ...; more is better
 FACTOR = 3  # of those that come to a rung, one in so many goes on
 EARLIEST = 9  # a rung or a median is looked at from this part of the training on
-OTHERS = 3  # settings, below which a median says nothing
+OTHERS: Mapping[Rule, int] = {"asha": 1, "median": 3}  # settings, below which a comparison says nothing
 
 
 def rungs(epochs: int) -> list[int]:
@@ -21,6 +21,32 @@ def rungs(epochs: int) -> list[int]:
     count = round(math.log(EARLIEST, FACTOR))
     found = {math.ceil(epochs / FACTOR**k) for k in range(count, 0, -1)}
     return sorted(rung for rung in found if rung < epochs)
+
+
+def judged(rule: Rule, epochs: int) -> Sequence[int]:
+    """The epochs of a training after which a rule may stop it."""
+    if rule == "asha":
+        return rungs(epochs)
+    return range(math.ceil(epochs / EARLIEST), epochs) if rule == "median" else ()
+
+
+def why_idle(rule: Rule, epochs: Collection[int], settings: int) -> str | None:
+    """Why a rule can stop nothing at all; None where it can.
+
+    Args:
+        rule: not `none`.
+        epochs: of the trainings.
+        settings: that are compared with each other.
+    """
+    if not any(judged(rule, each) for each in epochs):
+        return f"with {max(epochs)} epoch{'s' * (max(epochs) > 1)} it has nothing to judge before the last"
+    least = OTHERS[rule]
+    if settings > least:
+        return None
+    others = "another one" if least == 1 else f"at least {least} others"
+    return (
+        f"it compares a setting with {others}, and there {'is' if settings == 1 else 'are'} {settings} in all"
+    )
 
 
 def why_stopped(
@@ -37,7 +63,7 @@ def why_stopped(
         epoch: that a seed of it has just ended.
         epochs: of the whole training.
     """
-    if rule == "none" or epoch >= epochs:
+    if epoch not in judged(rule, epochs):
         return None
     own = mean_at(curves[setting], epoch)
     if own is None:
@@ -45,9 +71,7 @@ def why_stopped(
     reached = (mean_at(each, epoch) for name, each in curves.items() if name != setting)
     others = [value for value in reached if value is not None]
     if rule == "asha":
-        return _below_the_best(own, others, epoch) if epoch in rungs(epochs) else None
-    if epoch * EARLIEST < epochs:
-        return None
+        return _below_the_best(own, others, epoch)
     best = max(value for e in range(epoch + 1) if (value := mean_at(curves[setting], e)) is not None)
     return _below_the_median(best, others, epoch)
 
@@ -68,7 +92,7 @@ def _below_the_best(own: float, others: Sequence[float], epoch: int) -> str | No
 
 
 def _below_the_median(best: float, others: Sequence[float], epoch: int) -> str | None:
-    if len(others) < OTHERS:
+    if len(others) < OTHERS["median"]:
         return None
     median = statistics.median(others)
     if best >= median:

@@ -7,10 +7,10 @@ that it still holds. Each cell is a trial of the study, all its seeds together.
 
 import dataclasses
 import random
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from statistics import fmean
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -89,10 +89,10 @@ class Study:
     @property
     def remarks(self) -> list[str]:
         """Which folders it knows, why it ends early, and the best cell."""
-        told, found = len([each for each in self._tried.values() if each.ended and not each.asked]), []
-        if told or self._unfit:
+        known, found = sum(each.known for each in self._tried.values()), []
+        if known or self._unfit:
             unfit = f"{len(self._unfit)} trials are of no cell of it and stay in the tables"
-            found.append(f"search: {told} cells are known, {unfit}")
+            found.append(f"search: {known} cells are known, {unfit}")
         if self.ended is not None:
             found.append(f"search: {self.ended}")
         return found if any(each.runs for each in self.tried) or not self.done else [*found, *self._best()]
@@ -134,29 +134,28 @@ class Study:
 
     def holds(self, trial: Trial) -> bool:
         """Whether a trial is of a cell of the space, whatever its seed."""
-        return self._domain.params_of(trial.config, trial.dataset_id, self._ids) is not None
+        return self._params_of(trial) is not None
 
     def tell(self, trial: Trial) -> None:
         """Take in how a trial ended, or what its folder says."""
         key = _key(trial.config, trial.dataset_id)
-        if key not in self._tried:
-            params = self._domain.params_of(trial.config, trial.dataset_id, self._ids)
-            if params is None:
-                self._unfit[trial.name] = trial
-                return
-            self._take_in(key, trial.asked, params)
+        params = self._tried[key].draw.params if key in self._tried else self._params_of(trial)
+        if params is None:
+            self._unfit[trial.name] = trial
+            return
+        self._take_in(key, trial.asked, params)
         self._tried[key].ended[trial.config.seed] = trial
 
     def ask(self) -> Planned | None:
         """The next trial: of a cell that was begun, else of a new one."""
         self._number()
-        waiting = next((each for each in self.tried if each.waiting), None)
-        if waiting is None and self.ended is None and len(self._tried) < self._cells:
-            waiting = self._new()
-        if waiting is None:
+        cell = next((each for each in self.tried if each.waiting), None)
+        if cell is None and self.ended is None and len(self._tried) < self._cells:
+            cell = self._new()
+        if cell is None:
             return None
-        trial = waiting.waiting[0]
-        waiting.asked.add(trial.config.seed)
+        trial = cell.waiting[0]
+        cell.asked.add(trial.config.seed)
         return trial
 
     def tables(self) -> Sequence[Table]:
@@ -182,17 +181,23 @@ class Study:
             study.add_trial(draws[number])
         return study
 
+    def _params_of(self, trial: Trial) -> Params | None:
+        """The choices that make a trial, by the names by which it was drawn: later draws depend on them."""
+        drawn = {} if trial.asked is None else trial.asked.draw.params
+        own = {name: value for name, value in drawn.items() if name not in self._beside}
+        return self._domain.params_of(trial.config, trial.dataset_id, self._ids, own)
+
     def _take_in(self, key: str, asked: Asked | None, params: Params) -> None:
-        """A cell of which there is a folder."""
+        """What a folder tells of its cell: of the draws before it, not each of its seeds need know."""
         known = {draw.number for draw in self._refused}
-        for draw in () if asked is None else asked.refused:
-            if draw.number not in known and self._domain.holds(draw.params):
-                self._refused.append(draw)
+        fresh = [draw for draw in (asked.refused if asked else ()) if draw.number not in known]
+        self._refused += [draw for draw in fresh if self._domain.holds(draw.params)]
+        if key in self._tried:
+            return
         own = Draw(number=UNNUMBERED, params=params) if asked is None else asked.draw
-        if own.number in self._numbers:  # of a search with other spaces
-            own = dataclasses.replace(own, number=UNNUMBERED)
-        draw = dataclasses.replace(own, params=params)
-        self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
+        taken = own.number in self._numbers  # by a search with other spaces
+        draw = dataclasses.replace(own, params=params, number=UNNUMBERED if taken else own.number)
+        self._tried[key] = Tried(draw=draw, planned=self._planned(draw), known=True)
 
     def _number(self) -> None:
         """Give cells that this search has not drawn, in the order of their names, numbers that are free."""
@@ -204,8 +209,8 @@ class Study:
     @property
     def _numbers(self) -> set[int]:
         others = {trial.asked.draw.number for trial in self._unfit.values() if trial.asked is not None}
-        own = {each.draw.number for each in self._tried.values()}
-        return others | own | {each.number for each in self._refused}
+        own = [each.draw for each in self._tried.values()]
+        return others | {each.number for each in (*own, *self._refused)}
 
     def _new(self) -> Tried | None:
         """Draw until a cell is new, and a network; None where there is none."""
@@ -224,9 +229,9 @@ class Study:
             if key not in self._tried:
                 self._tried[key] = Tried(draw=draw, planned=self._planned(draw))
                 return self._tried[key]
-        used_up = f"the space is used up: it has {len(self._tried)} cells"
-        nothing = f"nothing new in {ANSWERS} answers: the settings refuse them, or they are known"
-        self.ended = used_up if self._countable else nothing
+        self.ended = f"nothing new in {ANSWERS} answers: the settings refuse them, or they are known"
+        if self._countable:
+            self.ended = f"the space is used up: it has {len(self._tried)} cells"
         return None
 
     def _draws(self) -> Iterator[Draw]:
@@ -287,8 +292,7 @@ class Study:
         """The objectives of a cell, each the mean over its seeds; None where one of these is not finished."""
         if not tried.finished or tried.infeasible:
             return None
-        trials = [tried.ended[seed] for seed in tried.planned]
-        return [statistics.fmean(map(each.value, trials)) for each in self._objectives]
+        return [fmean(each.value(tried.ended[seed]) for seed in tried.planned) for each in self._objectives]
 
 
 def _key(config: TrialConfig, dataset_id: str) -> str:

@@ -17,12 +17,14 @@ class Tried:
     Attributes:
         draw: what was chosen, and when.
         planned: its trials by seed.
+        known: whether there were folders of it before this call drew anything.
         ended: what their folders say, by seed.
         asked: seeds that this call was asked for.
     """
 
     draw: Draw
     planned: dict[int, Planned]
+    known: bool = False
     ended: dict[int, Trial] = field(default_factory=dict)
     asked: set[int] = field(default_factory=set)
 
@@ -50,8 +52,8 @@ class Tried:
 
     @property
     def runs(self) -> bool:
-        """Whether one of its trials was asked for, and has not ended."""
-        return bool(self.asked - self.ended.keys())
+        """Whether one of its trials was asked for, and has not ended, so that the cell may still count."""
+        return self.infeasible is None and bool(self.asked - self.ended.keys())
 
     @property
     def over(self) -> bool:

@@ -58,6 +58,7 @@ def test_a_sweep_grows_by_command_lines_which_are_noted_once_and_without_resume(
         ["--resume", "--seeds", "1"],
         ["--resume"],
         ["--seeds", "1", "--resume-or-start"],
+        ["--seeds", "1", "--resume_or_start"],  # which is the same
         ["--resume", "--seeds", "2", "--dry-run"],
     ):
         open_sweep(tmp_path / "mine").with_command(words).write()

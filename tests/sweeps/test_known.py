@@ -1,12 +1,16 @@
 """Results of other sweeps: which are known, what is linked of them, and that nothing hangs on their sweep."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from epropnp.errors import UserError
+from epropnp.files import share_file
 from epropnp.training.identity import COMPUTES
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
@@ -15,6 +19,7 @@ from sweeps.folder import Sweep, open_sweep
 from sweeps.known import KnownResults, told
 from sweeps.results.read import read_rows
 from sweeps.results.tables import notes
+from sweeps.search.asked import Asked, Draw
 from sweeps.search.search import Planned
 from sweeps.space import Axis
 from sweeps.trial import read
@@ -140,6 +145,57 @@ def test_a_trial_that_was_begun_is_left_to_itself(
     sweep.prepare(plan("mine"))
     assert not known.link(plan("mine"))
     assert not (sweep.trial_folder(plan("mine").name) / "result.json").exists()
+
+
+def test_a_link_that_a_kill_cut_short_is_made_anew(
+    plan: Plan, finish: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish("first", plan("first"))
+    done: list[str] = []
+
+    def killed(file: Path, name: Path) -> None:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(name.name)
+        share_file(file, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sweeps.known.share_file", killed)
+        patch.setattr("shutil.rmtree", lambda *given, **how: None)  # as nobody is there to do it
+        with pytest.raises(KeyboardInterrupt):
+            mine(tmp_path)[1].link(plan("mine"))
+    sweep, known = mine(tmp_path)
+    assert list(sweep.trials()) == []
+    assert known.link(plan("mine"))
+    (trial,) = sweep.trials()
+    assert trial.status == "finished"
+    assert {file.name for file in sweep.folder.iterdir()} == {"trials"}
+
+
+def test_what_is_trained_after_all_is_known_no_more(
+    plan: Plan, finish: Callable[..., Path], tmp_path: Path
+) -> None:
+    finish("first", plan("first"))
+    sweep, known = mine(tmp_path)
+    why = Asked(draw=Draw(number=1, params={"optim.lr": 1e-3}), refused=[Draw(number=0, params={})])
+    trial = dataclasses.replace(plan("mine"), asked=why)
+    assert known.link(trial)
+    folder = sweep.trial_folder(trial.name)
+    (folder / "result.json").unlink()
+    assert read(folder).known is not None  # as long as nobody tests or trains it
+    assert sweep.prepare(plan("mine")) == folder
+    assert (read(folder).known, read(folder).asked) == (None, Asked.of(why.content()))
+
+
+def test_what_cannot_be_linked_is_said_in_a_line(
+    plan: Plan, finish: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish("first", plan("first"))
+    monkeypatch.setattr("sweeps.known.share_file", Mock(side_effect=OSError(28, "No space left on device")))
+    sweep, known = mine(tmp_path)
+    with pytest.raises(UserError, match=r"cannot be linked to .*No space left.*--known no"):
+        known.link(plan("mine"))
+    assert list(sweep.trials()) == []
 
 
 def test_damaged_folders_are_passed_over(plan: Plan, finish: Callable[..., Path], tmp_path: Path) -> None:

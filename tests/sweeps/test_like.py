@@ -71,6 +71,8 @@ def test_a_repeat_has_the_flags_but_for_place_and_name(tmp_path: Path) -> None:
         ["--recipe", "quick", "--seeds", "0", "1", "--vary", "optim.lr", "1e-3"],
         ["--seeds", "2"],
     ]
+    other = recorded(tmp_path, ("--seeds", "2", "--ray_address", "auto", "--ray_address=auto"), name="other")
+    assert lines_of(other) == [["--seeds", "2"]]  # which is how some spell it
     found = called(tmp_path, "--like", "mine", "--name", "again", "--seeds", "3")
     assert found.like == source
     assert found.sweep is None
@@ -102,12 +104,18 @@ def test_a_repeat_is_gone_on_with_as_any_sweep_and_knows_what_it_repeats(tmp_pat
     assert called(tmp_path, "--resume", "--name", "again").like is None
 
 
-def test_a_sweep_is_named_or_given_by_its_folder(tmp_path: Path) -> None:
+def test_a_sweep_is_named_or_given_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = recorded(tmp_path / "runs", *LINES)
     assert source_of("mine", tmp_path / "runs") == source
     assert source_of(str(source.folder), tmp_path / "elsewhere") == source
     with pytest.raises(UserError, match=r"--like: no sweep 'mime'.*'mine'"):
         source_of("mime", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()  # which is no sweep, and hides none
+    assert source_of("mine", tmp_path / "runs") == source
+    for odd in ("", ".", "..", "[m]ine", "*"):
+        with pytest.raises(UserError, match=r"--like: no sweep '"):
+            source_of(odd, tmp_path / "runs")
     (tmp_path / "runs" / "other").mkdir()
     (tmp_path / "runs" / "other" / "sweep.json").write_text(
         json.dumps({"sweep_id": "a", "name": "other", "commands": []})
@@ -136,6 +144,19 @@ def test_what_else_differs_is_said_and_only_that(finish: Callable[..., Sweep]) -
         f"torch 1.0 there, {versions['torch']} here",
         f"way of computing unknown there, {COMPUTES} here",
     ]
+
+
+def test_a_library_that_is_not_here_is_said(finish: Callable[..., Sweep]) -> None:
+    other = finish("old", 10.0, versions=versions_here() | {"cupy": "1.0"})
+    assert differences(other) == ["cupy 1.0 there, none here"]
+
+
+def test_results_without_a_score_in_common_are_not_compared(finish: Callable[..., Sweep]) -> None:
+    source, repeat = finish("mine", 10.0, 20.0), finish("other", 10.0, 20.0)
+    file = next(source.folder.glob("trials/*/result.json"))
+    note = json.loads(file.read_text())
+    file.write_text(json.dumps(note | {"test": {"of an older version": 1.0}}))
+    assert agreement(source, repeat) == "like mine: 1 of 1 trials have the same test scores"
 
 
 def test_results_are_compared_trial_by_trial(finish: Callable[..., Sweep], tmp_path: Path) -> None:

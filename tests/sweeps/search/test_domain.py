@@ -1,14 +1,16 @@
 """What a search may choose, the cells that choices make, and the way back from a trial to choices."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from epropnp.errors import UserError
 from epropnp.training.recipes import RECIPES, Recipe, small
+from sweeps.search.parts import parts_of
 from sweeps.search.ranges import searched
-from sweeps.space import CASE, Axis, Choice, plan
+from sweeps.space import CASE, OWN, Axis, Choice, plan
 from tests.sweeps.cells import space
 from tests.sweeps.search.domains import IDS, domain_of
 
@@ -32,6 +34,63 @@ def test_every_choice_of_a_grid_makes_the_cell_of_the_grid(tiny: Recipe) -> None
         again = domain.params_of(domain.cell(params, 7).config, "d", IDS)
         assert again is not None
         assert domain.cell(again, 7).config == domain.cell(params, 7).config  # `study` is one of the heads
+
+
+def other_recipe(tiny: Recipe, *weights: float, backbones: Sequence[str] = ("test_resnet",)) -> Recipe:
+    base = dataclasses.replace(tiny.base, recipe="other")
+    return dataclasses.replace(
+        tiny, name="other", base=base, loss_weights=weights, backbones=tuple(backbones)
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "backbones", "axes"),
+    [
+        ((0.3,), ("test_vit",), {"recipe", "model.backbone"}),  # a weight each is no choice
+        ((0.3, 0.1), ("test_resnet", "test_convnext"), {"recipe", "model.backbone", "loss.mc"}),
+    ],
+)
+def test_each_recipe_is_tried_with_its_own_values_only(
+    tiny: Recipe, weights: Sequence[float], backbones: Sequence[str], axes: set[str]
+) -> None:
+    given = space([tiny, other_recipe(tiny, *weights, backbones=backbones)])
+    domain, grid = domain_of(given), set(plan(given).cells)
+    combinations = list(domain.combinations())
+    assert {domain.cell(params, 0) for params in combinations} == grid
+    assert set(domain.cells) == grid
+    assert domain.size == len(combinations) == len(grid)
+    assert set(domain.texts) == axes
+    for params in combinations:
+        assert domain.params_of(domain.cell(params, 0).config, "d", IDS) == params
+    parts = parts_of(domain_of(given, RATES), "model.backbone")
+    rate = {"optim.lr": 1e-3}
+    found = [part.cell({**names, **rate}, 0) for part in parts.values() for names in part._named()]
+    assert len(found) == len(grid)
+    assert {(c.config.recipe, c.config.model.backbone, c.config.loss.mc) for c in found} == {
+        (c.config.recipe, c.config.model.backbone, c.config.loss.mc) for c in grid
+    }
+
+
+def test_another_recipe_s_own_value_is_refused(tiny: Recipe) -> None:
+    domain = domain_of(space([tiny, other_recipe(tiny, 0.02, backbones=["test_vit"])]))
+    with pytest.raises(
+        UserError, match="recipe tiny is tried with values of its own, and not with another's"
+    ):
+        domain.cell({"recipe": "tiny", "model.backbone": "test_vit"}, 0)
+
+
+def test_beside_its_own_value_each_recipe_is_tried_with_those_that_are_named(tiny: Recipe) -> None:
+    weights = Axis(name="loss.mc", choices=(OWN, *Axis.of("loss.mc", [0.5]).choices))
+    given = space([tiny, other_recipe(tiny, 0.3)], weights, backbones=["test_resnet"])
+    domain = domain_of(given)
+    found = [domain.cell(params, 0) for params in domain.combinations()]
+    assert [(cell.config.recipe, cell.config.loss.mc) for cell in found] == [
+        ("tiny", 0.02),
+        ("tiny", 0.5),
+        ("other", 0.3),
+        ("other", 0.5),
+    ]
+    assert set(found) == set(plan(given).cells)
 
 
 def test_numbers_go_over_the_recipe(tiny: Recipe) -> None:

@@ -87,6 +87,33 @@ def test_a_trial_of_no_value_counts_as_unfit_once(bench: Bench) -> None:
     assert search.remarks.count("search: 1 trials are of no cell of it and stay in the tables") == 1
 
 
+def test_failures_of_what_no_search_asks_for_any_more_are_none_of_the_sweep(bench: Bench) -> None:
+    """A cell that a narrower space does not hold, and the confirmation of one that is not the best now."""
+    bench.fate = lambda config: "the disk is full" if config.optim.lr > 1e-2 or config.seed else "finished"
+    first = fair(bench)
+    run(bench, first)
+    confirmed = {trial.name for trial in split(first.planned)[1]}
+    assert first.infeasible == []
+    bench.fate = lambda config: "finished"
+    narrow = fair(bench, "optim.lr=9e-4:1.1e-3", cells=8)
+    run(bench, narrow)
+    failed = {trial.name for trial in bench.sweep.trials() if trial.status == "failed"}
+    assert confirmed <= failed
+    assert failed - confirmed
+    assert failed <= set(narrow.infeasible)
+    assert not {trial.name for trial in narrow.planned} & set(narrow.infeasible)
+
+
+def test_of_two_names_for_one_trial_a_part_knows_the_one_that_was_drawn(bench: Bench) -> None:
+    texts = (RATES, "model.head=study,deconv")
+    whole = fair(bench, *texts, cells=4)
+    run(bench, whole, 8)
+    draws = [[tried.draw for tried in part.study.tried] for part in whole._parts]
+    assert {draw.params["model.head"] for part in draws for draw in part} == {"study", "deconv"}
+    again = fair(bench, *texts, cells=4)
+    assert [[tried.draw for tried in part.study.tried] for part in again._parts] == draws
+
+
 def test_what_one_search_of_all_values_has_trained_is_known(bench: Bench) -> None:
     pooled = searching(bench, cells=6, per=None).study(bench.sweep, IDS)
     trained = list(bench.run(pooled))

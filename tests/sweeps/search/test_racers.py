@@ -32,5 +32,6 @@ def test_what_other_sweeps_learn_later_changes_nothing(
     known["later"] = [60.0, 70.0]
     assert earlier() == [[50.0, 53.0]]
     assert earlier("val/5deg5cm") == [[50.0, 53.0], [60.0, 70.0]]  # another race
-    (sweep.folder / EARLIER_FILE).write_text("{")
-    assert earlier("val/5deg5cm") == [[50.0, 53.0], [60.0, 70.0]]
+    for damaged in ("{", "[]", '{"score": "5deg5cm", "seeds": []}'):
+        (sweep.folder / EARLIER_FILE).write_text(damaged)
+        assert earlier("val/5deg5cm") == [[50.0, 53.0], [60.0, 70.0]]

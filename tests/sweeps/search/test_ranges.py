@@ -97,3 +97,10 @@ def test_a_grid_lists_what_has_an_end() -> None:
         UserError, match=r"optim.lr: a grid has no end of numbers between 0.1 and 1.0: list them"
     ):
         listed(NumberRange(key="optim.lr", low=0.1, high=1.0))
+
+
+def test_a_grid_that_nobody_could_train_is_refused_before_it_is_listed() -> None:
+    with pytest.raises(
+        UserError, match=r"optim.lr: a grid would have 1000000001 numbers of it: give a larger"
+    ):
+        listed(NumberRange(key="optim.lr", low=0.0, high=1.0, step=1e-9))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from epropnp.errors import UserError
 from epropnp.training.halt import stop_reason
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
@@ -15,11 +16,13 @@ from epropnp.training.result import Metrics, TrialResult
 from sweeps.folder import Sweep, open_sweep
 from sweeps.search.grid import Grid
 from sweeps.search.search import Planned, Search
-from sweeps.search.stopper import Stopper
+from sweeps.search.stopper import Stopper, free
 from sweeps.search.stopping import Rule
-from sweeps.space import Axis
+from sweeps.space import Axis, Cell
+from sweeps.sweep import _search
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
+from tests.sweeps.search.bench import Bench
 
 EPOCHS, DATASET = 9, "0123456789ab"
 RATES = (3e-4, 1e-5, 1e-2, 1e-3, 1e-4, 3e-3)
@@ -180,6 +183,67 @@ def test_one_seed_of_a_setting_runs_at_a_time(ground: Ground) -> None:
     assert (second.config.optim.lr, second.config.seed) == (first.config.optim.lr, 1)
 
 
+def stopped_seeds(ground: Ground) -> tuple[Trial, Trial]:
+    """Of the rate of 1e-4: the one that was judged, and the one that was spared."""
+    first, second = [trial for trial in ground.sweep.trials() if trial.config.optim.lr == 1e-4]
+    return first, second
+
+
+def test_seeds_that_ran_side_by_side_before_there_was_a_rule_are_saved_too(ground: Ground) -> None:
+    for trial in ground.stopper().planned:
+        if trial.config.optim.lr in (3e-4, 1e-4):
+            history = [{"val/add_area": score(trial, epoch)} for epoch in range(3)]
+            Record(status="running", history=history).write(ground.sweep.prepare(trial))
+    assert ground.run(ground.stopper())
+    first, second = stopped_seeds(ground)
+    assert (first.status, second.status) == ("stopped", "stopped")
+    assert second.reason == f"another seed of its setting was stopped: {first.reason}"
+    assert len(second.history) == 3
+
+
+@pytest.mark.parametrize(("rule", "which"), [("asha", 1), ("median", 0)])
+def test_what_somebody_frees_is_trained_to_its_end_through_kills(
+    ground: Ground, rule: Rule, which: int
+) -> None:
+    assert ground.run(ground.stopper(rule))
+    freed = stopped_seeds(ground)[which]
+    (ground.sweep.trial_folder(freed.name) / "stop").unlink()
+    assert not ground.run(ground.stopper(rule), 1)
+    assert not ground.run(ground.stopper(rule), 3)
+    assert ground.run(ground.stopper(rule))
+    found = stopped_seeds(ground)
+    assert found[which].status == "finished"
+    assert found[1 - which].status == "stopped"
+
+
+def test_freed_by_a_call_it_is_judged_no_more(ground: Ground) -> None:
+    assert ground.run(ground.stopper())
+    none: list[Cell] = []
+    _search(none, ground.sweep, {(): DATASET}, "none", 5.0)
+    assert not ground.run(ground.stopper(), 1)
+    assert ground.run(ground.stopper())
+    assert {trial.status for trial in ground.sweep.trials()} == {"finished"}
+
+
+def test_a_stop_that_cannot_be_removed_is_said_in_a_line(ground: Ground) -> None:
+    assert ground.run(ground.stopper())
+    file = ground.sweep.trial_folder(stopped_seeds(ground)[0].name) / "stop"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(UserError, match=r"stop cannot be removed \(Is a directory\)"):
+        free(file.parent)
+
+
+def test_what_only_its_test_is_left_of_is_not_stopped_with_its_setting(ground: Ground) -> None:
+    assert ground.run(ground.stopper())
+    folder = ground.sweep.trial_folder(stopped_seeds(ground)[1].name)
+    (folder / "stop").unlink()
+    history = [{"val/add_area": 1.0}] * (EPOCHS + 1)
+    Record(status="finished", history=history).write(folder)  # its result was removed
+    assert ground.run(ground.stopper())
+    assert read(folder).status == "finished"
+
+
 def test_epochs_after_a_stop_do_not_count(ground: Ground) -> None:
     """A trial that trained on for a while until it heard of it is not compared at later rungs."""
     stopper = ground.stopper(seeds=(0,))
@@ -199,3 +263,25 @@ def test_a_damaged_decision_is_made_again(ground: Ground) -> None:
     (trial,) = ground.sweep.trials()
     (ground.sweep.trial_folder(trial.name) / "decided.json").write_text("[")
     assert ground.run(ground.stopper(seeds=(0,)))
+
+
+def test_of_a_cell_that_cannot_be_trained_no_other_seed_is_tried(bench: Bench) -> None:
+    study = bench.search("optim.lr=1e-5:1e-1:log", cells=2, sampler="random", seeds=(0, 1))
+    stopper, asked = Stopper(study, "asha", bench.sweep), []
+    running = [stopper.ask(), stopper.ask()]
+    assert stopper.ask() is None  # the other seeds are held back
+    first = running[0]
+    assert first is not None
+    bench.fate = lambda config: "diverged" if config.optim.lr == first.config.optim.lr else "finished"
+    while not stopper.done:
+        trial = running.pop(0) if running else stopper.ask()
+        if trial is not None:
+            asked.append(trial.config)
+            bench.end(trial)
+            stopper.tell(read(bench.sweep.trial_folder(trial.name)))
+    assert [(config.optim.lr == first.config.optim.lr, config.seed) for config in asked] == [
+        (True, 0),
+        (False, 0),
+        (False, 1),
+    ]
+    assert study.remarks[0].startswith("search: best of 1 cells is ")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.search.stopping import mean_at, rungs, why_stopped
+from sweeps.search.stopping import Rule, judged, mean_at, rungs, why_idle, why_stopped
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,31 @@ def test_at_its_end_nothing_is_stopped(rule: str) -> None:
     curves = {name: [[50.0] * 10] for name in "bcde"} | {"a": [[0.0] * 10]}
     assert why_stopped(rule, "a", curves, 9, 9) is None  # type: ignore[arg-type]
     assert (why_stopped(rule, "a", curves, 3, 9) is None) == (rule == "none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10])
+@pytest.mark.parametrize("rule", ["asha", "median", "none"])
+def test_judged_are_the_epochs_that_may_be_the_last(rule: Rule, epochs: int) -> None:
+    curves = {name: [[50.0] * 20] for name in "bcde"} | {"a": [[0.0] * 20]}
+    stopping = [e for e in range(20) if why_stopped(rule, "a", curves, e, epochs) is not None]
+    assert stopping == list(judged(rule, epochs))
+
+
+@pytest.mark.parametrize(
+    ("rule", "epochs", "settings", "why"),
+    [
+        ("asha", [1], 9, "with 1 epoch it has nothing to judge before the last"),
+        ("median", [1], 9, "with 1 epoch it has nothing to judge before the last"),
+        ("asha", [1, 2], 2, None),
+        ("asha", [9], 1, "it compares a setting with another one, and there is 1 in all"),
+        ("median", [9], 3, "it compares a setting with at least 3 others, and there are 3 in all"),
+        ("median", [9], 4, None),
+    ],
+)
+def test_a_rule_that_can_stop_nothing_has_a_reason(
+    rule: Rule, epochs: list[int], settings: int, why: str | None
+) -> None:
+    assert why_idle(rule, epochs, settings) == why
+    curves = {str(k): [[float(k)] * (max(epochs) + 1)] for k in range(settings)}
+    found = [why_stopped(rule, "0", curves, e, each) for each in epochs for e in range(each + 1)]
+    assert all(each is None for each in found) == (why is not None)

@@ -170,6 +170,19 @@ def test_what_makes_no_training_is_asked_anew(bench: Bench) -> None:
     assert [each.params for each in again] == [each.params for each in told[: last + 1]]
 
 
+def test_refused_draws_are_known_whichever_seed_was_asked_for_after_a_kill(bench: Bench) -> None:
+    """Folders are told by their names, in which a seed of 10 comes before one of 9."""
+    texts: dict[str, Any] = {"cells": 3, "seeds": (9, 10)}
+    how = ("optim.accumulate=3,8,4", RATES)
+    study = bench.search(*how, **texts)
+    while not study._refused:
+        list(bench.run(study, 1))
+    refused = study._refused
+    again = bench.search(*how, **texts)
+    list(bench.run(again, 1))
+    assert bench.search(*how, **texts)._refused == refused
+
+
 def test_another_space_keeps_the_cells_that_it_holds(bench: Bench) -> None:
     list(bench.run(bench.search(RATES, HEADS, cells=8)))
     low = [trial.name for trial in bench.sweep.trials() if trial.config.optim.lr <= 1e-3]
@@ -183,6 +196,17 @@ def test_another_space_keeps_the_cells_that_it_holds(bench: Bench) -> None:
     assert len(wider.tried) == 8 + 12 - len(low)
     assert {trial.config.model.head for trial in bench.run(wider)} & {"fpn", "upsample"}
     assert len(bench.trained) == len(set(bench.trained)) == 30
+
+
+def test_how_many_cells_are_known_is_said_once(bench: Bench) -> None:
+    study = bench.search(RATES, cells=4)
+    list(bench.run(study, 2))
+    lost = study.ask()
+    assert lost is not None
+    bench.begin(lost)  # killed within it
+    again = bench.search(RATES, cells=4)
+    said = {line for _ in bench.run(again) for line in again.remarks if "cells are known" in line}
+    assert said == {"search: 3 cells are known, 0 trials are of no cell of it and stay in the tables"}
 
 
 def test_two_objectives_make_generations(bench: Bench) -> None:
@@ -211,6 +235,17 @@ def test_trials_that_were_there_before_the_search_are_known(bench: Bench) -> Non
     assert {each.draw.params["optim.lr"] for each in study.tried} == {0.001, 0.1}
     assert len(list(bench.run(study))) == 4
     assert [each.draw.number for each in study.tried] == [0, 1, 2, 3, 4, 5]
+
+
+def test_of_two_names_for_one_trial_a_search_knows_the_one_that_was_drawn(bench: Bench) -> None:
+    """The study gave a resnet the head that is named beside it."""
+    texts = (RATES, "model.head=study,deconv,direct")
+    whole = bench.search(*texts, cells=8)
+    list(bench.run(whole))
+    heads = [str(tried.draw.params["model.head"]) for tried in whole.tried]
+    assert {"study", "deconv"} <= set(heads)
+    again = bench.search(*texts, cells=8)
+    assert [tried.draw for tried in again.tried] == [tried.draw for tried in whole.tried]
 
 
 def test_cells_that_differ_in_nothing_that_has_an_effect_are_one(bench: Bench) -> None:
