@@ -13,7 +13,7 @@ all asks no more than that: what is behind another one by more is not, whichever
 import functools
 
 import numpy as np
-from scipy import special, stats
+import scipy  # whose parts load when they are used
 
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.studentised_range import NORMALS, RANGES, quantiles
@@ -36,6 +36,6 @@ def critical_values_of_best(count: int, dof: Array, level: float) -> Array:
 @functools.cache
 def _behind_distribution(count: int) -> Array:
     """D at RANGES."""
-    below = special.ndtr(NORMALS + RANGES[:, None]) ** (count - 1)
+    below = scipy.special.ndtr(NORMALS + RANGES[:, None]) ** (count - 1)
     step = NORMALS[1] - NORMALS[0]
-    return np.asarray(step * below @ stats.norm.pdf(NORMALS))
+    return np.asarray(step * below @ scipy.stats.norm.pdf(NORMALS))

@@ -28,7 +28,7 @@ other seeds.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy  # whose parts load when they are used
 
 from epropnp.evaluation.by_object import average, resampling_variance
 from epropnp.evaluation.estimate import Estimate
@@ -70,7 +70,7 @@ def _with_seeds(values: Array, objects: Sequence[Array], drawn: Array, parts: Ar
     rest_variance = float(resampling_variance(values - images, objects).mean()) / (seeds - 1)
     kept = max(1 - rest_variance / image_variance, 0.0) if image_variance else 0.0
     seed_error = average(values, objects).std(ddof=1) / np.sqrt(seeds)
-    moved = np.sqrt(kept) * (drawn - value) + seed_error * stats.t.ppf(parts, seeds - 1)
+    moved = np.sqrt(kept) * (drawn - value) + seed_error * scipy.stats.t.ppf(parts, seeds - 1)
     return np.asarray(value + moved)
 
 

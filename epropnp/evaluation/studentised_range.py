@@ -15,7 +15,7 @@ gives the same numbers, in a third of a second each; a table asks for hundreds.
 import functools
 
 import numpy as np
-from scipy import special, stats
+import scipy  # whose parts load when they are used
 
 from epropnp.evaluation.metrics import Array
 
@@ -66,14 +66,14 @@ def quantiles(distribution: Array, dof: Array, level: float) -> Array:
 @functools.cache
 def _range_distribution(count: int) -> Array:
     """R at RANGES."""
-    inside = special.ndtr(NORMALS) - special.ndtr(NORMALS - RANGES[:, None])
+    inside = scipy.special.ndtr(NORMALS) - scipy.special.ndtr(NORMALS - RANGES[:, None])
     step = NORMALS[1] - NORMALS[0]
-    return np.asarray(count * step * (inside ** (count - 1)) @ stats.norm.pdf(NORMALS))
+    return np.asarray(count * step * (inside ** (count - 1)) @ scipy.stats.norm.pdf(NORMALS))
 
 
 def _scales(dof: Array) -> tuple[Array, Array]:
     """Values of s, and their probabilities; in log s the density is smooth for any degrees of freedom."""
-    ends = special.gammaincinv(dof / 2, TAIL), special.gammainccinv(dof / 2, TAIL)  # of d s^2 / 2
+    ends = scipy.special.gammaincinv(dof / 2, TAIL), scipy.special.gammainccinv(dof / 2, TAIL)  # of d s^2 / 2
     low, high = (0.5 * np.log(2 * end / dof) for end in ends)
     logs = low + (high - low) * SCALES  # (SCALES, M)
     density = dof * logs - 0.5 * dof * np.exp(2 * logs)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts load when they are used
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 DEGREES_OF_FREEDOM = 6  # of a pose
@@ -143,6 +143,6 @@ def _most_likely(negative_log_likelihood: Callable[[Temperature], float]) -> Tem
         return negative_log_likelihood(Temperature(scale=math.exp(log_scale), tail=tail)) + prior
 
     bounds = ((-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT), (0.0, TAIL_LIMIT))
-    found = minimize(cost, (0.0, TAIL_PRIOR), method="L-BFGS-B", jac="3-point", bounds=bounds)
+    found = scipy.optimize.minimize(cost, (0.0, TAIL_PRIOR), method="L-BFGS-B", jac="3-point", bounds=bounds)
     log_scale, tail = map(float, found.x)
     return Temperature(scale=math.exp(log_scale), tail=tail)

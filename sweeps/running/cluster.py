@@ -113,6 +113,9 @@ def environment(address: str | None) -> dict[str, str]:
         # Ray runs its workers at niceness 15: beside any other process trials would all but stand still. Who
         # wants to be nice to others says so for the whole command: `nice python sweeps/backbones.py`.
         "RAY_worker_niceness": "0",
+        # Nor may it start a process per core before any is needed: Tune asks for others, whose environment is
+        # its own, and these would only take the cores from them.
+        "RAY_prestart_worker_first_driver": "0",
     }
     own = {key: os.environ.get(key, value) for key, value in usual.items()}
     return own | (private_environment() if address is None else {})

@@ -6,6 +6,7 @@ decisions, records and displays are those of the sweep's own process, at the oth
 """
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -173,6 +174,8 @@ def trainable(space: dict[str, Any]) -> None:
     """What Ray's workers run. They alone import what trains."""
     from sweeps.running.worker import run_trial
 
+    if not gc.get_freeze_count():  # what was imported stays; else it is looked through after each trial
+        gc.freeze()
     if space["trial"]["name"] != WARM:
         return run_trial(space)
     go = Path(space["trial"]["go"])

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # whose parts load when they are used
 
 from epropnp.evaluation.by_object import average
 from epropnp.evaluation.differences import doubted, paired
@@ -114,7 +114,7 @@ def look_at(scores: Scores, left: Sequence[int], number: int, margin: float) -> 
     kept = [each for each in left if each not in dropped]
     among = [i in kept and j in kept for i, j in pairs]
     error = doubted(found, scores.objects).error
-    narrow = np.abs(found.value) + stats.t.ppf(1 - spent(number), error.dof) * np.sqrt(error.value)
+    narrow = np.abs(found.value) + scipy.stats.t.ppf(1 - spent(number), error.dof) * np.sqrt(error.value)
     equal = len(kept) > 1 and bool((narrow[among] < margin).all())
     return Look(number=number, left=tuple(kept), dropped=dropped, equal=equal)
 

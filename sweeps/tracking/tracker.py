@@ -28,6 +28,9 @@ from sweeps.tracking.trial_events import facts_of
 RETRY_SECONDS = 30.0  # the longest pause in an outage
 FIRST_RETRY_SECONDS = 0.5  # then twice as long each time
 HURRIED_SECONDS = 1.0  # the longest pause while somebody waits
+# That MLflow, which takes seconds of a core to load and to make its database, leaves to the first trials, as
+# long as there is no more to say than that something begins.
+HEAD_START_SECONDS = 20.0
 STUCK_SECONDS = 30.0  # without an answer that is an outage, even if no time-out says so
 log = logging.getLogger(__name__)
 
@@ -55,10 +58,18 @@ class Tracker:
         spool: file for what is not sent yet; what an earlier process left there is sent first. Files are
             named from its folder, that of the sweep.
         retry_seconds: the longest pause between attempts during an outage.
+        head_start_seconds: the longest wait before the first attempt, while nothing but starts is said.
     """
 
-    def __init__(self, carrier: Carrier, spool: Path, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        spool: Path,
+        retry_seconds: float = RETRY_SECONDS,
+        head_start_seconds: float = 0.0,
+    ) -> None:
         self._carrier, self._retry_seconds = carrier, retry_seconds
+        self._head_start_seconds, self._news = head_start_seconds, False
         self._spool, self.root = Spool(spool), spool.parent
         self._changed = threading.Condition()  # holds all that follows
         self._said: deque[_Said] = deque()
@@ -91,6 +102,7 @@ class Tracker:
         """Note an event; it is sent after all that was said before."""
         said = _Said(json.dumps(event))
         with self._changed:
+            self._news |= event["kind"] != "start"
             self._said.append(said)
             self._unwritten.append(said)
             self._write()
@@ -156,6 +168,10 @@ class Tracker:
             self._thread.start()
 
     def _send_all(self) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._news or self._waiters or self._stopped, self._head_start_seconds
+            )
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._said or self._stopped)
@@ -236,7 +252,7 @@ def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
         artifacts=None if uri else out / ARTIFACTS,
         facts=facts_of(sweep.trial_folder, sweep.folder),
     )
-    return Tracker(runs, sweep.folder / "mlflow-spool.jsonl")
+    return Tracker(runs, sweep.folder / "mlflow-spool.jsonl", head_start_seconds=HEAD_START_SECONDS)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.integrate import simpson
 
 from epropnp.evaluation import metrics
 from epropnp.evaluation.pose_errors import pose_errors
@@ -124,3 +125,10 @@ def test_areas_by_hand() -> None:
     errors = np.array([0.0, 0.025, 0.0999, 0.1, np.nan])
     np.testing.assert_allclose(metrics.exact_area(errors, 0.1), [100, 75, 0.1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(metrics.simpson_area(errors, 0.1), [100, 75, 0.1, 0, 0], atol=0.15)
+
+
+@pytest.mark.parametrize(("limit", "nodes"), [(0.1, 1000), (0.02, 1000), (0.37, 10), (10.0, 4)])
+def test_the_weights_of_thresholds_are_scipys_to_the_last_digit(limit: float, nodes: int) -> None:
+    thresholds = limit * np.arange(nodes) / nodes
+    expected = simpson(np.eye(nodes), x=thresholds, axis=1)
+    np.testing.assert_array_equal(metrics.simpson_weights(limit, nodes), expected)

@@ -40,6 +40,17 @@ def test_the_picture_is_written(images: int, sampled: bool, tmp_path: Path) -> N
     assert picture.shape[1] == 14 * 120
 
 
+@pytest.mark.slow
+def test_a_picture_shows_nothing_of_those_before(tmp_path: Path) -> None:
+    kinds = [(5, False), (200, True), (0, False), (5, False), (0, False)]
+    for k, (images, sampled) in enumerate(kinds):
+        save_calibration(calibration(images, sampled), tmp_path / f"{k}.png")
+    first, _, none, again, none_again = (cv2.imread(str(tmp_path / f"{k}.png")) for k in range(len(kinds)))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(none, none_again)
+    assert (first != none).any()
+
+
 def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot write .*c\.png"):
         save_calibration(calibration(5, True), tmp_path / "nowhere" / "c.png")

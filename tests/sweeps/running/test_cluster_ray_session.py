@@ -19,6 +19,7 @@ OURS = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",
+    "RAY_prestart_worker_first_driver": "0",
 }
 
 

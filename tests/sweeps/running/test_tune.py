@@ -1,5 +1,6 @@
 """What Ray Tune is given, how it asks, and what is told of its trials; Tune itself is made up."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -113,6 +114,20 @@ def test_processes_load_what_trains_until_there_are_trials_and_nobody_hears_of_i
     relay.on_trial_start(0, [], warm)
     assert told(sweep) == []
     trainable(spec)  # returns, for it may go
+
+
+def test_what_a_process_imported_is_set_aside_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.running.worker.run_trial", lambda space: None)
+    gc.unfreeze()
+    try:
+        trainable({"trial": {"name": "a"}})
+        counted = gc.get_freeze_count()
+        assert counted > 0
+        later: list[list[int]] = [[] for _ in range(1000)]
+        trainable({"trial": {"name": "b"}})  # what trials leave is still found
+        assert gc.get_freeze_count() < counted + len(later)
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,34 @@ def test_credentials_reach_neither_the_spool_nor_the_recipient(spool: Path, reci
     assert finish["reason"] == "no http://x?token=*** ?"
 
 
+def test_what_only_begins_leaves_the_cores_to_the_trials_for_a_while(
+    spool: Path, recipient: Recipient
+) -> None:
+    tracker = Tracker(recipient, spool, head_start_seconds=60.0)
+    tracker.start("a", {})
+    time.sleep(0.2)
+    assert recipient.tried == 0
+    assert len(Spool(spool).left().lines) == 1  # a kill loses nothing
+    say(tracker, 0)
+    until_s = time.monotonic() + 10
+    while len(recipient.got) < 2 and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert [event["kind"] for event in recipient.got] == ["start", "epoch"]
+    assert tracker.close(10)
+
+
+@pytest.mark.parametrize("ended", ["by the time", "by who waits for it"])
+def test_the_head_start_ends(ended: str, spool: Path, recipient: Recipient) -> None:
+    tracker = Tracker(recipient, spool, head_start_seconds=0.1 if ended == "by the time" else 60.0)
+    tracker.start("a", {})
+    if ended == "by the time":
+        time.sleep(1.0)
+    else:
+        assert tracker.flush(10)
+    assert [event["kind"] for event in recipient.got] == ["start"]
+    assert tracker.close(10)
+
+
 def test_nothing_that_is_sent_holds_the_process_at_its_end(spool: Path) -> None:
     tracker = Tracker(Recipient(), spool)
     say(tracker, 0)
