@@ -13,7 +13,7 @@ from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.models.config import own_file
 
-DESCRIPTION = """Write a trained network as ONNX, or as a program of torch.export; the file is compared with it.
+DESCRIPTION = """Write a trained network as ONNX, or as a program of torch.export; the file is checked.
 
 Examples:
   python -m epropnp.export runs/first/trials/a

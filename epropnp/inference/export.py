@@ -25,7 +25,7 @@ from epropnp.errors import UserError, first_line
 from epropnp.extras import require
 from epropnp.files import replaced
 from epropnp.inference.card import CARD, to_text
-from epropnp.inference.model import TrainedModel, card
+from epropnp.inference.model import TrainedModel, without_weights
 from epropnp.inference.onnx_net import INPUT, OUTPUTS, OnnxNet
 from epropnp.inference.poses import as_image
 from epropnp.models.config import ModelConfig
@@ -58,7 +58,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
             dynamic_shapes={INPUT: {0: "batch"}},
         )
     assert onnx is not None
-    onnx.model.metadata_props[CARD] = to_text(card(model))
+    onnx.model.metadata_props[CARD] = to_text(without_weights(model))
     with replaced(path) as unfinished:
         onnx.save(str(unfinished), external_data=False)
         written = OnnxNet(unfinished, torch.device("cpu"))
@@ -74,7 +74,7 @@ def export_program(model: TrainedModel, path: Path) -> float:
     program = _program(net, model.inference.model)
     with replaced(path) as unfinished:
         with unfinished.open("wb") as file:
-            torch.export.save(program, file, extra_files={CARD_FILE: to_text(card(model))})
+            torch.export.save(program, file, extra_files={CARD_FILE: to_text(without_weights(model))})
         with unfinished.open("rb") as file:
             written = torch.export.load(file).module()
         return _compared(path, net, written, model.inference.model)

@@ -82,7 +82,7 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
     return {"objects": table, "crop_per_box": CROP_PER_BOX}
 
 
-def card(model: TrainedModel) -> dict[str, Any]:
+def without_weights(model: TrainedModel) -> dict[str, Any]:
     """All of a `best.pt` but the weights."""
     return {
         "config": model.config,

@@ -18,8 +18,13 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.inference import Predictor, export
 from epropnp.inference.card import from_text
 from epropnp.inference.export import export_onnx, export_program
-from epropnp.inference.model import card, load_checkpoint, load_model, save_checkpoint
-from epropnp.models.config import HEAD_NAMES
+from epropnp.inference.model import (
+    TrainedModel,
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+    without_weights,
+)
 from epropnp.training.trainer import Trainer
 from tests.inference.untrained import untrained
 from tests.training.tiny import tiny
@@ -35,69 +40,64 @@ def assert_same(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
     assert list(found) == ["coords", "weight_logits", "log_scale"]
     for name, values in expected.items():
         assert found[name].shape == values.shape
-        assert values.std() > 1e-2  # there is something to compare
+        assert values.std() > 1e-3  # there is something to compare
         assert (found[name] - values).abs().max() < 1e-4, name
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backbone", "head"), [*(("test_resnet", head) for head in HEAD_NAMES), ("test_convnext", "fpn")]
-)
-def test_maps_of_every_head_at_every_batch_are_torchs(backbone: str, head: str, tmp_path: Path) -> None:
-    model = untrained(tmp_path, backbone=backbone, head=head)
-    deviation = export_onnx(model, tmp_path / "new" / "net.onnx")
-    assert deviation < 1e-5
-    exported = load_model(tmp_path / "new" / "net.onnx").inference.net
+def assert_exported(model: TrainedModel, path: Path) -> None:
+    """The file says what the network says, at batches that it was not traced with."""
+    exported = load_model(path).inference.net
     for batch in BATCHES:
         with torch.no_grad():
             expected = model.inference.net(images(batch))
         assert_same(vars(exported(images(batch))), vars(expected))
-    graph = onnx.load(tmp_path / "new" / "net.onnx").graph
-    dims = graph.input[0].type.tensor_type.shape.dim
-    assert [each.dim_param or each.dim_value for each in dims] == ["batch", 3, 64, 64]
+    shape = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    assert [each.dim_param or each.dim_value for each in shape] == ["batch", 3, 64, 64]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "head"), [("test_resnet", "direct"), ("test_resnet", "fpn"), ("test_convnext", "upsample")]
+)
+def test_maps_of_every_head_at_every_batch_are_torchs(backbone: str, head: str, tmp_path: Path) -> None:
+    """`deconv` is the head of the trial below."""
+    model, path = untrained(tmp_path, backbone=backbone, head=head), tmp_path / "new" / "net.onnx"
+    assert export_onnx(model, path) < 1e-5
+    assert_exported(model, path)
 
 
 @pytest.mark.slow
 def test_a_program_gives_the_same_maps_by_name_and_holds_the_rest(tmp_path: Path) -> None:
     model = untrained(tmp_path)
+    model.inference.net.train()
+    before = {name: value.clone() for name, value in model.inference.net.state_dict().items()}
     assert export_program(model, tmp_path / "net.pt2") < 1e-5
+    assert model.inference.net.training  # the network itself stays as it was
+    assert all(value.requires_grad for value in model.inference.net.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.inference.net.state_dict().items())
+    model.inference.net.eval()
     files = {"epropnp.json": ""}
     program: Any = torch.export.load(tmp_path / "net.pt2", extra_files=files).module()
     for batch in BATCHES:
         with torch.no_grad():
             expected = model.inference.net(images(batch))
         assert_same(program(images(batch)), vars(expected))
-    held, expected_card = from_text(files["epropnp.json"], tmp_path / "net.pt2"), card(model)
-    assert held.keys() == expected_card.keys()
-    assert held["temperatures"] == expected_card["temperatures"]
+    held, rest = from_text(files["epropnp.json"], tmp_path / "net.pt2"), without_weights(model)
+    assert held.keys() == rest.keys()
+    assert held["temperatures"] == rest["temperatures"]
 
 
-@pytest.mark.slow
-def test_the_network_itself_stays_as_it_was(tmp_path: Path) -> None:
-    model = untrained(tmp_path)
-    before = {name: value.clone() for name, value in model.inference.net.state_dict().items()}
-    model.inference.net.train()
-    export_program(model, tmp_path / "net.pt2")
-    assert model.inference.net.training
-    assert all(value.requires_grad for value in model.inference.net.parameters())
-    for name, value in model.inference.net.state_dict().items():
-        assert torch.equal(value, before[name]), name
-
-
-@pytest.mark.slow
 def test_a_file_that_deviates_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, path = untrained(tmp_path), tmp_path / "net.pt2"
     path.write_text("an earlier one")
-    load = torch.export.load
 
     class Wrong:
-        def __init__(self, program: Any) -> None:
-            self.program = program.module()
-
         def module(self) -> Any:
-            return lambda image: {name: 1.01 * value for name, value in self.program(image).items()}
+            return lambda image: {k: 1.01 * v for k, v in vars(model.inference.net(image)).items()}
 
-    monkeypatch.setattr(torch.export, "load", lambda file: Wrong(load(file)))
+    monkeypatch.setattr(torch.export, "export", lambda *_, **__: Wrong())
+    monkeypatch.setattr(torch.export, "save", lambda program, file, extra_files: file.write(b"new"))
+    monkeypatch.setattr(torch.export, "load", lambda file: Wrong())
     with pytest.raises(UserError, match=r"net.pt2 is not written: coords would deviate .* by 1.0e-02"):
         export_program(model, path)
     assert path.read_text() == "an earlier one"
@@ -141,6 +141,11 @@ def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial
 
 
 @pytest.mark.slow
+def test_maps_of_a_trained_network_are_torchs(trial: Trial) -> None:
+    assert_exported(load_model(trial.best), trial.exported)
+
+
+@pytest.mark.slow
 def test_poses_of_onnx_are_those_of_the_network(trial: Trial, tiny_dataset: Path) -> None:
     saved, config = trial.predictions, tiny()
     crops = CropDataset(
@@ -169,6 +174,7 @@ def test_an_export_is_tested_on_a_dataset_as_its_network(trial: Trial, tiny_data
     assert found.temperatures == trial.predictions.temperatures
 
 
+@pytest.mark.slow
 def test_an_export_of_an_export_is_refused(trial: Trial, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is an export already: export the best\.pt"):
         export_program(load_model(trial.exported), tmp_path / "net.pt2")

@@ -11,7 +11,7 @@ from epropnp import extras
 from epropnp.errors import UserError
 from epropnp.inference import Predictor
 from epropnp.inference.card import CARD, to_text
-from epropnp.inference.model import card, is_trained_model, load_model
+from epropnp.inference.model import is_trained_model, load_model, without_weights
 from epropnp.inference.onnx_net import OnnxNet
 from tests.inference.untrained import untrained
 
@@ -45,7 +45,7 @@ def write_graph(path: Path, text: str | None) -> Path:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return write_graph(tmp_path / "net.onnx", to_text(card(untrained(tmp_path))))
+    return write_graph(tmp_path / "net.onnx", to_text(without_weights(untrained(tmp_path))))
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -104,6 +104,8 @@ def test_damaged_and_other_files_are_one_line(file: Path, tmp_path: Path) -> Non
     assert "half.onnx cannot be read" in refused(tmp_path / "half.onnx")
     other = write_graph(tmp_path / "other.onnx", None)
     assert "other.onnx is a network of other code: give a file of" in refused(other)
+    (tmp_path / "cat.pt2").write_text("a program")
+    assert "cat.pt2 cannot be read" in refused(tmp_path / "cat.pt2")
     newer = write_graph(tmp_path / "newer.onnx", '{"format": 7}')
     assert "newer.onnx was exported by another version" in refused(newer)
 
