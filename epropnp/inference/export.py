@@ -121,6 +121,7 @@ def _said_in_a_line(config: ModelConfig) -> Iterator[None]:
         ) from error
 
 
+@torch.no_grad()
 def _compared(
     path: Path, net: _Named, written: Callable[[Tensor], Mapping[str, Tensor]], config: ModelConfig
 ) -> float:

@@ -11,22 +11,23 @@ from epropnp import extras
 from epropnp.errors import UserError
 from epropnp.inference import Predictor
 from epropnp.inference.card import CARD, to_text
-from epropnp.inference.model import is_trained_model, load_model, without_weights
+from epropnp.inference.config import STUDY
+from epropnp.inference.model import is_trained_model, load_model, load_released_model, without_weights
 from epropnp.inference.onnx_net import OnnxNet
-from tests.inference.untrained import untrained
+from tests.inference.untrained import OFF_ITS_MIDDLE, untrained
+from tests.models.test_released import Official
 
 CPU = torch.device("cpu")
 
 
 def write_graph(path: Path, text: str | None) -> Path:
     """Coordinates are the image's means over cells, logits the first two of them, scales its first means."""
-    square = {"kernel_shape": [4, 4], "strides": [4, 4]}
     nodes = [
-        helper.make_node("AveragePool", ["image"], ["coords"], **square),
+        helper.make_node("AveragePool", ["image"], ["coords"], kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("Slice", ["coords", "zero", "two", "one"], ["weight_logits"]),
         helper.make_node("ReduceMean", ["weight_logits", "plane"], ["log_scale"], keepdims=0),
     ]
-    shapes = {
+    shapes: dict[str, list[str | int]] = {
         "image": ["batch", 3, 64, 64],
         "coords": ["batch", 3, 16, 16],
         "weight_logits": ["batch", 2, 16, 16],
@@ -85,6 +86,20 @@ def test_all_else_comes_from_the_file(file: Path) -> None:
     for name in ("bounds_min", "bounds_max", "symmetries", "points", "coord_scale"):
         assert getattr(own, name).dtype == getattr(theirs, name).dtype
         assert getattr(own, name).tolist() == getattr(theirs, name).tolist()
+
+
+@pytest.mark.slow
+def test_an_official_network_brings_its_own_settings(tmp_path: Path) -> None:
+    torch.save({"state_dict": Official().state_dict()}, tmp_path / "official.pth")
+    expected = load_released_model(tmp_path / "official.pth", {3: OFF_ITS_MIDDLE})
+    path = write_graph(tmp_path / "net.onnx", to_text(without_weights(expected)))
+    (tmp_path / "official.pth").unlink()
+    found = load_model(path)
+    assert found.inference.settings == STUDY
+    assert found.inference.points == 512
+    assert found.inference.model == expected.inference.model.bare
+    assert found.inference.model.cell_anchor == 0
+    assert found.objects[3].name == "hook"
 
 
 def refused(path: Path) -> str:

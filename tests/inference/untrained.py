@@ -1,5 +1,6 @@
 """A `best.pt` of a network that nobody has trained, at once: what is written and read is the same."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import torch
 
 from epropnp.data.schema import ObjectModel
 from epropnp.inference.model import TrainedModel, load_model, portable, save_checkpoint
-from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.plain import to_dict
 from epropnp.pnp import PnPConfig
@@ -29,16 +29,7 @@ OFF_ITS_MIDDLE = ObjectModel(
 def write_untrained(path: Path, objects: tuple[ObjectModel, ...] = (OFF_ITS_MIDDLE,), **model: Any) -> Path:
     """Weights are random, and so large that all cells of the maps differ."""
     config = tiny(
-        model=ModelConfig(
-            **{
-                "backbone": "test_resnet",
-                "input_px": 64,
-                "deconv_stride": 16,
-                "head_width": 16,
-                "weight_norm": "v2",
-            }
-            | model
-        ),
+        model=dataclasses.replace(tiny().model, **model),
         pnp=PnPConfig(learn_delta=True),
     )
     torch.manual_seed(0)
