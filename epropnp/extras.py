@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from epropnp.errors import UserError
 
 LIBRARIES = {  # of each extra, by the names that they are imported by
-    "data": ("trimesh", "embreex", "manifold3d", "skimage", "PIL"),
+    "data": ("trimesh", "embreex", "manifold3d", "skimage"),
     "sweeps": ("ray", "mlflow", "optuna"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.rendering.camera_views import project
-from pipelines.rendering.records import cut
 
 _TILE = 192  # pixels
 _TITLE = 16  # pixels above each sample

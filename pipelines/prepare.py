@@ -3,10 +3,10 @@
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -17,9 +17,7 @@ from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.extras import require
 from pipelines.building.config import BuildConfig
-
-if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
-    from epropnp.data.reader import ArrowDataset
+from pipelines.in_words import checks, describe, megabytes, report
 
 PROG = "python pipelines/prepare.py"
 DESCRIPTION = """Turn meshes, real frames and photographs into an Arrow dataset, once, for all trainings.
@@ -40,6 +38,8 @@ Examples:
       every byte against the manifest
   python pipelines/prepare.py export data/0123456789ab --output bop
       the same in the BOP format, for other tools
+  python pipelines/prepare.py frames data/lmo --objects cat --output frames.jsonl
+      its test pictures with cameras and boxes, for `python -m epropnp.predict --frames`
   python pipelines/prepare.py weights resnet34 convnext_tiny
       ImageNet weights into the cache that machines without network share
 
@@ -79,11 +79,11 @@ class Build:
         with _console.status("reading and hashing the sources"):
             plan = plan_dataset(self.config, self.root)
         if plan.path.exists():
-            _print_checks(read_manifest(plan.path))
+            _print(checks(read_manifest(plan.path)))
             print(f"dataset {plan.path.name} is already built: {plan.path}")
             return
         path = build_planned(plan, self.workers, _console.is_terminal, self.ray)
-        _report(path, time.monotonic() - start)
+        _print(report(path, time.monotonic() - start))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +101,10 @@ class Verify:
         folder = local_copy(self.path)
         files = stated_files(read_manifest(folder))
         size = sum(int(entry["bytes"]) for entry in files.values())
-        with _console.status(f"hashing {len(files)} files, {_megabytes(size)}"):
+        with _console.status(f"hashing {len(files)} files, {megabytes(size)}"):
             verify(folder)
         place = without_credentials(self.path)
-        print(f"{place} is as it was built ({len(files)} files, {_megabytes(size)})")
+        print(f"{place} is as it was built ({len(files)} files, {megabytes(size)})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class Inspect:
         from pipelines.contact_sheet import write_contact_sheet
 
         dataset = ArrowDataset(self.path)
-        _describe(dataset)
+        _print(describe(dataset))
         write_contact_sheet(dataset, self.output, self.per_split)
         print(f"wrote {self.output}")
 
@@ -156,6 +156,38 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Frames:
+    """List the pictures of a BOP folder with cameras and boxes, for `python -m epropnp.predict --frames`."""
+
+    path: tyro.conf.Positional[Path]
+    """A data set, one of its folders such as test, or a scene."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("frames.jsonl")
+    """The list, in JSON lines; paths of pictures are relative to it."""
+    detections: Annotated[Path | None, shown_as("FILE")] = None
+    """A detector's boxes in BOP's format, in place of the annotated ones."""
+    objects: Annotated[tuple[str, ...], shown_as("NAME ...")] = ()
+    """List the boxes of these alone, by name or number. Default: all."""
+    boxes: Literal["visible", "whole"] = "visible"
+    """Of the visible part, which networks of this project learn, or of the whole object."""
+
+    def run(self) -> None:
+        """List, and say how much."""
+        require("listing the pictures of a data set", "data")
+        from pipelines.readers.frame_list import write_frame_list
+
+        with _console.status("reading annotations and pictures' headers"):
+            notes = write_frame_list(
+                self.path,
+                self.output,
+                boxes=self.boxes,
+                detections=self.detections,
+                objects=self.objects,
+            )
+        _print(f"{count} {what}" for what, count in notes.items() if count)
+        print(f"wrote {self.output}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """Fetch ImageNet weights of backbones into the cache, for machines without network that share it."""
 
@@ -181,83 +213,18 @@ class Weights:
             print(f"elsewhere, share or copy this folder and set {cache}")
 
 
-def _report(path: Path, seconds: float) -> None:
-    """Says what a new dataset holds, what was left out, and what to do next."""
-    from epropnp.data.manifest import read_manifest, stated_files
-    from epropnp.data.schema import SPLITS
-
-    manifest = read_manifest(path)
-    for name, notes in manifest["notes"].items():
-        for reason, count in notes.items():
-            print(f"{name}: {count} {reason}")
-    _print_checks(manifest)
-    counts = {split: manifest["splits"][split]["rows"] for split in SPLITS}
-    size = sum(int(entry["bytes"]) for entry in stated_files(manifest).values())
-    print(f"dataset {path.name} ({', '.join(f'{split} {rows}' for split, rows in counts.items())}): {path}")
-    print(f"{sum(counts.values())} samples, {_megabytes(size)}, in {seconds:.0f} s")
-    print(f"look at it: python pipelines/prepare.py inspect {path}")
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
-def _describe(dataset: "ArrowDataset") -> None:
-    """Prints the settings, and the samples of every object and split."""
-    import numpy as np
-
-    from epropnp.data.schema import SPLITS
-
-    stated = dict(dataset.manifest["config"])
-    views = stated.pop("views", {})
-    config = ", ".join(f"{name} {value}" for name, value in stated.items() if value)
-    print(f"dataset {dataset.dataset_id}: {config}")
-    for name, view in views.items():
-        print(f"  {name} is rendered with {_views_in_words(view)}")
-    for split in SPLITS:
-        records = dataset.split(split)
-        ids, rendered = (np.asarray(records.column(name)) for name in ("object_id", "synthetic"))
-        for object_id in np.unique(ids):
-            model, own = dataset.objects[int(object_id)], ids == object_id
-            count, synthetic = int(own.sum()), int(rendered[own].sum())
-            print(
-                f"  {split:10s} {model.name:12s} {count:6d} samples: {count - synthetic} photographs, "
-                f"{synthetic} renderings; diameter {1000 * model.diameter_m:.1f} mm"
-                + (", symmetric" if model.symmetric else "")
-            )
-    _print_checks(dataset.manifest)
-
-
-def _views_in_words(view: dict[str, Any]) -> str:
-    """What is stated of an object's views; what is not stated is LineMOD's."""
-    words = []
-    if isinstance(camera := view.get("camera"), list):
-        fx, _, cx, _, fy, cy = camera[:6]
-        width, height = camera[-2:]
-        words.append(f"camera {width} x {height}, fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}")
-    elif camera is not None:
-        words.append(f"camera {camera}")
-    if isinstance(distance := view.get("distance"), list):
-        words.append(f"distance {distance[0]:g} to {distance[1]:g} m")
-    elif distance is not None:
-        words.append(f"distance {distance}")
-    return ", ".join([*words, *(f"views {name}" for name in [view.get("views")] if name)])
-
-
-def _print_checks(manifest: dict[str, Any]) -> None:
-    """Says of every object what was found of its geometry and symmetries; older manifests do not."""
-    from epropnp.data.manifest import checked_objects
-
-    for name, line in checked_objects(manifest):
-        print(f"{name}: {line}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
-Command = Build | Verify | Inspect | Export | Weights
+Command = Build | Verify | Inspect | Export | Frames | Weights
 COMMANDS: dict[str, type[Command]] = {
     "build": Build,
     "verify": Verify,
     "inspect": Inspect,
     "export": Export,
+    "frames": Frames,
     "weights": Weights,
 }
 

@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from epropnp.data.crop import cut
 from pipelines.objects import LINEMOD
 from pipelines.rendering.camera_views import LINEMOD_K, LINEMOD_SIZE, sample_view
-from pipelines.rendering.records import cut
 from pipelines.rendering.renderer import Renderer, View
 from pipelines.rendering.shading import develop, sample_look
 from pipelines.standins.build import build_standin

@@ -10,14 +10,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from epropnp.data.schema import Record
 
 VERSION = 1  # of every dataset: raise it when the same record and crop give other pixels or maps
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -78,12 +81,21 @@ def warp_rgba(record: Record, crop: Crop, cells: int) -> np.ndarray:
     Bilinear; averaged over blocks of pixels first where the crop shrinks to half or less. Black and
     transparent where the record ends.
     """
-    factor = max(int(crop.side / cells), 1)
-    layers, origin = _cut(record, crop, 2 * factor)
-    affine = crop.to_cells(cells, origin)
-    if factor > 1:
-        layers, affine = _reduce(layers, affine, factor)
-    return cv2.warpAffine(layers, affine, (cells, cells), flags=cv2.INTER_LINEAR)
+    layers, origin = _cut(record, crop, _margin_px(crop, cells))
+    return _warp(layers, origin, crop, cells)
+
+
+def warp_picture(picture: np.ndarray, crop: Crop, cells: int) -> np.ndarray:
+    """The crop's RGB (cells, cells, 3) uint8 of a whole picture (H, W, 3), black where the picture ends.
+
+    Equal to what `warp_rgba` makes of a record of this picture.
+    """
+    reach = crop.reach + _margin_px(crop, cells)
+    left, top = (math.floor(middle - reach) for middle in crop.centre.tolist())
+    right, bottom = (math.ceil(middle + reach) + 1 for middle in crop.centre.tolist())
+    part = cut(picture, (0, 0), (left, top), (bottom - top, right - left))
+    warped = _warp(cv2.cvtColor(part, cv2.COLOR_RGB2RGBA), (left, top), crop, cells)
+    return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
 
 
 def sample_maps(record: Record, crop: Crop, cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +106,44 @@ def sample_maps(record: Record, crop: Crop, cells: int) -> tuple[np.ndarray, np.
         for layer in (record.mask, record.coords)
     )
     return mask > 0, coords
+
+
+def cut(
+    image: NDArray[Scalar],
+    image_origin: tuple[int, int],
+    origin: tuple[int, int],
+    size: tuple[int, int],
+) -> NDArray[Scalar]:
+    """The window of `size` (h, w) at `origin` of an array that starts at `image_origin`.
+
+    Both origins are (x, y) in the pixels of one image; what `image` does not cover is zero.
+    """
+    dx, dy = origin[0] - image_origin[0], origin[1] - image_origin[1]
+    height, width = size
+    window = np.zeros((height, width, *image.shape[2:]), image.dtype)
+    x0, x1 = max(dx, 0), min(dx + width, image.shape[1])
+    y0, y1 = max(dy, 0), min(dy + height, image.shape[0])
+    if x0 < x1 and y0 < y1:
+        window[y0 - dy : y1 - dy, x0 - dx : x1 - dx] = image[y0:y1, x0:x1]
+    return window
+
+
+def _factor(crop: Crop, cells: int) -> int:
+    """Side of the blocks that are averaged first."""
+    return max(int(crop.side / cells), 1)
+
+
+def _margin_px(crop: Crop, cells: int) -> int:
+    """What the warp needs around a crop."""
+    return 2 * _factor(crop, cells)
+
+
+def _warp(layers: np.ndarray, origin: tuple[int, int], crop: Crop, cells: int) -> np.ndarray:
+    """The crop of the part (h, w, 4) of an image that starts at `origin`."""
+    affine, factor = crop.to_cells(cells, origin), _factor(crop, cells)
+    if factor > 1:
+        layers, affine = _reduce(layers, affine, factor)
+    return cv2.warpAffine(layers, affine, (cells, cells), flags=cv2.INTER_LINEAR)
 
 
 def _cut(record: Record, crop: Crop, margin_px: int) -> tuple[np.ndarray, tuple[int, int]]:

@@ -7,16 +7,29 @@ translations in millimetres.
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.predictions import Predictions
+from epropnp.files import whole_file
 
 COLUMNS = ("scene_id", "im_id", "obj_id", "score", "R", "t", "time")
 UNKNOWN_TIME = -1
 _BOP_SAMPLE = re.compile(r"(?:^|.*/)(\d+)/(\d+)(?:_\d+)?$")  # .../scene/image_instance
+
+
+class BopRow(NamedTuple):
+    """One pose of a results file."""
+
+    scene_id: int
+    image_id: int
+    object_id: int
+    score: float  # ranks poses
+    T_cam_obj: Any  # (4, 4) metres
 
 
 def write_bop_results(predictions: Predictions, path: Path) -> int:
@@ -32,18 +45,29 @@ def write_bop_results(predictions: Predictions, path: Path) -> int:
         density = density - predictions.posterior.log_evidence
     finite = predictions.valid & np.isfinite(predictions.T_pred).all((1, 2))
     images = bop_images(predictions)
+    rows = (
+        BopRow(*images[i], int(predictions.object_id[i]), float(density[i]), predictions.T_pred[i])
+        for i in np.flatnonzero(finite).tolist()
+    )
+    write_bop_rows(rows, path)
+    return int((~finite).sum())
+
+
+def write_bop_rows(rows: Iterable[BopRow], path: Path) -> int:
+    """Write a results file; returns how many rows it has. UserError where that fails."""
+    count = 0
     try:
-        with path.open("w", newline="", encoding="utf-8") as stream:
+        with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
-            for i in np.flatnonzero(finite).tolist():
-                T = predictions.T_pred[i]
+            for count, row in enumerate(rows, 1):  # noqa: B007
+                T = np.asarray(row.T_cam_obj)
                 R, t = _numbers(T[:3, :3]), _numbers(1000 * T[:3, 3])
-                score = f"{density[i]:.6f}"
-                writer.writerow([*images[i], int(predictions.object_id[i]), score, R, t, UNKNOWN_TIME])
+                image = row.scene_id, row.image_id, row.object_id
+                writer.writerow([*image, f"{row.score:.6f}", R, t, UNKNOWN_TIME])
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
-    return int((~finite).sum())
+    return count
 
 
 def bop_images(predictions: Predictions) -> list[tuple[int, int]]:

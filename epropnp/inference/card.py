@@ -14,30 +14,25 @@ import torch
 
 from epropnp.errors import UserError
 
-FORMAT = 1  # raised when older programs would misread a newer text
 CARD = "epropnp"  # the name of the text in a file
 TENSOR = {"dtype", "shape", "base64"}
 
 
 def to_text(saved: dict[str, Any]) -> str:
     """Plain containers and tensors of `best.pt`, without its weights, as JSON."""
-    return json.dumps({"format": FORMAT, **saved}, default=_plain)
+    return json.dumps(saved, default=_plain)
 
 
 def from_text(text: str, path: Path) -> dict[str, Any]:
-    """What `to_text` was given. UserError, naming the file, if the text is damaged or of a newer version."""
+    """What `to_text` was given. UserError, naming the file, if the text is damaged."""
     try:
-        saved: dict[str, Any] = json.loads(text, object_hook=_tensors)
-        version = saved.pop("format")
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        saved = json.loads(text, object_hook=_tensors)
+        if not isinstance(saved, dict):
+            raise TypeError(f"it holds a {type(saved).__name__}")
+    except (ValueError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read ({type(error).__name__}): export the network again"
         ) from error
-    if version != FORMAT:
-        raise UserError(
-            f"{path} was exported by another version of this program (format {version}, not {FORMAT}): "
-            "export the network again"
-        )
     return saved
 
 

@@ -6,17 +6,17 @@ from it. `dataset_id` says what it was trained on; the dataset itself is not nee
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from epropnp.data.augment import CROP_PER_BOX
 from epropnp.data.schema import ObjectModel
-from epropnp.errors import UserError
+from epropnp.errors import UserError, nearest
 from epropnp.files import replaced
 from epropnp.inference.config import STUDY, EvaluationConfig
 from epropnp.inference.onnx_net import SUFFIX, OnnxNet
@@ -28,6 +28,10 @@ from epropnp.models.released import OFFICIAL_ANCHOR
 from epropnp.plain import from_dict, to_dict
 from epropnp.pnp import EProPnP, PnPConfig
 
+BoxKind = Literal["visible", "whole"]
+FORMAT = 2  # of such files; those without a number are of format 1
+TRAINED_BOXES: BoxKind = "visible"  # what the crops of training are cut around
+NEEDED = ("config", "objective", "objects")  # in such a file, beside the weights
 OFFICIAL_POINTS = 512  # of each image, that weights are normalised over
 LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
 
@@ -42,6 +46,7 @@ class TrainedModel:
         temperatures: that correct how sure it says it is; of an unfinished training, none.
         config: of the trial, as in `trial.json`; of a network of other code, what prediction takes of it.
         dataset_id: of the dataset that it was trained on.
+        boxes: what the boxes of its training are about: the visible part of an object, or the whole.
     """
 
     inference: Inference
@@ -49,6 +54,26 @@ class TrainedModel:
     temperatures: Temperatures
     config: dict[str, Any]
     dataset_id: str
+    boxes: BoxKind = TRAINED_BOXES
+
+    def object_ids(self, objects: Sequence[str | int] | None, count: int) -> list[int]:
+        """Ids of `count` objects by name or id; None where the network knows only one.
+
+        Raises:
+            UserError: an unknown object, a wrong number of them, or none named where there is a choice.
+        """
+        names = {model.name: key for key, model in self.objects.items()}
+        if objects is None:
+            if len(names) > 1:
+                raise UserError(f"objects: which of {', '.join(names)} is in each crop?")
+            return [*names.values()] * count
+        if len(objects) != count:
+            raise UserError(f"objects: {len(objects)} are named for {count} crops")
+        known: dict[str | int, int] = {key: key for key in self.objects} | names
+        for name in objects:
+            if name not in known:
+                raise UserError(f"objects: the network does not know {name!r}{nearest(str(name), names)}")
+        return [known[name] for name in objects]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -79,7 +104,7 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
         {name: torch.tensor(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}
         for row in map(dataclasses.asdict, objects.values())
     ]
-    return {"objects": table, "crop_per_box": CROP_PER_BOX}
+    return {"format": FORMAT, "objects": table, "crop_per_box": CROP_PER_BOX, "boxes": TRAINED_BOXES}
 
 
 def without_weights(model: TrainedModel) -> dict[str, Any]:
@@ -88,6 +113,7 @@ def without_weights(model: TrainedModel) -> dict[str, Any]:
         "config": model.config,
         "objective": {f"{LAYER}{name}": value for name, value in model.inference.layer.state_dict().items()},
         **portable(model.objects),
+        "boxes": model.boxes,
         "temperatures": dataclasses.asdict(model.temperatures),
         "dataset_id": model.dataset_id,
     }
@@ -114,17 +140,28 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
         raise UserError(f"{path} is not there: give the best.pt of a trial")
     if path.suffix == SUFFIX:
         exported = OnnxNet(path, torch.device(device))
-        return _assembled(exported.card, exported, device)
+        return _assembled(_checked(exported.card, path, *NEEDED), exported, device)
     saved = load_checkpoint(path, "take another one, such as the best.pt of a finished trial")
-    missing = {"config", "net", "objective", "objects"} - saved.keys()
+    net = CorrespondenceNet(_network(_checked(saved, path, "net", *NEEDED)))
+    net.load_state_dict(saved["net"])
+    return _assembled(saved, net, device)
+
+
+def _checked(saved: dict[str, Any], path: Path, *needed: str) -> dict[str, Any]:
+    """What a file holds, if that is all that prediction needs, in a format that this version knows."""
+    found = saved.get("format", 1)
+    if found not in range(1, FORMAT + 1):
+        raise UserError(
+            f"{path} is a network of format {found}, this version reads formats 1 to {FORMAT}: update it, or "
+            "take a network of this version"
+        )
+    missing = set(needed) - saved.keys()
     if missing:
         raise UserError(
             f"{path} does not hold {', '.join(sorted(missing))}: it is no best.pt, or one of an older "
             "version, whose networks cannot be used without their dataset; train again to get one that can"
         )
-    net = CorrespondenceNet(_network(saved))
-    net.load_state_dict(saved["net"])
-    return _assembled(saved, net, device)
+    return saved
 
 
 def _network(saved: Mapping[str, Any]) -> ModelConfig:
@@ -145,7 +182,7 @@ def _assembled(
         model=_network(saved),
         settings=from_dict(EvaluationConfig, config["evaluation"], "config.evaluation"),
         points=config["data"]["points"],
-        precision=config["optim"]["precision"],
+        precision="float32" if isinstance(net, OnnxNet) else config["optim"]["precision"],
     )
     objects = [_object(row) for row in saved["objects"]]
     fitted = {name: Temperature(**values) for name, values in saved.get("temperatures", {}).items()}
@@ -155,6 +192,7 @@ def _assembled(
         temperatures=Temperatures(**fitted),
         config=config,
         dataset_id=saved["dataset_id"],
+        boxes=saved.get("boxes", TRAINED_BOXES),
     )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from epropnp.data.dataset import Crops
-from epropnp.errors import UserError, nearest
+from epropnp.errors import UserError
 from epropnp.inference.model import load_model
 from epropnp.inference.poses import described
 
@@ -60,7 +60,6 @@ class Predictor:
     def __init__(self, path: Path | str, device: str | None = None) -> None:
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = load_model(Path(path), place)
-        self.names = {model.name: key for key, model in self.model.objects.items()}
 
     @torch.no_grad()
     def __call__(
@@ -109,7 +108,7 @@ class Predictor:
                 raise UserError(f"{name}: expected shape {shape}, got {tuple(value.shape)}")
         if images.dtype != torch.uint8:
             raise UserError(f"crops: expected RGB bytes (uint8), got {images.dtype}")
-        scales = [self.model.objects[key].coord_scale for key in self._ids(objects, count)]
+        scales = [self.model.objects[key].coord_scale for key in self.model.object_ids(objects, count)]
         return Crops(
             image=images,
             K=intrinsics,
@@ -117,17 +116,3 @@ class Predictor:
             side=squares[:, 2],
             coord_scale=torch.from_numpy(np.stack(scales)).float(),
         )
-
-    def _ids(self, objects: Sequence[str | int] | None, count: int) -> list[int]:
-        if objects is None:
-            if len(self.names) > 1:
-                raise UserError(f"objects: which of {', '.join(self.names)} is in each crop?")
-            return [*self.names.values()] * count
-        if len(objects) != count:
-            raise UserError(f"objects: {len(objects)} are named for {count} crops")
-        known: dict[str | int, int] = {key: key for key in self.model.objects}
-        known.update(self.names)
-        for key in objects:
-            if key not in known:
-                raise UserError(f"objects: the network does not know {key!r}{nearest(str(key), self.names)}")
-        return [known[key] for key in objects]

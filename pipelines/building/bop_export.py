@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import SPLITS, ObjectModel, Record
 from epropnp.errors import UserError
@@ -24,7 +25,7 @@ from pipelines.building.plan import WORK_FOLDER
 from pipelines.building.sources import Source, StandinSource, open_source
 from pipelines.objects import ObjectInfo
 from pipelines.readers.bop import MILLIMETRE
-from pipelines.rendering.records import cut, mask_box
+from pipelines.rendering.records import mask_box
 from pipelines.rendering.renderer import ObjectMaps, Renderer
 
 _FOLDERS = {

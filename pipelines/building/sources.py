@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from epropnp.data.pictures import picture_traits
 from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
 from epropnp.files import whole_file
@@ -19,7 +20,6 @@ from pipelines.readers.cdpn import CdpnFolder
 from pipelines.readers.frames import Frame, RealFrames, spread
 from pipelines.readers.mesh_folder import MeshFolder
 from pipelines.readers.object_models import half_turns, object_model
-from pipelines.readers.pictures import picture_traits
 from pipelines.rendering.mesh import Mesh
 from pipelines.rendering.views import Camera
 from pipelines.standins.build import build_standin, check_standin

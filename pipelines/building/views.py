@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from epropnp.data.pictures import picture_size
 from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError
 from pipelines.building.config import BuildConfig
@@ -13,7 +14,6 @@ from pipelines.building.sources import Source
 from pipelines.objects import LINEMOD, ObjectInfo
 from pipelines.readers.camera_file import read_camera
 from pipelines.readers.frames import Frame, RealFrames, spread
-from pipelines.readers.pictures import picture_size
 from pipelines.rendering.camera_views import LINEMOD_K, ViewRange, viewpoint_of
 from pipelines.rendering.views import LINEMOD_CAMERA, LINEMOD_VIEWS, Camera, GivenViews, RangedViews, Views
 

@@ -2,14 +2,10 @@
 
 Whatever is wrong with them is a `UserError` that names file, image and key. What can be done without is
 not demanded: `scene_gt_info.json` or its `visib_fract`, masks, and poses of what is not seen. Images are
-known by number, so that the keys "12" and "000012" are the same. Numbers are read as decimals: shifting
-the point by three places turns millimetres into exactly the metres that were exported, which a product
-with 0.001 does not.
+known by number, so that the keys "12" and "000012" are the same.
 """
 
-import json
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
+from epropnp.json_files import by_number, integer, is_camera_matrix, metres, numbers, read_json
 from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, NumberedFiles
 
 _PICTURE_FOLDERS = ("rgb", "gray")
@@ -24,8 +21,8 @@ PICTURE_NAMES = f"rgb/000012 or gray/000012, or without zeros, with {', '.join(P
 _MASKS, _WHOLE_MASKS = "mask_visib", "mask"
 VISIBLE_MIN = 0.1
 """Share of an object that must be seen: with less, BOP leaves it out, too."""
+_BOXES = {"visible": "bbox_visib", "whole": "bbox_obj"}
 _PURPOSES = {"gt": "the poses", "gt_info": "the visible shares", "camera": "the camera matrices"}
-_LARGEST = 1e6  # millimetres or pixels: nothing real comes near
 _ROTATION_ERROR = 0.01  # of R R^T: annotations are rounded, but not wilder than this
 
 Array = NDArray[np.float64]
@@ -44,7 +41,8 @@ class Instance:
 class Scene:
     """One scene folder, its tables read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, annotated: bool = True) -> None:
+        """`annotated`: whether poses are demanded."""
         self.folder = folder
         self.name = f"{folder.parent.name}/{folder.name}"  # such as test/000006
         files = {table: folder / f"scene_{table}.json" for table in _PURPOSES}
@@ -52,7 +50,7 @@ class Scene:
         self._tables = {
             file: _by_image(file, _PURPOSES[table])
             for table, file in files.items()
-            if file != self._info or file.is_file()
+            if file == self._camera or (annotated and file == self.gt) or file.is_file()
         }
         masks = folder / _MASKS
         self.masked = masks.is_dir() and any(masks.iterdir())
@@ -108,6 +106,22 @@ class Scene:
             found = len(shares) if isinstance(shares, list) else "no list of"
             raise UserError(f"{self._info}: {where} has {found} entries, {self.gt} {count}")
         return [_share(entry, self._info, where) for entry in shares]
+
+    def image_ids(self) -> list[int]:
+        """Ids of the images that have a camera, in ascending order."""
+        return sorted(self._tables[self._camera])
+
+    def box(self, image_id: int, number: int, kind: str) -> Array | None:
+        """The stated box (4,) of an instance, x, y, w, h: `visible` or `whole`; None where there is none.
+
+        Raises:
+            UserError: no table states it.
+        """
+        where, shares = _where(image_id), self._tables.get(self._info, {}).get(image_id)
+        if not isinstance(shares, list) or number >= len(shares):
+            raise UserError(f"{self._info} does not state the boxes of {where}: give a detector's")
+        found = numbers(shares[number], _BOXES[kind], 4, self._info, where)
+        return found if found[2:].min() > 0 else None
 
     def _entry(self, file: Path, image_id: int) -> Any:
         try:
@@ -174,18 +188,6 @@ def _by_image(file: Path, purpose: str) -> dict[int, Any]:
     return by_number(table, file, "an image id")
 
 
-def by_number(table: dict[str, Any], file: Path, what: str) -> dict[int, Any]:
-    """A table whose keys are numbers, padded or not; UserError where they are not, or say one twice."""
-    found: dict[int, Any] = {}
-    for name, entry in table.items():
-        if not (name.isascii() and name.isdecimal()):
-            raise UserError(f"{file} has {what} that is no integer: {name!r}")
-        if int(name) in found:
-            raise UserError(f"{file} has {what} twice, with and without zeros in front: {name!r}")
-        found[int(name)] = entry
-    return found
-
-
 def _share(entry: Any, file: Path, where: str) -> float | None:
     """`visib_fract`; None where it is missing, null or NaN, which is what 0 / 0 leaves."""
     if not isinstance(entry, dict):
@@ -225,68 +227,3 @@ def _pose(entry: Any, file: Path, where: str) -> Array:
 def is_rotation(R: Array) -> bool:
     """Whether R (3, 3) is a rotation but for rounding."""
     return bool(np.abs(R @ R.T - np.eye(3)).max() < _ROTATION_ERROR and np.linalg.det(R) > 0)
-
-
-def is_camera_matrix(K: Array) -> bool:
-    """Whether K (3, 3) is the matrix of a pinhole camera."""
-    return bool(K[0, 0] > 0 and K[1, 1] > 0 and K[1, 0] == 0 and K[2].tolist() == [0, 0, 1])
-
-
-def read_text(file: Path, purpose: str = "") -> str:
-    """A text file's content; `purpose` tells whoever lacks it what it says."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        told = f", which says {purpose}" if purpose else ""
-        raise UserError(f"cannot read {file}{told}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not a text file") from None
-
-
-def read_json(file: Path, purpose: str = "") -> Any:
-    """A JSON file's content, fractions as decimals; `purpose` as of `read_text`."""
-    text = read_text(file, purpose)
-    try:
-        return json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file} is not JSON: {error}") from None
-
-
-def key(table: Any, name: str, file: Path, where: str = "the file") -> Any:
-    """An entry of a table; the error names file, place and key."""
-    try:
-        return table[name]
-    except (KeyError, TypeError):
-        raise UserError(f"{file}: {where} has no key {name!r}") from None
-
-
-def numbers(table: Any, name: str, count: int, file: Path, where: str) -> Array:
-    """`count` finite numbers (count,) under a key; one number need not be a list."""
-    return np.array([float(value) for value in _decimals(table, name, count, file, where)])
-
-
-def metres(table: Any, name: str, count: int, file: Path, where: str) -> Array:
-    """As `numbers`, millimetres in the file."""
-    return np.array([float(value.scaleb(-3)) for value in _decimals(table, name, count, file, where)])
-
-
-def integer(table: Any, name: str, file: Path, where: str) -> int:
-    """An integer under a key."""
-    value = key(table, name, file, where)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{file}: {where} needs an integer under {name!r}, not {value!r}")
-    return value
-
-
-def _decimals(table: Any, name: str, count: int, file: Path, where: str) -> list[Decimal]:
-    found = key(table, name, file, where)
-    values = found if isinstance(found, list) else [found]
-    if len(values) != count or not all(map(_is_number, values)):
-        raise UserError(f"{file}: {where} needs {count} number{'s' * (count > 1)} under {name!r}")
-    return [Decimal(value) for value in values]
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return False
-    return bool(-_LARGEST <= value <= _LARGEST)  # NaN and infinities are not

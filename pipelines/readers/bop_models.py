@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from epropnp.data.schema import LARGEST_ID
 from epropnp.errors import UserError
+from epropnp.json_files import by_number, metres, numbers, read_json
 from pipelines.objects import ObjectInfo, identify
-from pipelines.readers.bop_files import by_number, is_rotation, metres, numbers, read_json
+from pipelines.readers.bop_files import is_rotation
 from pipelines.readers.symmetry_group import Axis, symmetry_group
 
 MESH_FOLDER, EVALUATION_FOLDER = "models", "models_eval"

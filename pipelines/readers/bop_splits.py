@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from epropnp.errors import UserError
+from epropnp.json_files import integer, read_json, read_text
 from pipelines.objects import LINEMOD, ObjectInfo
-from pipelines.readers.bop_files import Scene, integer, read_json, read_text
+from pipelines.readers.bop_files import Scene
 from pipelines.readers.bop_folders import FLAG, Folders, find_folders, is_unclear, scene_folders
 from pipelines.readers.linemod_split import official_split
 

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError
+from epropnp.json_files import read_text
 from pipelines.objects import LINEMOD, ObjectInfo
-from pipelines.readers.bop_files import is_rotation, read_text
+from pipelines.readers.bop_files import is_rotation
 from pipelines.readers.camera_file import CAMERA_FILE, read_camera
 from pipelines.readers.file_names import MASK_SUFFIXES, PICTURE_SUFFIXES, files_by_stem
 from pipelines.readers.frames import Frame, RealFrames

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epropnp.errors import UserError
-from pipelines.readers.bop_files import integer, numbers, read_json
+from epropnp.json_files import integer, numbers, read_json
 
 Box = tuple[float, float, float, float]
 _IDS = ("scene_id", "image_id", "category_id")
@@ -45,6 +45,15 @@ class Detections:
             self._found.setdefault(key, []).append(detection)
         for found in self._found.values():
             found.sort(key=lambda each: -each.score)
+
+    def all(self, scene_id: int, image_id: int) -> list[tuple[int, Box]]:
+        """Object id and box of everything found in a picture, the best scores of each object first."""
+        return [
+            (key[2], each.box)
+            for key, found in sorted(self._found.items())
+            if key[:2] == (scene_id, image_id)
+            for each in found
+        ]
 
     def box(
         self, scene_id: int, image_id: int, object_id: int, instances: int, middle: NDArray[np.float64]

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.pictures import read_picture
 from pipelines.readers.finding import Finding
 from pipelines.readers.frames import Frame
-from pipelines.readers.pictures import read_picture
 from pipelines.readers.silhouettes import silhouette
 from pipelines.rendering.renderer import Renderer
 

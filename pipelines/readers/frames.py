@@ -21,12 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
+from epropnp.data.pictures import read_picture
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
-from pipelines.readers.pictures import read_mask, read_picture
+from pipelines.readers.masks import read_mask
 from pipelines.readers.safe_pickle import read_pickle
 from pipelines.rendering.mesh import Mesh
-from pipelines.rendering.records import crop_window, cut, encode, mask_box
+from pipelines.rendering.records import crop_window, encode, mask_box
 from pipelines.rendering.renderer import ObjectMaps, Renderer
 
 _AGREEMENT_MIN = 0.1  # of the given mask that the pose must cover: less is an error, not an occlusion

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
 from pipelines.readers.frames import Frame
-from pipelines.readers.pictures import read_mask
-from pipelines.rendering.records import cut
+from pipelines.readers.masks import read_mask
 from pipelines.rendering.renderer import Renderer
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)

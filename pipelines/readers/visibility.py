@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from epropnp.data.pictures import read_picture
 from pipelines.readers.frames import Frame, hidden_by, load_mask
-from pipelines.readers.pictures import read_mask, read_picture
+from pipelines.readers.masks import read_mask
 from pipelines.rendering.camera_views import project
 from pipelines.rendering.renderer import Renderer
 

@@ -1,15 +1,14 @@
 """From a view of one object to a record: tight box, square crop, maps in the box's window."""
 
 import math
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
 from epropnp.data.schema import ObjectModel, Record, quantise
 from pipelines.rendering.renderer import ObjectMaps
 
-Scalar = TypeVar("Scalar", bound=np.generic)
 Box = tuple[int, int, int, int]  # x, y, w, h
 
 CROP_FACTOR = 2.4
@@ -38,26 +37,6 @@ def crop_window(box: Box) -> tuple[tuple[int, int], int]:
     left = math.floor(x + (width - 1) / 2 - (side - 1) / 2 + 0.5)
     top = math.floor(y + (height - 1) / 2 - (side - 1) / 2 + 0.5)
     return (left, top), side
-
-
-def cut(
-    image: NDArray[Scalar],
-    image_origin: tuple[int, int],
-    origin: tuple[int, int],
-    size: tuple[int, int],
-) -> NDArray[Scalar]:
-    """The window of `size` (h, w) at `origin` of an array that starts at `image_origin`.
-
-    Both origins are (x, y) in the pixels of one image; what `image` does not cover is zero.
-    """
-    dx, dy = origin[0] - image_origin[0], origin[1] - image_origin[1]
-    height, width = size
-    window = np.zeros((height, width, *image.shape[2:]), image.dtype)
-    x0, x1 = max(dx, 0), min(dx + width, image.shape[1])
-    y0, y1 = max(dy, 0), min(dy + height, image.shape[0])
-    if x0 < x1 and y0 < y1:
-        window[y0 - dy : y1 - dy, x0 - dx : x1 - dx] = image[y0:y1, x0:x1]
-    return window
 
 
 def encode(

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from epropnp.data.crop import cut
 from epropnp.data.schema import BACKGROUND_SIDE, ObjectModel, Record
 from epropnp.errors import UserError
 from pipelines.rendering.occluders import PROBABILITY, hide, place_occluder
-from pipelines.rendering.records import crop_window, cut, encode, mask_box
+from pipelines.rendering.records import crop_window, encode, mask_box
 from pipelines.rendering.renderer import Region, Renderer
 from pipelines.rendering.shading import develop, sample_look
 from pipelines.rendering.views import LINEMOD_VIEWS, Views

@@ -75,9 +75,11 @@ def test_all_else_comes_from_the_file(file: Path) -> None:
     found, expected = load_model(file), load_model(file.with_name("best.pt"))
     assert is_trained_model(file)
     assert found.inference.device == CPU
+    assert (found.inference.precision, expected.inference.precision) == ("float32", "bf16")
     assert found.temperatures == expected.temperatures
     assert found.config == expected.config
     assert found.dataset_id == "0123456789ab"
+    assert found.boxes == expected.boxes == "whole"
     assert found.inference.settings == expected.inference.settings
     assert found.inference.model == expected.inference.model
     assert float(found.inference.layer.state_dict()["log_delta"]) == -2.5
@@ -122,7 +124,9 @@ def test_damaged_and_other_files_are_one_line(file: Path, tmp_path: Path) -> Non
     (tmp_path / "cat.pt2").write_text("a program")
     assert "cat.pt2 cannot be read" in refused(tmp_path / "cat.pt2")
     newer = write_graph(tmp_path / "newer.onnx", '{"format": 7}')
-    assert "newer.onnx was exported by another version" in refused(newer)
+    assert "newer.onnx is a network of format 7, this version reads" in refused(newer)
+    bare = write_graph(tmp_path / "bare.onnx", '{"config": {}, "objective": {}}')
+    assert "bare.onnx does not hold objects" in refused(bare)
 
 
 def test_onnxruntime_alone_is_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

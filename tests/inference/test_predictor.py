@@ -1,42 +1,17 @@
 """A network's file alone, far from its dataset, gives the poses that the trial's own evaluation gave."""
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from epropnp.data.dataset import CropDataset
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
-from epropnp.evaluation.predictions import Predictions
 from epropnp.inference import Poses, Predictor
 from epropnp.inference.model import load_checkpoint, save_checkpoint
-from epropnp.training.trainer import Trainer
-from tests.training.tiny import tiny
-
-
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """What a trial left: its best network, alone in a folder, its predictions, and the crops of the test."""
-
-    best: Path
-    predictions: Predictions
-    crops: np.ndarray
-
-
-def trained(dataset: Path, folder: Path, **evaluation: Any) -> Trial:
-    config = tiny()
-    settings = dataclasses.replace(config.evaluation, **evaluation)
-    Trainer(dataclasses.replace(config, evaluation=settings), dataset, folder / "trial", "cpu").fit()
-    (folder / "alone").mkdir()
-    best = shutil.copy(folder / "trial" / "best.pt", folder / "alone")
-    size: dict[str, Any] = {"input_px": config.model.input_px, "map_px": config.model.map_px}
-    crops = CropDataset(ArrowDataset(dataset), "test", **size, noise=settings.detector)
-    images = crops.__getitems__([(0, i, i) for i in range(len(crops))]).image.numpy()
-    return Trial(Path(best), Predictions.read(folder / "trial" / "predictions.parquet"), images)
+from tests.inference.trials import Trial, trained
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ def write_untrained(path: Path, objects: tuple[ObjectModel, ...] = (OFF_ITS_MIDD
     config = tiny(
         model=dataclasses.replace(tiny().model, **model),
         pnp=PnPConfig(learn_delta=True),
+        optim=dataclasses.replace(tiny().optim, precision="bf16"),
     )
     torch.manual_seed(0)
     net = CorrespondenceNet(config.model)
@@ -47,6 +48,7 @@ def write_untrained(path: Path, objects: tuple[ObjectModel, ...] = (OFF_ITS_MIDD
             "covariance": {"scale": 0.5, "tail": 0.25},
         },
         "dataset_id": "0123456789ab",
+        "boxes": "whole",
     }
     save_checkpoint(path, state)
     return path

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from epropnp.data.crop import cut
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import SPLITS
 from epropnp.errors import UserError
@@ -17,7 +18,6 @@ from pipelines.building.sources import FolderSource
 from pipelines.prepare import main
 from pipelines.readers.bop import BopFolder
 from pipelines.readers.frames import frame_record
-from pipelines.rendering.records import cut
 from pipelines.rendering.renderer import Renderer
 from tests.pictures import picture_in
 from tests.pipelines.folders import bop_files, write_files

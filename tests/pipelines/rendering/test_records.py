@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.rendering.records import crop_window, cut, mask_box
+from epropnp.data.crop import cut
+from pipelines.rendering.records import crop_window, mask_box
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Pictures and masks as they come: grey, with transparency, palettes, 16 bits, data after their end.
+"""Pictures as they come: grey, with transparency, palettes, 16 bits, data after their end.
 
-Pixels are taken as they are stored: K, poses and masks belong to them. An orientation that a camera noted
-in the file (EXIF) is not applied.
+Pixels are taken as they are stored: K, boxes, poses and masks belong to them. An orientation that a camera
+noted in the file (EXIF) is not applied.
 """
 
 import io
@@ -23,11 +23,10 @@ _BITS = (8, 10, 12, 14, 16)  # of what sensors give
 _ORIENTATION, _BITS_PER_SAMPLE = 274, 258  # tags of EXIF and TIFF
 _TIFF: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _PNG, _PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24  # the place of the bits per sample
-_JPEG, _JPEG_START, _JPEG_END = b"\xff\xd8\xff", 0xD8, 0xD9
+JPEG, _JPEG_START, _JPEG_END = b"\xff\xd8\xff", 0xD8, 0xD9
 _JPEG_SEGMENTS = 0xC0  # and above: markers with a length behind them
 _JPEG_PREVIEWS = {*range(0xE0, 0xF0), 0xFE}  # segments that may hold a picture, or anything
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # neither data nor a restart
-_JPEG_NOISE = 127  # in masks: what lies on black
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +54,18 @@ def read_picture(file: Path, bits: int | None = None) -> NDArray[np.uint8]:
     Values of 16 bits count as numbers of so many `bits`, or of as many as the largest in the picture
     needs. UserError when the file is missing, broken or cut short.
     """
-    content = _read(file)
-    picture = _decode(content, _STORED | cv2.IMREAD_ANYDEPTH, file)
+    content = read_content(file)
+    picture = decode(content, _STORED | cv2.IMREAD_ANYDEPTH, file)
     if picture.dtype == np.uint16:
         bits = _bits_of(int(picture.max())) if bits is None else bits
         if bits < _BITS[-1]:
             picture = np.minimum(picture >> (bits - 8), 255).astype(np.uint8)
         else:
-            picture = _decode(content, _STORED, file)
+            picture = decode(content, _STORED, file)
     if picture.dtype != np.uint8:
         raise UserError(f"{file} holds numbers of type {picture.dtype}: pictures have 8 or 16 bits")
     rgb: NDArray[np.uint8] = picture[..., ::-1]
     return rgb
-
-
-def read_mask(file: Path, value: int | None = None) -> NDArray[np.bool_]:
-    """Where a mask (h, w) has that value, or any but 0 without one; of several channels the largest counts.
-
-    Of a palette, colours decide, or, where they tell nothing apart, numbers; for a value, numbers first. What
-    is transparent is 0, and so is dark noise in a JPEG. UserError as of `read_picture`.
-    """
-    content = _read(file)
-    layers = [_channel(_decode(content, cv2.IMREAD_UNCHANGED, file))]
-    if content.startswith(_JPEG):
-        layers = [layers[0] > _JPEG_NOISE]
-    indices = _by_pillow(content, "P")
-    if indices is not None:
-        layers.insert(len(layers) if value is None else 0, indices)
-    masks = [layer != 0 if value is None else layer == value for layer in layers]
-    return next((mask for mask in masks if mask.any() and not mask.all()), masks[0])
 
 
 def picture_size(file: Path) -> tuple[int, int]:
@@ -96,6 +78,11 @@ def picture_size(file: Path) -> tuple[int, int]:
         return width, height
 
 
+def is_turned(file: Path) -> bool:
+    """Whether a camera noted in the file that it is to be turned or mirrored, which nothing here does."""
+    return _header(file)[0] not in (0, 1)
+
+
 def picture_traits(files: Iterable[Path]) -> PictureTraits:
     """Looks at headers of pictures, and at the values of those of 16 bits. UserError as of `read_picture`."""
     turned, deep, largest = 0, 0, 0
@@ -104,7 +91,7 @@ def picture_traits(files: Iterable[Path]) -> PictureTraits:
         turned += orientation not in (0, 1)
         if is_deep:
             deep += 1
-            largest = max(largest, int(_decode(_read(file), _STORED | cv2.IMREAD_ANYDEPTH, file).max()))
+            largest = max(largest, int(decode(read_content(file), _STORED | cv2.IMREAD_ANYDEPTH, file).max()))
     return PictureTraits(turned=turned, deep=deep, bits=_bits_of(largest) if deep else None)
 
 
@@ -129,7 +116,7 @@ def _header(file: Path) -> tuple[int, bool]:
         return 1, False
 
 
-def _read(file: Path) -> bytes:
+def read_content(file: Path) -> bytes:
     """The content of a file, without the orientation of a TIFF."""
     try:
         return _upright_tiff(file.read_bytes())
@@ -137,14 +124,14 @@ def _read(file: Path) -> bytes:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _decode(content: bytes, mode: int, file: Path) -> NDArray[Any]:
+def decode(content: bytes, mode: int, file: Path) -> NDArray[Any]:
     """The picture in OpenCV's order of channels, BGR or BGRA."""
     picture = None
     if content[:4] in _TIFF:  # OpenCV would multiply colours by their opacity
-        picture = _by_pillow(content, "RGBA")
+        picture = by_pillow(content, "RGBA")
     if picture is not None:
         return picture[..., [2, 1, 0, 3] if mode == cv2.IMREAD_UNCHANGED else [2, 1, 0]]
-    if content and (not content.startswith(_JPEG[:2]) or _is_whole_jpeg(content)):
+    if content and (not content.startswith(JPEG[:2]) or _is_whole_jpeg(content)):
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
     if picture is None:
         raise UserError(f"{file} is not a readable picture, or not a whole one")
@@ -156,7 +143,7 @@ def _is_whole_jpeg(content: bytes) -> bool:
 
     Segments are skipped by their lengths, for previews in them end, too.
     """
-    at = len(_JPEG) - 1
+    at = len(JPEG) - 1
     while match := _JPEG_MARKER.search(content, at):
         code, at = match[1][0], match.end()
         if code in (_JPEG_START, _JPEG_END):
@@ -164,7 +151,7 @@ def _is_whole_jpeg(content: bytes) -> bool:
         if code < _JPEG_SEGMENTS:
             continue
         end = at + int.from_bytes(content[at : at + 2], "big")
-        if code not in _JPEG_PREVIEWS and _JPEG in content[at : end + 2]:
+        if code not in _JPEG_PREVIEWS and JPEG in content[at : end + 2]:
             return False  # cut short within a table, with another picture behind it
         at = end
     return False
@@ -186,20 +173,10 @@ def _upright_tiff(content: bytes) -> bytes:
     return content
 
 
-def _by_pillow(content: bytes, mode: str) -> NDArray[Any] | None:
+def by_pillow(content: bytes, mode: str) -> NDArray[Any] | None:
     """What a file of one of Pillow's modes holds; None where it is of another, or broken."""
     try:
         with Image.open(io.BytesIO(content)) as picture:
             return np.asarray(picture) if picture.mode == mode else None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-
-
-def _channel(picture: NDArray[Any]) -> NDArray[Any]:
-    """The largest of the channels (h, w), 0 where it is transparent."""
-    if picture.ndim == 2:
-        return picture
-    largest: NDArray[Any] = picture[..., :3].max(axis=2)
-    if picture.shape[2] == 4 and picture[..., 3].any():
-        largest = largest * (picture[..., 3] > 0)
-    return largest
