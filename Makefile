@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
-EXTRAS ?= data,sweeps,dev,pretrained
+EXTRAS ?= data,sweeps,export,dev,pretrained
 # More for pip, such as an index that carries a torch without CUDA.
 PIP_ARGS ?=
 # Passed on: make sweep ARGS="--epochs 2", make test ARGS="tests/pnp -k solver".

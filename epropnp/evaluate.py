@@ -50,8 +50,8 @@ class Arguments:
     """What to score, and how."""
 
     predictions: tyro.conf.Positional[Path]
-    """predictions.parquet of a trial; or a network to test: a trial's folder or best.pt, or a checkpoint of
-    the official code."""
+    """predictions.parquet of a trial; or a network to test: a trial's folder or best.pt, its export as ONNX,
+    or a checkpoint of the official code."""
     data: Annotated[str | None, shown_as("DATASET")] = None
     """Dataset to test a network on, or whose object models to score with. Default of the latter: those in the
     file."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "timm", "ray", "mlflow", "pandas", "scipy", "matplotlib"}
+HEAVY = {"torch", "onnxruntime", "timm", "ray", "mlflow", "pandas", "scipy", "matplotlib"}
 SAYS = """
 import sys
 from {module} import main
@@ -36,6 +36,7 @@ for words in {lines}:
             ],
         ),
         ("epropnp.evaluate", ["--help", "p --thrsholds.add 1", "p --thresholds.add -1"]),
+        ("epropnp.export", ["--help", "p --outptu x", "p --output p.onx", "p.onnx"]),
         (
             "sweeps.backbones",
             [

@@ -1,7 +1,8 @@
 """A trained network in a file, with all that prediction needs: objects, settings, temperatures.
 
 `best.pt` of a trial is such a file. It holds tensors and plain containers, and is read without running code
-from it. `dataset_id` says what it was trained on; the dataset itself is not needed any more.
+from it. `dataset_id` says what it was trained on; the dataset itself is not needed any more. An ONNX file of
+`export` is another one.
 """
 
 import dataclasses
@@ -18,17 +19,19 @@ from epropnp.data.schema import ObjectModel
 from epropnp.errors import UserError, nearest
 from epropnp.files import replaced
 from epropnp.inference.config import STUDY, EvaluationConfig
+from epropnp.inference.onnx_net import SUFFIX, OnnxNet
 from epropnp.inference.poses import Inference
 from epropnp.inference.temperature import Temperature, Temperatures
 from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.released import OFFICIAL_ANCHOR
-from epropnp.plain import from_dict
+from epropnp.plain import from_dict, to_dict
 from epropnp.pnp import EProPnP, PnPConfig
 
 BoxKind = Literal["visible", "whole"]
 FORMAT = 2  # of such files; those without a number are of format 1
 TRAINED_BOXES: BoxKind = "visible"  # what the crops of training are cut around
+NEEDED = ("config", "objective", "objects")  # in such a file, beside the weights
 OFFICIAL_POINTS = 512  # of each image, that weights are normalised over
 LAYER = "layer."  # what the pose layer's parameters are called in the state of the training objective
 
@@ -41,7 +44,7 @@ class TrainedModel:
         inference: the network and how its maps become poses.
         objects: that it was trained on, by id.
         temperatures: that correct how sure it says it is; of an unfinished training, none.
-        config: of the trial, as in `trial.json`.
+        config: of the trial, as in `trial.json`; of a network of other code, what prediction takes of it.
         dataset_id: of the dataset that it was trained on.
         boxes: what the boxes of its training are about: the visible part of an object, or the whole.
     """
@@ -104,9 +107,21 @@ def portable(objects: Mapping[int, ObjectModel]) -> dict[str, Any]:
     return {"format": FORMAT, "objects": table, "crop_per_box": CROP_PER_BOX, "boxes": TRAINED_BOXES}
 
 
+def without_weights(model: TrainedModel) -> dict[str, Any]:
+    """All of a `best.pt` but the weights."""
+    return {
+        "config": model.config,
+        "objective": {f"{LAYER}{name}": value for name, value in model.inference.layer.state_dict().items()},
+        **portable(model.objects),
+        "boxes": model.boxes,
+        "temperatures": dataclasses.asdict(model.temperatures),
+        "dataset_id": model.dataset_id,
+    }
+
+
 def is_trained_model(path: Path) -> bool:
-    """Whether a file is a checkpoint of ours, such as a `best.pt`, and not one of other code."""
-    if not path.is_file():
+    """Whether a file is one of ours, such as a `best.pt`, and not a checkpoint of other code."""
+    if not path.is_file() or path.suffix == SUFFIX:
         return True  # `load_model` says what is missing
     try:
         return bool({"config", "objective"} & load_checkpoint(path).keys())
@@ -115,40 +130,59 @@ def is_trained_model(path: Path) -> bool:
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a network and what prediction needs.
+    """Read a network and what prediction needs, from a `best.pt` or an ONNX file of `export`.
 
     Raises:
-        UserError: the file is missing or damaged, or older than the table of objects in such files.
+        UserError: the file is missing or damaged, or older than the table of objects in such files; it is
+            ONNX, and onnxruntime is not installed.
     """
     if not path.is_file():
         raise UserError(f"{path} is not there: give the best.pt of a trial")
+    if path.suffix == SUFFIX:
+        exported = OnnxNet(path, torch.device(device))
+        return _assembled(_checked(exported.card, path, *NEEDED), exported, device)
     saved = load_checkpoint(path, "take another one, such as the best.pt of a finished trial")
+    net = CorrespondenceNet(_network(_checked(saved, path, "net", *NEEDED)))
+    net.load_state_dict(saved["net"])
+    return _assembled(saved, net, device)
+
+
+def _checked(saved: dict[str, Any], path: Path, *needed: str) -> dict[str, Any]:
+    """What a file holds, if that is all that prediction needs, in a format that this version knows."""
     found = saved.get("format", 1)
     if found not in range(1, FORMAT + 1):
         raise UserError(
             f"{path} is a network of format {found}, this version reads formats 1 to {FORMAT}: update it, or "
             "take a network of this version"
         )
-    missing = {"config", "net", "objective", "objects"} - saved.keys()
+    missing = set(needed) - saved.keys()
     if missing:
         raise UserError(
             f"{path} does not hold {', '.join(sorted(missing))}: it is no best.pt, or one of an older "
             "version, whose networks cannot be used without their dataset; train again to get one that can"
         )
+    return saved
+
+
+def _network(saved: Mapping[str, Any]) -> ModelConfig:
+    """Config of the network in a file, which has the weights."""
+    return from_dict(ModelConfig, saved["config"]["model"], "config.model").bare
+
+
+def _assembled(
+    saved: Mapping[str, Any], net: CorrespondenceNet | OnnxNet, device: torch.device | str
+) -> TrainedModel:
     config = saved["config"]
-    model = from_dict(ModelConfig, config["model"], "config.model").bare  # the file has the weights
-    net = CorrespondenceNet(model)
-    net.load_state_dict(saved["net"])
     layer = EProPnP(from_dict(PnPConfig, config["pnp"], "config.pnp"))
     state = saved["objective"].items()
     layer.load_state_dict({k.removeprefix(LAYER): v for k, v in state if k.startswith(LAYER)})
     inference = Inference(
         net=net.to(device).to(memory_format=torch.channels_last).eval(),
         layer=layer.to(device),
-        model=model,
+        model=_network(saved),
         settings=from_dict(EvaluationConfig, config["evaluation"], "config.evaluation"),
         points=config["data"]["points"],
-        precision=config["optim"]["precision"],
+        precision="float32" if isinstance(net, OnnxNet) else config["optim"]["precision"],
     )
     objects = [_object(row) for row in saved["objects"]]
     fitted = {name: Temperature(**values) for name, values in saved.get("temperatures", {}).items()}
@@ -178,8 +212,15 @@ def load_released_model(
         points=OFFICIAL_POINTS,
         precision="float32",
     )
+    config = {
+        "model": to_dict(model),
+        "pnp": to_dict(inference.layer.config),
+        "evaluation": to_dict(STUDY),
+        "data": {"points": OFFICIAL_POINTS},
+        "optim": {"precision": inference.precision},
+    }
     return TrainedModel(
-        inference=inference, objects=objects, temperatures=Temperatures(), config={}, dataset_id=""
+        inference=inference, objects=objects, temperatures=Temperatures(), config=config, dataset_id=""
     )
 
 

@@ -17,6 +17,7 @@ from epropnp.data.dataset import Crops
 from epropnp.inference.config import EvaluationConfig
 from epropnp.inference.epnp import epnp_poses
 from epropnp.inference.maps import correspondences
+from epropnp.inference.onnx_net import OnnxNet
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
 from epropnp.models.config import ModelConfig
@@ -40,7 +41,7 @@ class Inference:
     """A network, and how its maps become poses.
 
     Attributes:
-        net: left in evaluation mode.
+        net: left in evaluation mode; itself, or its export.
         layer: the pose layer.
         model: config of the network.
         settings: of initial poses and solver.
@@ -48,7 +49,7 @@ class Inference:
         precision: of the network; the layer computes in float32.
     """
 
-    net: CorrespondenceNet
+    net: CorrespondenceNet | OnnxNet
     layer: EProPnP
     model: ModelConfig
     settings: EvaluationConfig

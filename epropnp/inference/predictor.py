@@ -49,11 +49,12 @@ class Predictor:
     """A trained network.
 
     Args:
-        path: `best.pt` of a trial.
+        path: `best.pt` of a trial, or an ONNX file of `python -m epropnp.export`.
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
 
     Raises:
-        UserError: the file is missing, damaged, or does not hold what prediction needs.
+        UserError: the file is missing, damaged, or does not hold what prediction needs; it is ONNX, and
+            onnxruntime is not installed.
     """
 
     def __init__(self, path: Path | str, device: str | None = None) -> None:
