@@ -246,7 +246,6 @@ def _words(estimate: "Estimate") -> str:
 
 def _draw(each: "Solved", predictor: "PosePredictor", arguments: Arguments, folder: Path) -> None:
     """The pictures of one frame, if it is among the first."""
-    from epropnp.prediction.pictures import posterior_picture
     from epropnp.visualization.posterior import save_posterior
     from epropnp.visualization.prediction import save_png
 
@@ -259,7 +258,7 @@ def _draw(each: "Solved", predictor: "PosePredictor", arguments: Arguments, fold
         return
     for index, estimate in enumerate(each.poses):
         if estimate.valid:
-            picture = posterior_picture(predictor, each.poses.view, index)
+            picture = predictor.posterior_picture(each.poses.view, index)
             save_posterior(picture, folder / "overlays" / f"{name}-posterior-{index + 1}.png")
 
 

@@ -29,6 +29,9 @@ from epropnp.inference.posterior import PosteriorSampler, Samples
 from epropnp.models.config import own_file
 from epropnp.pnp import pose
 from epropnp.prediction.estimate import CREDIBLE_LEVEL, Estimate
+from epropnp.prediction.pictures import overlay
+from epropnp.visualization.posterior import PosteriorPicture
+from epropnp.visualization.prediction import save_png
 
 DEFAULT_SAMPLES = 512  # of each posterior: the radii of its credible region are good to a few percent
 
@@ -73,10 +76,7 @@ class PicturePoses(Sequence[Estimate]):
 
         UserError where that fails.
         """
-        from epropnp.prediction.pictures import overlay
-        from epropnp.visualization.prediction import save_png
-
-        drawn = overlay(self)
+        drawn = overlay(self.view.picture, self.view.K, self.estimates, self.model.objects)
         if file is not None:
             save_png(Path(file), drawn)
         return drawn
@@ -181,6 +181,33 @@ class PosePredictor:
         if self._sampler is None:
             return inferred, None
         return inferred, self._sampler.samples(inferred.found, inferred.solution.pose)
+
+    def posterior_picture(self, view: View, index: int) -> PosteriorPicture:
+        """What the network says of one object of a view, and the posterior that follows, to be drawn.
+
+        Its samples are those of the estimate: random numbers belong to the image.
+        """
+        fields = vars(view.crops).items()
+        crops = Crops(**{name: value[index : index + 1] for name, value in fields})
+        inferred, samples = self.infer(crops)
+        assert samples is not None, "without samples there is no posterior to draw"
+        config, found = self.model.inference.model, inferred.found
+        scale, cells = config.input_px / float(crops.side), config.map_px
+        to_crop = np.diag([scale, scale, 1.0])
+        to_crop[:2, 2] = -scale * crops.corner[0].numpy() - 0.5  # centres at whole numbers
+        row = self.solve([view])[0][index]
+        return PosteriorPicture(
+            crop=crops.image[0].numpy(),
+            K_crop=to_crop @ crops.K[0].double().numpy(),
+            coords=found.points_obj[0].T.reshape(3, cells, cells).double().cpu().numpy(),
+            weights=found.weights[0].T.reshape(2, cells, cells).double().cpu().numpy(),
+            samples=samples.poses[:, 0].double().cpu().numpy(),
+            sample_weights=samples.weights[:, 0].double().cpu().numpy(),
+            T_cam_obj=row.T_cam_obj,
+            covariance=row.covariance,
+            log_evidence=row.log_evidence,
+            model=self.model.objects[row.object_id],
+        )
 
     def _rows(self, crops: Crops) -> list[dict[str, Any]]:
         """Of each crop the numbers by name, on the CPU."""

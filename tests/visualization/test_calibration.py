@@ -48,7 +48,7 @@ def test_a_picture_shows_nothing_of_those_before(tmp_path: Path) -> None:
     first, _, none, again, none_again = (cv2.imread(str(tmp_path / f"{k}.png")) for k in range(len(kinds)))
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(none, none_again)
-    assert (first != none).any()
+    assert np.any(first != none)
 
 
 def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path) -> None:
