@@ -214,7 +214,7 @@ def _digest(file: Path) -> str:
 
 def _progress(console: Console) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _tell(each: "Solved", arguments: Arguments, console: Console, told: int) -> int:

@@ -23,6 +23,7 @@ _BITS = (8, 10, 12, 14, 16)  # of what sensors give
 _ORIENTATION, _BITS_PER_SAMPLE = 274, 258  # tags of EXIF and TIFF
 _TIFF: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _PNG, _PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24  # the place of the bits per sample
+_PNG_END = b"IEND\xaeB`\x82"
 JPEG, _JPEG_START, _JPEG_END = b"\xff\xd8\xff", 0xD8, 0xD9
 _JPEG_SEGMENTS = 0xC0  # and above: markers with a length behind them
 _JPEG_PREVIEWS = {*range(0xE0, 0xF0), 0xFE}  # segments that may hold a picture, or anything
@@ -131,11 +132,21 @@ def decode(content: bytes, mode: int, file: Path) -> NDArray[Any]:
         picture = by_pillow(content, "RGBA")
     if picture is not None:
         return picture[..., [2, 1, 0, 3] if mode == cv2.IMREAD_UNCHANGED else [2, 1, 0]]
-    if content and (not content.startswith(JPEG[:2]) or _is_whole_jpeg(content)):
+    if content and _is_whole(content):
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
     if picture is None:
         raise UserError(f"{file} is not a readable picture, or not a whole one")
     return picture
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether the picture's last part is there; of kinds that say nothing of it, the decoder finds out.
+
+    OpenCV's decoder of PNG would print its own complaint.
+    """
+    if content.startswith(_PNG):
+        return _PNG_END in content
+    return not content.startswith(JPEG[:2]) or _is_whole_jpeg(content)
 
 
 def _is_whole_jpeg(content: bytes) -> bool:

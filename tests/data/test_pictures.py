@@ -166,6 +166,20 @@ def test_cmyk_jpeg(tmp_path: Path) -> None:
     assert np.abs(read_picture(tmp_path / "a.jpg").astype(int) - PIXELS).mean() < 4
 
 
+def test_a_png_cut_short_is_refused_without_a_word_of_the_decoder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), PIXELS)
+    content = (tmp_path / "a.png").read_bytes()
+    for cut in (len(content) - 1, len(content) // 2, 60):
+        (tmp_path / "b.png").write_bytes(content[:cut])
+        with pytest.raises(UserError, match=r"b\.png is not a readable picture, or not a whole one"):
+            read_picture(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(content + b"trailer")
+    np.testing.assert_array_equal(read_picture(tmp_path / "c.png"), PIXELS[..., ::-1])
+    assert capfd.readouterr().err == ""
+
+
 def test_numbers_that_are_no_picture_are_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.tif"), PIXELS.astype(np.float32))
     with pytest.raises(UserError, match=r"a\.tif holds numbers of type float32: pictures have 8 or 16 bits"):
