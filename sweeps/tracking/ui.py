@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def serve(config: UiConfig) -> None:
         raise UserError(
             f"no runs are recorded in {database} yet: run a sweep first, or name its folder: --out"
         )
+    _check_port(config.port)
     mend_places(database, config.out.resolve() / ARTIFACTS)  # after a move
     words = ["server", "--host", HOST, "--port", str(config.port), "--workers", "1"]
     words += ["--backend-store-uri", f"{SQLITE}{database}", "--uvicorn-opts", "--log-level warning"]
@@ -92,6 +94,16 @@ def serve(config: UiConfig) -> None:
             said = "no password is asked for: every user of this machine can read, change and delete the runs"
         print(f"MLflow UI: http://{HOST}:{config.port}/ (Ctrl-C ends it)\n{said}", flush=True)
         server.wait()
+
+
+def _check_port(port: int) -> None:
+    """UserError where another process listens there, which the server would say much later."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"port {port} cannot be used ({error}): give another one by --port") from None
 
 
 def _asking_for(password: str, folder: Path) -> dict[str, str]:

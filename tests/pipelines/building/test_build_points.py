@@ -16,7 +16,16 @@ def test_points_of_two_meshes_are_kept_and_said(
     bop_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_half(bop_dir, 154.5)
-    config = BuildConfig(objects=("cat",), source=bop_dir, train=2, occluders=(), accept_geometry=True)
+    config = BuildConfig(
+        objects=("cat",),
+        source=bop_dir,
+        train=2,
+        validation=2,
+        test=2,
+        background_count=1,
+        occluders=(),
+        accept_geometry=True,
+    )
     path = build(config, tmp_path / "sets", workers=1)
     count = len(data.mesh(CAT).vertices)
     line = (
@@ -33,5 +42,7 @@ def test_points_of_two_meshes_are_kept_and_said(
 
 def test_one_set_of_points_is_not_spoken_of(bop_dir: Path, tmp_path: Path) -> None:
     assert BopFolder(bop_dir).model(CAT).points_bop is None
-    config = BuildConfig(objects=("cat",), source=bop_dir, train=2, occluders=())
+    config = BuildConfig(
+        objects=("cat",), source=bop_dir, train=2, validation=2, test=2, background_count=1, occluders=()
+    )
     assert read_manifest(build(config, tmp_path / "sets", workers=1))["points"] == {}
