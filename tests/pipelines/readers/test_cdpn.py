@@ -64,7 +64,7 @@ def test_another_camera_is_told_by_a_file_at_the_root(root: Path) -> None:
     (root / "camera.json").write_text(json.dumps(camera))
     np.testing.assert_array_equal(frame_of(root).K, [[615, 0, 318], [0, 616, 238], [0, 0, 1]])
     (root / "camera.json").write_text("{}")
-    with pytest.raises(UserError, match=r"camera\.json: the camera has no key 'width'"):
+    with pytest.raises(UserError, match=r"camera\.json is no camera: it needs K or cam_K"):
         frame_of(root)
 
 
