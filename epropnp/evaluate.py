@@ -122,6 +122,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
 
     from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.network_test import predict_test
+    from epropnp.inference.latency import LATENCY_FILE, measure
     from epropnp.inference.model import is_trained_model, load_model, load_released_model
 
     if arguments.data is None:
@@ -141,6 +142,10 @@ def _tested(arguments: Arguments, console: Console) -> Path:
     with replaced(folder / PREDICTIONS) as unfinished:
         predictions.write(unfinished)
     _say(console, f"wrote {folder / PREDICTIONS}")
+    with console.status("measuring its latency"):
+        latency = measure(model.inference)
+    latency.write(folder)
+    _say(console, f"{latency.words}; wrote {folder / LATENCY_FILE}")
     return folder / PREDICTIONS
 
 
