@@ -57,8 +57,8 @@ class Arguments:
     file."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     output: Annotated[Path | None, shown_as("FOLDER")] = None
-    """Where scores.csv, scores.md and calibration.png go, and a network's predictions. Default: beside the
-    predictions; a folder `tested-DATASET` beside a network."""
+    """Where scores.csv, scores.md and calibration.png go, and a network's predictions and latency. Default:
+    beside the predictions; a folder `tested-DATASET` beside a network."""
     device: Annotated[str | None, shown_as("DEVICE")] = None
     """Of a network, such as `cpu`. Default: a GPU where there is one."""
     bop_csv: Annotated[Path | None, shown_as("FILE")] = None
