@@ -57,8 +57,8 @@ class Arguments:
     file."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     output: Annotated[Path | None, shown_as("FOLDER")] = None
-    """Where scores.csv, scores.md and calibration.png go, and a network's predictions. Default: beside the
-    predictions; a folder `tested-DATASET` beside a network."""
+    """Where scores.csv, scores.md and calibration.png go, and a network's predictions and latency. Default:
+    beside the predictions; a folder `tested-DATASET` beside a network."""
     device: Annotated[str | None, shown_as("DEVICE")] = None
     """Of a network, such as `cpu`. Default: a GPU where there is one."""
     bop_csv: Annotated[Path | None, shown_as("FILE")] = None
@@ -122,6 +122,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
 
     from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.network_test import predict_test
+    from epropnp.inference.latency import LATENCY_FILE, measure
     from epropnp.inference.model import is_trained_model, load_model, load_released_model
 
     if arguments.data is None:
@@ -141,6 +142,10 @@ def _tested(arguments: Arguments, console: Console) -> Path:
     with replaced(folder / PREDICTIONS) as unfinished:
         predictions.write(unfinished)
     _say(console, f"wrote {folder / PREDICTIONS}")
+    with console.status("measuring its latency"):
+        latency = measure(model.inference)
+    latency.write(folder)
+    _say(console, f"{latency.words}; wrote {folder / LATENCY_FILE}")
     return folder / PREDICTIONS
 
 

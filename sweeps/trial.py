@@ -10,6 +10,7 @@ from typing import Any
 from epropnp.claims import is_claimed
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
+from epropnp.inference.latency import Latency
 from epropnp.models.config import BEST
 from epropnp.plain import from_dict, to_dict
 from epropnp.training.config import TrialConfig, upgraded
@@ -43,6 +44,7 @@ class Trial:
         build: settings of its data.
         asked: why it was begun, where a search has drawn it.
         known: sweep and name of the trial that its result comes from, where it was not trained here.
+        latency: of a finished trial's network, where it was measured.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Trial:
     build: Build = ()
     asked: Asked | None = None
     known: str | None = None
+    latency: Latency | None = None
 
     @property
     def untested(self) -> bool:
@@ -102,6 +105,7 @@ def read(folder: Path) -> Trial:
         build=note.build,
         asked=note.asked,
         known=note.known,
+        latency=None if result is None else Latency.read(folder),
     )
 
 

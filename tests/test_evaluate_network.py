@@ -12,6 +12,7 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.evaluate import main
 from epropnp.evaluation.predictions import Predictions
 from epropnp.inference.epnp import epnp_poses
+from epropnp.inference.latency import Latency
 from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig
 from epropnp.pnp.pose import to_matrix
 from epropnp.training.trainer import Trainer
@@ -35,7 +36,12 @@ def test_a_trial_tested_again_says_what_it_said(
 ) -> None:
     words = [str(trial / named), "--data", str(tiny_dataset), "--output", str(tmp_path), "--device", "cpu"]
     assert main(words) == 0
-    assert "add_0.10d" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "add_0.10d" in printed
+    measured = Latency.read(tmp_path)
+    assert measured is not None
+    assert f"{measured.words}; wrote {tmp_path / 'latency.json'}" in printed
+    assert measured.precision == "float32"
     found, saved = (Predictions.read(folder / "predictions.parquet") for folder in (tmp_path, trial))
     assert found.sample_id == saved.sample_id
     np.testing.assert_allclose(found.T_pred, saved.T_pred, atol=1e-5)

@@ -21,7 +21,7 @@ from epropnp.inference.onnx_net import OnnxNet
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
 from epropnp.models.config import ModelConfig
-from epropnp.models.network import CorrespondenceNet
+from epropnp.models.network import CorrespondenceNet, Prediction
 from epropnp.pnp import Correspondences, EProPnP, Hypotheses, Solution, pose
 from epropnp.pnp.draws import Randomness, SameDraws
 
@@ -64,9 +64,19 @@ class Inference:
     @torch.no_grad()
     def __call__(self, crops: Crops) -> Inferred:
         """Poses of crops on the device. That of an image depends on no other one, but for rounding."""
+        return self.solved(self.maps(crops), crops)
+
+    @torch.no_grad()
+    def maps(self, crops: Crops) -> Prediction:
+        """The network's part of it."""
         self.net.eval()
         with autocast(self.device, self.precision):
-            prediction = self.net(as_image(crops.image))
+            found: Prediction = self.net(as_image(crops.image))
+        return found
+
+    @torch.no_grad()
+    def solved(self, prediction: Prediction, crops: Crops) -> Inferred:
+        """The pose layer's part of it, from the maps of these crops."""
         found = _as_trained(correspondences(prediction, crops, self.model), self.points)
         return Inferred(found, *self._solve(found, SameDraws(STARTS_SEED)))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Column, cell_text
+from epropnp.inference.latency import Latency
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
@@ -37,6 +38,7 @@ class Row:
         build: settings of its data.
         known: sweep and name of the trial whose result it was given, where it was not trained here.
         scores: on the test split, of a finished one.
+        latency: of its network, where it was measured.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row:
     build: Build = ()
     known: str | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
+    latency: Latency | None = None
 
     @property
     def begun(self) -> bool:

@@ -46,6 +46,7 @@ def _row(trial: Trial, case: str | None, build: Build) -> Row:
         case=case,
         build=build,
         known=trial.known,
+        latency=trial.latency,
     )
 
 

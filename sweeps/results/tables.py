@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Layout, Table, millions, shared_texts
+from epropnp.inference.latency import BATCHES, in_words
 from sweeps.results.columns import SEED, WIDE, Row, TrialColumn, pretraining, setting_columns
 
 LEGEND = (
@@ -23,8 +24,13 @@ LEGEND = (
     "val 0.10d: ADD(-S) 0.10d on the validation split, before training on at most 100 images of each object, "
     "after it on all."
 )
+WIDER = 200  # characters of a terminal that is shown how long an image takes, too
 SHORT_LEGEND = (
     "Percent of the test images, ± half the 95 % bootstrap interval over images; all columns: table.md."
+)
+LATENCY_LEGEND = (
+    "ms: milliseconds per image of the network, and of the poses from its maps, one image at a time and (of "
+    f"{BATCHES[-1]}) in batches of {BATCHES[-1]}; medians, with nothing else of the sweep running, on {{}}."
 )
 MIXED_NOTE = (
     "NOTE: the networks of these rows have seen different data before (column `pretraining`: {}); a "
@@ -38,7 +44,7 @@ def trial_table(rows: Sequence[Row], title: str) -> Table:
     Settings that all rows share move below the table there; a narrow terminal is shown half the width of each
     interval.
     """
-    found = notes(rows)
+    found, told = notes(rows), latency_notes(rows)
     rows = [row for row in rows if row.begun]
     columns = (
         TrialColumn("trial", lambda row: row.name, csv_only=True),
@@ -52,7 +58,7 @@ def trial_table(rows: Sequence[Row], title: str) -> Table:
         title=title,
         columns=columns,
         rows=_cells(rows, columns),
-        notes=[LEGEND, *found],
+        notes=[LEGEND, *told, *found],
         short_notes=[SHORT_LEGEND, *found],
         layout=Layout(wide=WIDE, overflow="fold"),
     )
@@ -81,6 +87,15 @@ def notes(rows: Sequence[Row]) -> list[str]:
         found.append(f"KNOWN: {len(sources)} trials were not trained again, but in other sweeps: {sweeps}")
     left = sum(not row.begun for row in rows)
     return found + ([f"WAITING: {left} trials that were not begun"] if left else [])
+
+
+def latency_notes(rows: Sequence[Row]) -> list[str]:
+    """What the milliseconds of these rows are, if there are any, and where they were measured."""
+    found = [row.latency for row in rows if row.latency is not None]
+    places = list(dict.fromkeys(latency.place for latency in found))
+    several = len({latency.host for latency in found}) > 1
+    more = " Those of different machines are among them: they cannot be compared." * several
+    return [LATENCY_LEGEND.format("; ".join(places)) + more] if found else []
 
 
 def _said(row: Row) -> str:
@@ -121,6 +136,16 @@ def _after(row: Row) -> Cell:
     return max((past.get(f"val/{ADD}", 0.0) for past in row.history), default=None)
 
 
+def _ms(count: int, field: str) -> Callable[[Row], Cell]:
+    """Of the images at once, the milliseconds of each."""
+
+    def found(row: Row) -> Cell:
+        cost = row.latency.batches.get(count) if row.latency else None
+        return None if cost is None else getattr(cost, field)
+
+    return found
+
+
 def _half_width(value: Estimate) -> str:
     return f"{value.value:.1f} ±{(value.high - value.low) / 2:.1f}"
 
@@ -159,10 +184,16 @@ SCORES = {  # title -> key of `image_scores`
     "deg cm mean 1..10": "degcm_mean_1_10",
 }
 TELLING = ("ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10")  # in every terminal
+LATENCIES = {  # title -> images at once, field of a `Cost`
+    f"ms {part}{'' if count == 1 else f' of {count}'}": (count, field)
+    for count in BATCHES
+    for part, field in (("network", "network_ms"), ("poses", "layer_ms"))
+}
 COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
     SEED,
     _number("parameters", _result("parameters"), text=millions, terminal=WIDE),
     _number("seconds", _result("seconds"), text="{:.0f}".format, terminal=WIDE),
+    *(_number(title, _ms(*of), text=in_words, terminal=WIDER) for title, of in LATENCIES.items()),
     _number("epochs", _result("epochs")),
     _number("val 0.10d before", _before, text="{:.2f}".format),
     _number("val 0.10d after", _after, text="{:.2f}".format),

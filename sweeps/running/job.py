@@ -20,6 +20,7 @@ from sweeps.results.read import drawn_label, labels_of, shared_of
 from sweeps.results.report import Reporter
 from sweeps.running.cluster import Share, share_out, told
 from sweeps.running.hours import Hours
+from sweeps.running.latencies import measure_lacking
 from sweeps.running.listener import Listener
 from sweeps.running.memory import Memory, enough_for
 from sweeps.running.nodes import Nodes
@@ -89,7 +90,9 @@ class Job(Listener):
         """Train what is not finished, and compare all; whatever ends that, the records are closed."""
         try:
             interrupted = self._train()
-            self.session.close()  # before the report, which has the cores for itself
+            self.session.close()  # before the rest, which has the cores for itself
+            if interrupted is None and self.search.done:
+                self._measure()
             found = self.reporter.report(self.search.files(), self.search.tables())
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
@@ -111,6 +114,12 @@ class Job(Listener):
     def asked(self, trial: Planned) -> None:
         """Say what the search has found, by which it asks for this one."""
         self._remark()
+
+    def _measure(self) -> None:
+        """Time the networks, which MLflow hears of when all are."""
+        others, how = (self.reporter, self.tracker), (self._reason, self._say)
+        for trial in measure_lacking(self.sweep, self.console, *others, *how):
+            self.tracking.ended(trial)
 
     def _train(self) -> str | None:
         """Run what is left to run; says what interrupted it, if something did."""

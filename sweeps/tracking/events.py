@@ -73,6 +73,11 @@ def ended(
     return _event("finish", trial, status=status, reason=why, **content)
 
 
+def measured(costs: Mapping[str, float], where: str, time_ms: int) -> dict[str, Any]:
+    """What the end of a run says of metrics that belong to no epoch, which are logged at step 0."""
+    return {"costs": _numbers(costs), "costs_where": _text(where), "costs_ms": time_ms}
+
+
 def is_event(value: Any) -> bool:
     """Whether this, read from a file, can be carried out."""
     if not (isinstance(value, dict) and value.get("kind") in CONTENT and isinstance(value.get("trial"), str)):

@@ -20,6 +20,8 @@ from sweeps.tracking.run_index import RunIndex
 REASON_TAG = "epropnp.reason"  # why a run failed, or was stopped or interrupted
 LEFT_OUT_TAG = "epropnp.left_out"  # the newest record that cannot be stored, and why
 
+LATENCY_TAG = "epropnp.latency"  # on what the metrics `latency/...` were measured
+
 PARAMS_PER_BATCH = 100  # MLflow's limits
 METRICS_PER_BATCH = 1000
 PARAM_CHARACTERS = 6000
@@ -183,10 +185,12 @@ class MlflowRuns:
         self._files.store(self._client.get_run(run_id), event["files"], self._is_patient())
 
     def _on_finish(self, run_id: str, event: Event) -> None:
-        run, scores = self._client.get_run(run_id), event.get("scores", {})
-        self._set_tags(run, {REASON_TAG: event["reason"]})
-        new = {key: value for key, value in scores.items() if not _same(run.data.metrics.get(key), value)}
+        run = self._client.get_run(run_id)
+        where = {LATENCY_TAG: event["costs_where"]} if "costs" in event else {}
+        self._set_tags(run, {REASON_TAG: event["reason"]} | where)
+        new, costs = (_new(run, event.get(kind, {})) for kind in ("scores", "costs"))
         self._log_metrics(run_id, new, event.get("step", 0), event["time_ms"])
+        self._log_metrics(run_id, costs, 0, event.get("costs_ms") or event["time_ms"])
         stored = self._files.store(run, event.get("files", []), self._is_patient())
         if new or stored or run.info.status != event["status"] or not run.info.end_time:
             self._update(run_id, event["status"], event["time_ms"])
@@ -247,6 +251,11 @@ class MlflowRuns:
 
 def _newest_epoch(run: Any) -> int:
     return int(run.data.metrics.get("epoch", -1))
+
+
+def _new(run: Any, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those that a run does not have, or has otherwise."""
+    return {key: value for key, value in metrics.items() if not _same(run.data.metrics.get(key), value)}
 
 
 def _same(one: float | None, other: float) -> bool:

@@ -5,10 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from epropnp.errors import UserError
+from epropnp.inference.latency import Latency
 from epropnp.plain import flatten
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.space import by_key
-from sweeps.tracking.events import Event, ended, epoch_ended, started
+from sweeps.tracking.events import Event, ended, epoch_ended, measured, started
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
 # Of a finished trial.
@@ -26,6 +27,7 @@ def end_of(trial: Trial, folder: Path, root: Path) -> Event:
     if result is not None:
         found = result.validation
         scores |= {f"validation/{key}": found[key] for key in VALIDATED if key in found}
+    latency = trial.latency
     event = ended(
         trial.name,
         STATUSES[trial.status],
@@ -35,6 +37,8 @@ def end_of(trial: Trial, folder: Path, root: Path) -> Event:
         files=[] if result is None else [folder / file for file in FILES],
         root=root,
     )
+    if latency is not None:
+        event |= measured(_of(latency), latency.place, _ms_of(latency.measured) or event["time_ms"])
     return event | {"time_ms": min(event["time_ms"], _ended_ms(trial) or event["time_ms"])}
 
 
@@ -64,7 +68,20 @@ def facts_of(folder: Callable[[str], Path], root: Path) -> Callable[[str], list[
 
 
 def _ended_ms(trial: Trial) -> int | None:
-    text = trial.record.ended if trial.record is not None else None
+    return _ms_of(trial.record.ended if trial.record is not None else None)
+
+
+def _of(latency: Latency) -> dict[str, float]:
+    """Such as `latency/network_ms_32`."""
+    return {
+        f"latency/{field}_{count}": ms
+        for count, cost in latency.batches.items()
+        for field, ms in vars(cost).items()
+    }
+
+
+def _ms_of(text: str | None) -> int | None:
+    """Since 1970, of a time in ISO 8601."""
     try:
         return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:

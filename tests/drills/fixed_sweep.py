@@ -34,6 +34,7 @@ RENAMED = (
     "hours",
     "minutes",
     "run",
+    "ms ",
 )  # what a name or time stands in
 
 

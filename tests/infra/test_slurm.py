@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from epropnp.inference.model import load_checkpoint
+from sweeps.results.tables import LATENCIES
 from tests.infra import slurm
 from tests.infra.slurm import ROOT, Job, Slurm
 
@@ -94,7 +95,8 @@ def results(place: Path, job: Job) -> dict[str, Any]:
     folder = place / "runs" / f"slurm-{job.number}"
     with (folder / "table.csv").open() as file:
         (row,) = csv.DictReader(file)
-    row.pop("seconds")
+    for title in ("seconds", *LATENCIES):
+        row.pop(title)
     (trial,) = (folder / "trials").iterdir()
     result = json.loads((trial / "result.json").read_text())
     predictions = (trial / "predictions.parquet").read_bytes()

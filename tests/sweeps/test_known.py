@@ -23,6 +23,7 @@ from sweeps.search.asked import Asked, Draw
 from sweeps.search.search import Planned
 from sweeps.space import Axis
 from sweeps.trial import read
+from tests.inference.measured import latency
 from tests.sweeps.cells import cells_of
 
 DATASET = "0123456789ab"
@@ -104,6 +105,15 @@ def test_a_result_without_its_predictions_of_validation_is_linked_all_the_same(
     sweep, known = mine(tmp_path)
     assert known.link(plan("mine"))
     assert read(sweep.trial_folder(plan("mine").name)).status == "finished"
+
+
+def test_a_latency_is_linked_so_that_nothing_is_timed_again(
+    plan: Plan, finish: Callable[..., Path], tmp_path: Path
+) -> None:
+    latency(8.0).write(finish("first", plan("first")))
+    sweep, known = mine(tmp_path)
+    assert known.link(plan("mine"))
+    assert read(sweep.trial_folder(plan("mine").name)).latency == latency(8.0)
 
 
 def test_weights_take_no_space_twice(plan: Plan, finish: Callable[..., Path], tmp_path: Path) -> None:

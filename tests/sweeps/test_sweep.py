@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from epropnp.training.recipes import Recipe, quick
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
 from sweeps.results.report import Reporter, show
+from sweeps.results.tables import LATENCIES
 from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, _warnings, run
@@ -34,6 +36,7 @@ from tests.sweeps.driver import four
 
 ROOT = Path(__file__).parents[2]
 FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
+MEASURED = "latency: networks are measured, each alone: 1"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -130,7 +133,9 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
         assert process.returncode == 0, out
     assert "2 trials are finished already; kept" in out
     undisturbed(tmp_path / "whole", tiny_dataset, four())
-    assert table(killed, "seconds") == table(tmp_path / "whole", "seconds")
+    own = ("seconds", *LATENCIES)
+    assert table(killed, *own) == table(tmp_path / "whole", *own)
+    assert all(row["ms network"] for row in table(killed))
     assert [row["trial"] for row in table(killed)] == names
     found = runs(killed)
     assert set(found) == {"sweep", *names}
@@ -187,9 +192,18 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
     assert float(last["val 0.10d after"]) == max(past["val/add_0.10d"] for past in stopped.history)
     assert last["ADD(-S) 0.10d"] == ""
     assert f"STOPPED: {long}: hopeless" in (folder / "table.md").read_text()
+    assert MEASURED in said
+    measured = (folder / "trials" / finished["trial"] / "latency.json").read_bytes()
+    alone = json.loads(measured)["batches"]["1"]
+    for title, field in (("ms network", "network_ms"), ("ms poses", "layer_ms")):
+        assert (float(finished[title]), last[title]) == (alone[field], "")
+        assert runs(folder)[finished["trial"]].data.metrics[f"latency/{field}_1"] == alone[field]
+    assert not any("latency" in name for name in runs(folder)[long].data.metrics)
 
     again, said = _run(cells, tiny_dataset, folder, margin=3)  # nothing is trained
     assert again.code == 0
+    assert MEASURED not in said
+    assert (folder / "trials" / finished["trial"] / "latency.json").read_bytes() == measured
     assert [_margins(outcome) for outcome in (first, again)] == [{5}, {3}]
     assert "2 trials are finished already; kept" in said
     assert len(read(own).history) == len(stopped.history)

@@ -17,12 +17,13 @@ from sweeps.called import PROG
 from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.folder import Sweep, open_sweep
 from sweeps.results.report import Reporter
+from sweeps.results.tables import LATENCIES
 from sweeps.space import plan
 from sweeps.tracking.experiment import DATABASE, SQLITE, connected
 
 ROOT = Path(__file__).parents[3]
 EPOCHS = 4
-TIMES = ("seconds",)  # columns of the table that differ from run to run
+TIMES = ("seconds", *LATENCIES)  # columns of the table that differ from run to run
 # Two networks, two seeds, seconds each.
 TRIALS = f"""
     --recipe quick --backbones test_resnet test_convnext --seeds 0 1 --epochs {EPOCHS} --pretrained no

@@ -13,6 +13,7 @@ from sweeps.results.read import read_rows
 from sweeps.search.search import Planned
 from sweeps.space import CASE, Axis, Cell, Choice
 from sweeps.trial import read
+from tests.inference.measured import latency
 from tests.sweeps.cells import cells_of
 
 DATASET = "0123456789ab"
@@ -42,6 +43,8 @@ def test_what_is_finished_comes_first_then_what_was_stopped_then_the_others(
     Record(status="running", history=HISTORY).write(waiting)  # its process was killed
     for number, folder in enumerate((first, second)):
         (folder / "result.json").write_text(dataclasses.replace(result, epochs=7 + number).to_json())
+    for folder in (first, failed):  # of a failed one it says nothing
+        latency(7.0).write(folder)
     Record(status="stopped", history=HISTORY).write(stopped)
     (stopped / "stop").write_text("too slow")
     rows = read_rows(open_sweep(tmp_path / "mine"), trials)
@@ -60,6 +63,7 @@ def test_what_is_finished_comes_first_then_what_was_stopped_then_the_others(
     assert [row.config for row in rows] == [trials[i].config for i in (2, 4, 3, 0, 1, 5)]
     assert {row.dataset_id for row in rows} == {DATASET}
     assert all(row.scores == {} for row in rows)
+    assert [row.latency for row in rows] == [latency(7.0), None, None, None, None, None]
 
 
 def test_trials_of_an_earlier_plan_come_after_those_of_this_one_that_fared_alike(

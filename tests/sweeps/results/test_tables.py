@@ -10,9 +10,11 @@ from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import print_table, to_csv, to_markdown, to_rich
+from epropnp.inference.latency import Latency
 from sweeps.results.columns import Row
 from sweeps.results.tables import COLUMNS, trial_table
 from sweeps.search.search import Planned
+from tests.inference.measured import latency
 
 DATASET = "abc123def456"
 
@@ -46,6 +48,10 @@ def test_markdown_shows_every_column_with_its_number(row: Row) -> None:
         "seed": "0",
         "parameters": "1.23 M",
         "seconds": "61",
+        "ms network": "-",
+        "ms poses": "-",
+        "ms network of 32": "-",
+        "ms poses of 32": "-",
         "epochs": "2",
         "val 0.10d before": "0.50",
         "val 0.10d after": "71.25",
@@ -141,3 +147,31 @@ def test_a_terminal_shows_the_telling_scores_each_trial_on_one_line(
     assert all(line.count("[") == (0 if width == 100 else 5) for line in trials)
     rule = next(i for i, line in enumerate(lines) if line.startswith("──"))
     assert [line[:4] for line in lines[rule + 1 : rule + 5]] == ["swin", "swin", "conv", "conv"]  # none wraps
+
+
+def test_a_wide_terminal_shows_latencies_each_trial_on_one_line(made_row: Callable[..., Row]) -> None:
+    rows = [
+        dataclasses.replace(made_row(backbone="swin_nano_patch4_window8", seed=seed), latency=latency(400.0))
+        for seed in (0, 1)
+    ]
+    for width, shown in ((199, 0), (200, 1)):
+        buffer = io.StringIO()
+        Console(file=buffer, width=width).print(to_rich(trial_table(rows, "title"), width))
+        lines = [line for line in buffer.getvalue().splitlines() if "swin_nano_patch4_window8" in line]
+        assert [line.split()[1] for line in lines] == ["0", "1"]
+        assert [" ".join(line.split()).count("400.0 800.0 200.0 400.0") for line in lines] == [shown] * 2
+
+
+def test_what_was_measured_says_where(row: Row) -> None:
+    def noted(*latencies: Latency | None) -> list[str]:
+        rows = [dataclasses.replace(row, latency=each) for each in latencies]
+        notes = trial_table(rows, "title").notes
+        return [note for note in notes if note.startswith("ms: ")]
+
+    assert noted(None) == []
+    (note,) = noted(None, latency(), dataclasses.replace(latency(9.0), precision="bf16"), latency())
+    assert note.endswith("running, on cpu, 2 threads, float32; cpu, 2 threads, bf16.")
+    (note,) = noted(latency(), latency(host="there"))
+    assert note.endswith(
+        "on cpu, 2 threads, float32. Those of different machines are among them: they cannot be compared."
+    )

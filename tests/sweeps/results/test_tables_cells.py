@@ -13,6 +13,7 @@ from epropnp.evaluation.table import print_table, terminal_notes, to_csv, to_mar
 from sweeps.results.columns import SETTINGS as SETTING_COLUMNS
 from sweeps.results.columns import Row
 from sweeps.results.tables import SCORES, shared_settings, trial_table
+from tests.inference.measured import latency
 
 Make = Callable[..., Row]
 KEYS = {  # title -> key of `image_scores`, by what the legend says
@@ -30,9 +31,13 @@ START = {  # of test_vit from timm's weights, and of any network from scratch
     True: {"pretraining": "in1k", "weights": "r160_in1k"},
     False: {"pretraining": "none", "weights": "none"},
 }
+MS: dict[str, dict[str, object]] = {  # of the trials that were timed
+    "test_resnet": {"ms network": 8.5, "ms poses": 17.0, "ms network of 32": 4.25, "ms poses of 32": 8.5},
+    "test_vit": {"ms network": 0.25, "ms poses": 0.5, "ms network of 32": "", "ms poses of 32": ""},
+}
 TITLES = [
     *("recipe", "backbone", "head", "loss weight", "pretraining", "weights", "seed", "parameters"),
-    *("seconds", "epochs"),
+    *("seconds", "ms network", "ms poses", "ms network of 32", "ms poses of 32", "epochs"),
     *("val 0.10d before", "val 0.10d after", *KEYS, "test images", "test boxes", "dataset"),
 ]
 
@@ -54,7 +59,9 @@ def rows(made_row: Make) -> list[Row]:
         changed.append(
             dataclasses.replace(row, config=config, dataset_id=datasets[k], result=result, scores=scores)
         )
+    changed[0] = dataclasses.replace(changed[0], latency=latency(8.5))
     changed[1] = dataclasses.replace(changed[1], result=None, scores={}, status="failed", reason="diverged")
+    changed[2] = dataclasses.replace(changed[2], latency=latency(0.25, batches=(1,)))
     return changed
 
 
@@ -71,6 +78,7 @@ def expected(row: Row) -> dict[str, object]:
         "seed": row.config.seed,
         "parameters": result.parameters,
         "seconds": result.seconds,
+        **MS[row.config.model.backbone],
         "epochs": result.epochs,
         "val 0.10d before": result.val_before["add_0.10d"],
         "val 0.10d after": result.val_after["add_0.10d"],
@@ -117,6 +125,8 @@ def test_markdown_cells_are_those_of_their_trial_and_title(rows: list[Row]) -> N
     assert (cells[0]["pretraining"], cells[0]["weights"]) == ("none", "none")
     assert cells[2]["parameters"] == "1.43 M"
     assert (cells[2]["seconds"], cells[2]["epochs"], cells[2]["seed"]) == ("81", "42", "5")
+    ms = [[line[title] for title in TITLES if title.startswith("ms ")] for line in cells]
+    assert ms == [["8.5", "17.0", "4.2", "8.5"], ["-"] * 4, ["0.25", "0.50", "-", "-"]]
     assert (cells[2]["val 0.10d before"], cells[2]["val 0.10d after"]) == ("2.50", "73.25")
     assert (cells[2]["test images"], cells[2]["dataset"]) == ("502", "ccc")
     for title in KEYS:

@@ -86,6 +86,38 @@ def test_whatever_ends_a_job_its_records_are_closed_and_it_says_how_to_go_on(
     assert said.getvalue() == f"go on with: {GO_ON}\n"
 
 
+@pytest.mark.parametrize(
+    ("interrupted", "done", "timed"),
+    [(None, True, ["time", "a"]), ("SIGTERM", True, []), (None, False, [])],  # not done: a check failed
+)
+def test_networks_are_timed_between_the_end_of_ray_and_the_report_of_what_is_over(
+    interrupted: str | None, done: bool, timed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    job, _ = _job([], None)
+
+    def measured(*given: Any) -> list[Trial]:
+        assert given[:4] == (job.sweep, job.console, job.reporter, job.tracker)
+        steps.append("time")
+        return [ended("a", "finished")]
+
+    def reported(*given: Any) -> Any:
+        steps.append("report")
+        return SimpleNamespace(rows=[], files=[])
+
+    search: Any = SimpleNamespace(done=done, infeasible=(), files=dict, tables=tuple)
+    session: Any = SimpleNamespace(close=lambda: steps.append("close"))
+    tracker: Any = SimpleNamespace(finish=lambda *of, **more: None, close=lambda seconds: True)
+    tracking: Any = SimpleNamespace(ended=lambda trial: steps.append(trial.name))
+    reporter: Any = SimpleNamespace(report=reported)
+    job.search, job.session, job.reporter = search, session, reporter
+    job.tracker, job.tracking = tracker, tracking
+    monkeypatch.setattr(Job, "_train", lambda job: interrupted)
+    monkeypatch.setattr("sweeps.running.job.measure_lacking", measured)
+    job.run()
+    assert steps == ["close", *timed, "report"]
+
+
 def test_what_a_search_has_found_is_said_once_when_it_asks_for_more() -> None:
     job, said = _job([], None)
     found: list[str] = []
