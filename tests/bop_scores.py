@@ -52,8 +52,8 @@ def errors(root: Path, file: Path, split: str = "test", models: str = "models_ev
             if pose["obj_id"] == obj
         )
         K = np.array(json.loads((place / "scene_camera.json").read_text())[str(image)]["cam_K"]).reshape(3, 3)
-        mesh = trimesh.load(folder / f"obj_{obj:06d}.ply", process=False)
-        points = np.asarray(mesh.vertices)  # type: ignore[union-attr]
+        mesh = trimesh.load_mesh(folder / f"obj_{obj:06d}.ply", process=False)
+        points = np.asarray(mesh.vertices)
         est = points @ np.array(row["R"].split(), float).reshape(3, 3).T + np.array(row["t"].split(), float)
         mssd, mspd = [], []
         for S in symmetries(info[str(obj)]):
