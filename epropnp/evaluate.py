@@ -118,10 +118,9 @@ def _is_file_of_predictions(arguments: Arguments) -> bool:
 
 def _tested(arguments: Arguments, console: Console) -> Path:
     """Tests a network, and returns the file of its predictions."""
-    import torch
-
     from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.network_test import predict_test
+    from epropnp.inference.device import chosen_device
     from epropnp.inference.latency import LATENCY_FILE, measure
     from epropnp.inference.model import is_trained_model, load_model, load_released_model
 
@@ -129,7 +128,7 @@ def _tested(arguments: Arguments, console: Console) -> Path:
         raise UserError(f"{arguments.predictions}: to test a network, give --data DATASET")
     path = own_file(str(arguments.predictions))
     dataset = ArrowDataset.verified(arguments.data)
-    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = chosen_device(arguments.device)
     if is_trained_model(path):
         model = load_model(path, device)
     else:

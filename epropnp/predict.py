@@ -267,13 +267,16 @@ def _say(console: Console, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 on success, 1 if frames of a list have failed, 2 with one line on stderr for a user's error."""
+    """0 on success, 1 if lines of a list have failed, 2 with one line on stderr for a user's error."""
     try:
         words = sys.argv[1:] if arguments is None else arguments
         return predict(parse(Arguments, DESCRIPTION, words, "python -m epropnp.predict"), Console())
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped: the same command goes on from here\n")
+        return 130
 
 
 if __name__ == "__main__":

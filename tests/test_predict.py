@@ -175,6 +175,8 @@ def test_killed_it_goes_on_to_the_same_file(run: Run, trial: Trial, pictures: Pa
         (["--image", "{png}", "--camera", "{K}", "--box", ".1,.2,.3,.4", "--object", "cat"], "fractions"),
         (["--frames", "{list}", "--precision", "half"], "--precision 'half': it is float32, bf16 or fp16"),
         (["--frames", "{list}", "--samples", "-1"], "--samples is -1"),
+        (["--frames", "{list}", "--hypotheses", "99"], "hypotheses: 99 is not between 1 and 8"),
+        (["--frames", "{list}", "--device", "cudaa"], "device 'cudaa': there is no such device here"),
         (["--frames", "{list}", "--posterior", "--samples", "0"], "--posterior draws samples"),
         (["--frames", "{list}", "--hypothesis", "2"], "did you mean '--hypotheses'"),
     ],

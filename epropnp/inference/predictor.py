@@ -19,6 +19,7 @@ from torch import Tensor
 
 from epropnp.data.dataset import Crops
 from epropnp.errors import UserError
+from epropnp.inference.device import chosen_device
 from epropnp.inference.model import load_model
 from epropnp.inference.poses import described
 
@@ -58,7 +59,7 @@ class Predictor:
     """
 
     def __init__(self, path: Path | str, device: str | None = None) -> None:
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        place = chosen_device(device)
         self.model = load_model(Path(path), place)
 
     @torch.no_grad()

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from epropnp.data.dataset import Crops
 from epropnp.data.pictures import read_picture
+from epropnp.errors import UserError
 from epropnp.inference.crops import checked_boxes, checked_camera, checked_picture, crops_of
+from epropnp.inference.device import chosen_device
 from epropnp.inference.model import TrainedModel, load_model
 from epropnp.inference.outline import box_overlap, outline_box
 from epropnp.inference.poses import Inferred, described
@@ -89,12 +91,18 @@ class PosePredictor:
         model: the network.
         hypotheses: different poses that are looked for; None: as in the network's training.
         samples: of each posterior; 0: none.
+
+    Raises:
+        UserError: more hypotheses than the random starts that they are looked for among, or fewer than one.
     """
 
     def __init__(
         self, model: TrainedModel, *, hypotheses: int | None = None, samples: int = DEFAULT_SAMPLES
     ) -> None:
         if hypotheses is not None:
+            most = model.inference.settings.proposals
+            if not 1 <= hypotheses <= most:
+                raise UserError(f"hypotheses: {hypotheses} is not between 1 and {most}, the random starts")
             settings = replace(model.inference.settings, hypotheses=hypotheses)
             model = replace(model, inference=replace(model.inference, settings=settings))
         self.model = model
@@ -114,8 +122,7 @@ class PosePredictor:
         Raises:
             UserError: it is missing, damaged, or does not hold what prediction needs.
         """
-        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(load_model(own_file(str(path)), place), **options)
+        return cls(load_model(own_file(str(path)), chosen_device(device)), **options)
 
     def __call__(
         self,

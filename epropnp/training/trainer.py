@@ -20,6 +20,7 @@ from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import score
 from epropnp.files import replaced
+from epropnp.inference.device import chosen_device
 from epropnp.inference.model import portable
 from epropnp.inference.poses import Inference, as_image
 from epropnp.inference.precision import autocast
@@ -79,7 +80,7 @@ class Trainer:
         checkpoint_s: float = CHECKPOINT_S,
     ) -> None:
         self.config, self.work_dir = config, work_dir
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
         torch.manual_seed(mixed_seed(config.seed))

@@ -84,8 +84,7 @@ def _known(trials: Sequence[Trial]) -> Latency | None:
 
 
 def _of(weights: Path) -> Latency:
-    import torch
-
+    from epropnp.inference.device import chosen_device
     from epropnp.inference.model import load_model
 
-    return measure(load_model(weights, "cuda" if torch.cuda.is_available() else "cpu").inference)
+    return measure(load_model(weights, chosen_device()).inference)
