@@ -14,6 +14,7 @@ COMMANDS = {  # the module whose `main` runs the command: only that one is impor
     "stop": "sweeps.commands.stop",
     "clean": "sweeps.commands.clean",
     "ui": "sweeps.tracking.ui",
+    "record": "sweeps.tracking.record",
 }
 USAGE = f"usage: {PROG} {{{','.join(COMMANDS)}}} ...; {PROG} COMMAND --help lists the flags of one"
 

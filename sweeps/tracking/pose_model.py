@@ -20,6 +20,7 @@ import numpy as np
 import epropnp
 from epropnp.inference.model import TrainedModel, load_model
 from epropnp.models.config import own_file
+from epropnp.training.record import CONFIG_FILE
 
 NETWORK = "network"  # name of the artifact
 SERVICE = Path(__file__).with_name("pose_service.py")
@@ -64,10 +65,10 @@ def save_pose_model(network: Path, folder: Path) -> None:
 def content(network: Path) -> dict[str, Any]:
     """What `mlflow.pyfunc.save_model` is told. UserError as of `save_pose_model`."""
     file = own_file(str(network))
-    model = load_model(file)
+    model, note = load_model(file), file.resolve().with_name(CONFIG_FILE)
     return {
         "python_model": str(SERVICE),
-        "artifacts": {NETWORK: str(file.resolve())},
+        "artifacts": {NETWORK: str(file.resolve())} | ({"trial": str(note)} if note.is_file() else {}),
         "code_paths": [str(Path(epropnp.__file__).parent), *_own_code(model)],
         "signature": signature(),
         "input_example": example(model),
