@@ -1,19 +1,15 @@
 """The model of a run: logged once, and again only if its network has changed."""
 
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.tracking.pose_model import content, quiet
+from sweeps.tracking.fluent import quiet, tracking_at
 
 MODEL_TAG = "epropnp.model"  # of a run: digest of the network, and id of the model
 NAME = "network"
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +48,8 @@ def log_pose_model(client: Any, uri: str, run_id: str, network: Path, step: int)
     had = json.loads(run.data.tags.get(MODEL_TAG, "{}"))
     if had.get("network") == digest and _is_there(client, had["model_id"]):
         return LoggedPoseModel(model_id=had["model_id"], new=False)
+    from sweeps.tracking.pose_model import content  # brings torch
+
     told = content(network)
     import mlflow
     from mlflow.models import Model
@@ -69,20 +67,6 @@ def model_of(run: Any) -> str | None:
     """Id of the model that was logged with a run; None for none."""
     model_id = json.loads(run.data.tags.get(MODEL_TAG, "{}")).get("model_id")
     return None if model_id is None else str(model_id)
-
-
-@contextlib.contextmanager
-def tracking_at(uri: str) -> Iterator[None]:
-    """What MLflow does by itself meanwhile, it does there; the user's own setting comes back."""
-    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
-
-    before = os.environ.get(URI_VARIABLE)
-    try:
-        with _use_tracking_uri(uri):
-            yield
-    finally:
-        if before is not None:
-            os.environ[URI_VARIABLE] = before
 
 
 def _is_there(client: Any, model_id: str) -> bool:

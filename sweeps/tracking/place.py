@@ -9,7 +9,7 @@ from pathlib import Path
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError, first_line
 from sweeps.tracking.experiment import ARTIFACTS, DATABASE, SQLITE
-from sweeps.tracking.logged_models import URI_VARIABLE
+from sweeps.tracking.fluent import URI_VARIABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,11 @@ class Place:
 
 def place_of(out: Path) -> Place:
     """The server that the environment names, as for sweeps; else the database of a working folder."""
-    uri = os.environ.get(URI_VARIABLE)
+    return place_at(os.environ.get(URI_VARIABLE), out)
+
+
+def place_at(uri: str | None, out: Path) -> Place:
+    """A server; without one the database of a working folder."""
     if uri:
         return Place(uri=uri, artifacts=None)
     out = out.resolve()

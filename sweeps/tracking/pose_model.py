@@ -4,12 +4,7 @@ The model is code, not a pickle: `pose_service.py`, the package `epropnp` as it 
 """
 
 import base64
-import contextlib
 import importlib.util
-import logging
-import os
-import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,11 +16,11 @@ import epropnp
 from epropnp.inference.model import TrainedModel, load_model
 from epropnp.models.config import own_file
 from epropnp.training.record import CONFIG_FILE
+from sweeps.tracking.fluent import quiet
 
 NETWORK = "network"  # name of the artifact
 SERVICE = Path(__file__).with_name("pose_service.py")
 EXAMPLE_PX = 64
-BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 REQUEST = ("image", "K", "box", "object")
 ROW = (
     *("request", "box", "of", "object", "object_id", "given_box", "valid", "T_cam_obj", "covariance"),
@@ -131,22 +126,3 @@ def _own_code(model: TrainedModel) -> list[str]:
         return []
     file = Path(spec.origin)
     return [str(file.parent if file.stem == "__init__" else file)]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without MLflow's bars and advice; what fails is raised all the same."""
-    logger, bar = logging.getLogger("mlflow"), os.environ.get(BAR)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    os.environ[BAR] = "false"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        if bar is None:
-            del os.environ[BAR]
-        else:
-            os.environ[BAR] = bar

@@ -25,7 +25,6 @@ from sweeps.tracking.experiment import connected
 from sweeps.tracking.logged_models import LoggedPoseModel, log_pose_model
 from sweeps.tracking.mlflow_runs import MlflowRuns
 from sweeps.tracking.place import Place, answered, place_of
-from sweeps.tracking.trial_events import facts_of
 from sweeps.trial import Trial, read
 
 DESCRIPTION = """Send the folder of one training to MLflow: settings, metrics of each epoch, scores, files,
@@ -112,6 +111,8 @@ def sweep_of(folder: Path) -> Sweep | None:
 
 def _carry(trial: Trial, folder: Path, sweep: Sweep | None, place: Place) -> str:
     """Tell all that the folder tells; the id of the run."""
+    from sweeps.tracking.trial_events import facts_of  # brings torch
+
     if sweep is None:
         key = f"{trial_hash(trial.config, trial.dataset_id)}-{trial.name}"
         runs = _runs(place, key, trial.name, folder, lambda _: [])

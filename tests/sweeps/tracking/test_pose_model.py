@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -20,7 +21,6 @@ from typing import Any
 import cv2
 import mlflow
 import numpy as np
-import pandas
 import pytest
 import yaml
 from mlflow.exceptions import MlflowException
@@ -31,7 +31,7 @@ from tests.inference.untrained import write_untrained
 
 ROOT = Path(__file__).parents[3]
 K = [60.0, 0, 31.5, 0, 60, 23.5, 0, 0, 1]
-BOXES = [[10, 8, 30, 30], [20.5, 6, 25, 30]]
+BOXES: list[list[float]] = [[10, 8, 30, 30], [20.5, 6, 25, 30]]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def check(place: Path, found: list[dict[str, Any]]) -> None:
 
 @pytest.mark.slow
 def test_loaded_it_answers_as_the_command_line(place: Path) -> None:
+    pandas: Any = importlib.import_module("pandas")  # which has no types here
     model = mlflow.pyfunc.load_model(str(place / "model"))
     check(place, model.predict([asked(place)]))
     check(place, model.predict(pandas.DataFrame([asked(place)])))
@@ -207,7 +208,8 @@ def test_served_it_refuses_what_is_wrong_in_one_line(
 
 @pytest.mark.slow
 def test_served_it_refuses_what_is_no_request(server: str) -> None:
-    for body in (b"{", [], {"dataframe_records": []}, {"inputs": [3]}, {"dataframe_records": [3]}):
+    bodies: list[Any] = [b"{", [], {"dataframe_records": []}, {"inputs": [3]}, {"dataframe_records": [3]}]
+    for body in bodies:
         status, found = sent(server, body)
         assert status == 400, found
     assert sent(server, {"dataframe_records": []})[1]["message"].startswith("there is no request")

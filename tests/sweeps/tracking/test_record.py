@@ -10,8 +10,7 @@ from mlflow import MlflowClient
 from epropnp.training.result import TrialResult
 from sweeps.__main__ import main
 from sweeps.tracking.experiment import EXPERIMENT
-from sweeps.tracking.logged_models import tracking_at
-from sweeps.tracking.pose_model import quiet
+from sweeps.tracking.fluent import quiet, tracking_at
 from tests.inference.untrained import write_untrained
 from tests.sweeps.commands.made import a_sweep, begin, held
 from tests.sweeps.tracked import artifacts, history
