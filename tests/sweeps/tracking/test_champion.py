@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from epropnp.errors import UserError
+from epropnp.training.config import TrialConfig
 from epropnp.training.result import TrialResult
 from sweeps.folder import Sweep
 from sweeps.tracking.champion import crown, crowned, preferred, verdict_of
@@ -40,11 +41,13 @@ def ended(sweep: Sweep, seed: int, result: TrialResult, area: float, shift_m: fl
     return folder
 
 
-def trial(config: object, seed: int, area: float | None, result: TrialResult, dataset: str = "a") -> Trial:
+def trial(
+    config: TrialConfig, seed: int, area: float | None, result: TrialResult, dataset: str = "a"
+) -> Trial:
     own = None if area is None else dataclasses.replace(result, validation={"add_area": area})
     return Trial(
         name=f"{dataset}-{seed}",
-        config=dataclasses.replace(config, seed=seed),  # type: ignore[type-var]
+        config=dataclasses.replace(config, seed=seed),
         dataset_id=dataset,
         test_id=None,
         status="failed" if own is None else "finished",
