@@ -14,6 +14,8 @@ COMMANDS = {  # the module whose `main` runs the command: only that one is impor
     "stop": "sweeps.commands.stop",
     "clean": "sweeps.commands.clean",
     "ui": "sweeps.tracking.ui",
+    "record": "sweeps.tracking.record",
+    "fetch": "sweeps.tracking.fetch",
 }
 USAGE = f"usage: {PROG} {{{','.join(COMMANDS)}}} ...; {PROG} COMMAND --help lists the flags of one"
 

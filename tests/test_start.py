@@ -51,7 +51,10 @@ for words in {lines}:
                 "--recipe quick --heads depoconv",
             ],
         ),
-        ("sweeps.__main__", ["rn", "run --help", "run --sedes 1"]),
+        (
+            "sweeps.__main__",
+            ["rn", "run --help", "run --sedes 1", "record --help", "record", "fetch --help", "fetch"],
+        ),
         ("pipelines.prepare", ["--help", "build --help", "bild", "build --objcts cat", "build --workers x"]),
     ],
 )

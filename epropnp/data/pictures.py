@@ -55,16 +55,21 @@ def read_picture(file: Path, bits: int | None = None) -> NDArray[np.uint8]:
     Values of 16 bits count as numbers of so many `bits`, or of as many as the largest in the picture
     needs. UserError when the file is missing, broken or cut short.
     """
-    content = read_content(file)
-    picture = decode(content, _STORED | cv2.IMREAD_ANYDEPTH, file)
+    return picture_of(read_content(file), str(file), bits)
+
+
+def picture_of(content: bytes, name: str, bits: int | None = None) -> NDArray[np.uint8]:
+    """As `read_picture`, of the content of a file that messages call `name`."""
+    content = _upright_tiff(content)
+    picture = decode(content, _STORED | cv2.IMREAD_ANYDEPTH, name)
     if picture.dtype == np.uint16:
         bits = _bits_of(int(picture.max())) if bits is None else bits
         if bits < _BITS[-1]:
             picture = np.minimum(picture >> (bits - 8), 255).astype(np.uint8)
         else:
-            picture = decode(content, _STORED, file)
+            picture = decode(content, _STORED, name)
     if picture.dtype != np.uint8:
-        raise UserError(f"{file} holds numbers of type {picture.dtype}: pictures have 8 or 16 bits")
+        raise UserError(f"{name} holds numbers of type {picture.dtype}: pictures have 8 or 16 bits")
     rgb: NDArray[np.uint8] = picture[..., ::-1]
     return rgb
 
@@ -79,9 +84,9 @@ def picture_size(file: Path) -> tuple[int, int]:
         return width, height
 
 
-def is_turned(file: Path) -> bool:
-    """Whether a camera noted in the file that it is to be turned or mirrored, which nothing here does."""
-    return _header(file)[0] not in (0, 1)
+def is_turned(picture: Path | bytes) -> bool:
+    """Whether a camera noted in the file (its content) that it is to be turned or mirrored: nothing is."""
+    return _header(picture)[0] not in (0, 1)
 
 
 def picture_traits(files: Iterable[Path]) -> PictureTraits:
@@ -100,10 +105,10 @@ def _bits_of(largest: int) -> int:
     return next(bits for bits in _BITS if largest < 2**bits)
 
 
-def _header(file: Path) -> tuple[int, bool]:
+def _header(file: Path | bytes) -> tuple[int, bool]:
     """The EXIF orientation, and whether there are 16 bits; 1 and False where the header is broken."""
     try:
-        with file.open("rb") as stream:
+        with file.open("rb") if isinstance(file, Path) else io.BytesIO(file) as stream:
             start = stream.read(_PNG_DEPTH + 1)
             if not start.startswith(_PNG):
                 with Image.open(stream) as picture:
@@ -125,7 +130,7 @@ def read_content(file: Path) -> bytes:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
 
 
-def decode(content: bytes, mode: int, file: Path) -> NDArray[Any]:
+def decode(content: bytes, mode: int, file: Path | str) -> NDArray[Any]:
     """The picture in OpenCV's order of channels, BGR or BGRA."""
     picture = None
     if content[:4] in _TIFF:  # OpenCV would multiply colours by their opacity

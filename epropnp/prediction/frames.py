@@ -119,7 +119,7 @@ def _read(entry: Any, line: int, file: Path) -> Frame:
         image=file.parent / entry["image"],
         camera=_camera(entry["K"], file, numbers["image_id"]),
         boxes=entry["box"],
-        objects=_objects(entry.get("object")),
+        objects=objects_of(entry.get("object")),
         kind=kind,
         **numbers,
     )
@@ -136,7 +136,8 @@ def _file_camera(file: Path, image_id: int | None) -> GivenCamera:
     return read_camera(file, image_id)
 
 
-def _objects(value: Any) -> list[Object] | Object | None:
+def objects_of(value: Any) -> list[Object] | Object | None:
+    """What a JSON value says that is in each box, or in all; UserError where it cannot."""
     each = value if isinstance(value, list) else [] if value is None else [value]
     for name in each:
         if isinstance(name, bool) or not isinstance(name, str | int):

@@ -109,21 +109,22 @@ def _together(predictor: PosePredictor, waiting: list[_Seen | Solved]) -> Iterat
             yield each
         else:
             poses = next(found)
-            notes = each.notes + _doubts(poses)
+            notes = each.notes + doubts(poses)
             yield Solved(line=each.frame.line, said=_said(each.frame), poses=poses, notes=notes)
 
 
-def _doubts(poses: PicturePoses) -> list[str]:
-    doubts = []
+def doubts(poses: PicturePoses) -> list[str]:
+    """What looks wrong with the poses in one picture."""
+    found = []
     for number, estimate in enumerate(poses, 1):
         name = f"{estimate.object} in box {number}"
         if not estimate.valid:
-            doubts.append(f"{name}: the correspondences determine no pose")
+            found.append(f"{name}: the correspondences determine no pose")
         elif estimate.overlap < DOUBTFUL_OVERLAP:
-            doubts.append(
+            found.append(
                 f"{name}: outline and box overlap by {estimate.overlap:.0%}: wrong object, K or box?"
             )
-    return doubts
+    return found
 
 
 def _said(frame: Frame) -> dict[str, Any]:

@@ -91,11 +91,12 @@ def _was_moved(stored: str | None, wanted: Path, beside: bool) -> bool:
 
 def _move(base: sqlite3.Connection, number: int, before: str, now: str) -> None:
     base.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, number))
-    base.execute(
-        "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-        "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
-        (now, len(before) + 1, number, len(before) + 1, f"{before}/"),
-    )
+    for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
+        base.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+            f"WHERE experiment_id = ? AND substr({column}, 1, ?) = ?",
+            (now, len(before) + 1, number, len(before) + 1, f"{before}/"),
+        )
 
 
 def _forget_places() -> None:

@@ -79,6 +79,11 @@ class MlflowRuns:
         self._failed = None
         self._seen.add(event["trial"])
 
+    def run_of(self, trial: str) -> Any:
+        """The run of a trial, or of the sweep itself (`PARENT`), as MLflow has it now; None for none."""
+        self._connect()
+        return self._index.by_trial().get(trial)
+
     def _connect(self) -> None:
         if self._client is None:
             client = connected(self._uri, self._artifacts)

@@ -1,0 +1,80 @@
+"""The model of a run: logged once, and again only if its network has changed."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.tracking.fluent import quiet, tracking_at
+
+MODEL_TAG = "epropnp.model"  # of a run: digest of the network, and id of the model
+NAME = "network"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedPoseModel:
+    """A model that MLflow has.
+
+    Attributes:
+        model_id: its id.
+        new: whether it was logged just now.
+    """
+
+    model_id: str
+    new: bool
+
+    @property
+    def uri(self) -> str:
+        """What MLflow's commands call it."""
+        return f"models:/{self.model_id}"
+
+
+def log_pose_model(client: Any, uri: str, run_id: str, network: Path, step: int) -> LoggedPoseModel:
+    """Log the model of a network with a run, unless the run has it.
+
+    Args:
+        client: of MLflow, at `uri`.
+        uri: of the tracking server or database.
+        run_id: of the run.
+        network: its `best.pt`.
+        step: at which the scores of that network were logged.
+
+    Raises:
+        UserError: the network cannot be used.
+    """
+    run = client.get_run(run_id)
+    digest = hashlib.sha256(network.read_bytes()).hexdigest()[:12]
+    had = json.loads(run.data.tags.get(MODEL_TAG, "{}"))
+    if had.get("network") == digest and _is_there(client, had["model_id"]):
+        return LoggedPoseModel(model_id=had["model_id"], new=False)
+    from sweeps.tracking.pose_model import content  # brings torch
+
+    told = content(network)
+    import mlflow
+    from mlflow.models import Model
+
+    with quiet(), tracking_at(uri):
+        model = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id)
+        Model.log(
+            None, flavor=mlflow.pyfunc, model_id=model.model_id, run_id=run_id, step=step, name=NAME, **told
+        )
+    client.set_tag(run_id, MODEL_TAG, json.dumps({"network": digest, "model_id": model.model_id}))
+    return LoggedPoseModel(model_id=model.model_id, new=True)
+
+
+def model_of(run: Any) -> str | None:
+    """Id of the model that was logged with a run; None for none."""
+    model_id = json.loads(run.data.tags.get(MODEL_TAG, "{}")).get("model_id")
+    return None if model_id is None else str(model_id)
+
+
+def _is_there(client: Any, model_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_logged_model(model_id).status) == "READY"
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
