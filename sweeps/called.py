@@ -19,7 +19,7 @@ from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.names import safe_name
 from sweeps.program import PROG, go_on_command
 from sweeps.running.keep import USUAL
-from sweeps.running.options import Options
+from sweeps.running.options import NOT_REGISTERED, Options
 
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
@@ -63,6 +63,7 @@ class Called:
             keep=config.keep or USUAL,
             stop=None if released else config.stop,
             known=self._known,
+            register=None if config.register == NOT_REGISTERED else config.register or "",
             hours=now.hours,
             hours_in_all=now.resume_or_start,
         )

@@ -189,6 +189,9 @@ class SweepConfig:
     keep: Annotated[Keep | None, shown_as(f"{{{','.join(KEEPS)}}}")] = None
     """Weights that a finished trial keeps: `best.pt`, its last `checkpoint.pt`, all or none. A stopped one
     keeps what it can go on from; results, predictions and pictures always stay. Default: best."""
+    register: Annotated[str | None, shown_as("NAME|no")] = None
+    """At the end MLflow registers the network that validation prefers under this name, and calls it champion
+    unless an earlier one is shown to be better; `no`: it does not. Default: epropnp- and the sweep's name."""
     describe: bool = False
     """Only print the networks that would be trained: size, cost, schedule and loss."""
     list_backbones: Annotated[str | None, shown_as("PATTERN")] = None

@@ -46,6 +46,7 @@ from sweeps.search.stopper import Stopper, free
 from sweeps.search.stopping import Rule, why_idle
 from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
+from sweeps.tracking.place import place_at
 from sweeps.tracking.tracker import tracker_of
 
 RUNS = "this sweep runs already; wait for its end, or give another name"
@@ -113,7 +114,22 @@ def run(
         _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, _recorded(ids, params or {}))
-            return job.run()
+            outcome = job.run()
+            _register(sweep, tracking_uri, how.register, outcome, console)
+            return outcome
+
+
+def _register(
+    sweep: Sweep, tracking_uri: str | None, name: str | None, outcome: Outcome, console: Console
+) -> None:
+    """The network that validation prefers, of a sweep that is over and recorded."""
+    if name is None or outcome.interrupted is not None or not outcome.recorded:
+        return
+    from sweeps.tracking.champion import crowned
+
+    told = crowned(sweep, place_at(tracking_uri, sweep.folder.parent), name or None)
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _opened(folder: Path, like: Sweep | None, command: Sequence[str]) -> Sweep:

@@ -11,6 +11,9 @@ RETRIES = 1
 AtOnce = int | Literal["auto"]
 
 
+NOT_REGISTERED = "no"  # in the place of a registered model's name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How to run trials.
@@ -24,6 +27,8 @@ class Options:
         keep: weights that stay in the folders of trials that have ended.
         stop: by which rule settings are stopped early; `none`: stopped ones go on; None: neither.
         known: whether results of the same trial in other sweeps beside this one are taken over.
+        register: name under which MLflow registers the best network by validation, at the end; empty: after
+            the sweep; None: none is.
         hours: that the sweep may run; None: without end.
         hours_in_all: whether those of earlier calls count.
     """
@@ -35,5 +40,6 @@ class Options:
     keep: Keep = "all"
     stop: Rule | None = None
     known: bool = True
+    register: str | None = None
     hours: float | None = None
     hours_in_all: bool = False

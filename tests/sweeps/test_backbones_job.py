@@ -209,14 +209,14 @@ def test_how_trials_are_run_is_said_by_all_command_lines_and_for_how_long_by_the
         hours=3, retries=0, resources=("gpu=1", "fast=0.5"), trials_at_once="auto", keep="last"
     )
     assert Called((first,), []).options == Options(
-        at_once="auto", resources={"gpu": 1, "fast": 0.5}, retries=0, keep="last", hours=3
+        at_once="auto", resources={"gpu": 1, "fast": 0.5}, retries=0, keep="last", hours=3, register=""
     )
     again = SweepConfig(resume=True, check=False)
     found = Called((first, again), []).options
     assert found == dataclasses.replace(Called((first,), []).options, hours=None, check=False)
     job = SweepConfig(hours=8, resume_or_start=True)
-    assert Called((job, job), []).options == Options(hours=8, hours_in_all=True, keep="best")
-    assert Options(keep="best") == Called((SweepConfig(),), []).options
+    assert Called((job, job), []).options == Options(hours=8, hours_in_all=True, keep="best", register="")
+    assert Options(keep="best", register="") == Called((SweepConfig(),), []).options
 
 
 @pytest.mark.parametrize(("more", "objects"), [([], ("ape",)), (["--objects", "can", "cat"], ("can", "cat"))])

@@ -70,6 +70,7 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "margin": (["--margin", "2.5"], {"margin": 2.5}),
     "keep": (["--keep", "none"], {"keep": "none"}),
     "keep the best": (["--keep", "best"], {"keep": "best"}),
+    "register": (["--register", "cats"], {"register": "cats"}),
     "describe": (["--describe"], {"describe": True}),
     "list_backbones": (["--list-backbones", "conv*"], {"list_backbones": "conv*"}),
     "list_settings": (["--list-settings", "optim.*"], {"list_settings": "optim.*"}),

@@ -153,6 +153,9 @@ def test_from_command_line_to_table_then_resume_then_failures(
         assert runs[trial].info.status == "FINISHED"
     losses = [json.loads((own / "result.json").read_text())["train_loss"] for own in folders]
     assert losses[0] != losses[1]
+    champion = client.get_model_version_by_alias("epropnp-first", "champion")
+    assert champion.run_id in {runs[trial].info.run_id for trial in trials}
+    assert "the new models:/epropnp-first@champion" in printed
 
     # 2. Resumed with predictions put in that score differently: nothing left to run, each row its own file's.
     for own, errors_d in zip(folders, ((0.09, 0.09, 0.09, 5.0), (0.01, 0.01, 5.0, 5.0)), strict=True):
