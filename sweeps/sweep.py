@@ -114,22 +114,21 @@ def run(
         _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
             tracker.start_sweep(command, _recorded(ids, params or {}))
-            outcome = job.run()
-            _register(sweep, tracking_uri, how.register, outcome, console)
-            return outcome
+            return _registered(sweep, tracking_uri, how.register, job.run(), console)
 
 
-def _register(
+def _registered(
     sweep: Sweep, tracking_uri: str | None, name: str | None, outcome: Outcome, console: Console
-) -> None:
-    """The network that validation prefers, of a sweep that is over and recorded."""
+) -> Outcome:
+    """The outcome; of a sweep that is over and recorded, validation's favourite is registered first."""
     if name is None or outcome.interrupted is not None or not outcome.recorded:
-        return
+        return outcome
     from sweeps.tracking.champion import crowned
 
     told = crowned(sweep, place_at(tracking_uri, sweep.folder.parent), name or None)
     with contextlib.suppress(OSError):  # a terminal that was closed
         console.print(told, markup=False, highlight=False, soft_wrap=True)
+    return outcome
 
 
 def _opened(folder: Path, like: Sweep | None, command: Sequence[str]) -> Sweep:

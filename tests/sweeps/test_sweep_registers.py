@@ -11,7 +11,7 @@ from sweeps.flags import SweepConfig
 from sweeps.folder import Sweep
 from sweeps.results.report import Report
 from sweeps.running.outcome import Outcome
-from sweeps.sweep import _register
+from sweeps.sweep import _registered
 from sweeps.tracking import champion
 from sweeps.tracking.place import Place
 from tests.sweeps.commands.made import a_sweep
@@ -48,7 +48,7 @@ def test_only_what_is_over_and_recorded_is_registered(
 
     monkeypatch.setattr(champion, "crowned", crowned)
     told = io.StringIO()
-    _register(a_sweep(tmp_path, "mine"), None, name, ended, Console(file=told))
+    _registered(a_sweep(tmp_path, "mine"), None, name, ended, Console(file=told))
     assert names == given
     assert told.getvalue() == "[a] is models:/cats/1\n" * len(given)
 
