@@ -258,7 +258,7 @@ def _draw(each: "Solved", predictor: "PosePredictor", arguments: Arguments, fold
         return
     for index, estimate in enumerate(each.poses):
         if estimate.valid:
-            picture = predictor.posterior_picture(each.poses.view, index)
+            picture = predictor.posterior_picture(each.poses, index)
             save_posterior(picture, folder / "overlays" / f"{name}-posterior-{index + 1}.png")
 
 

@@ -10,7 +10,7 @@ line costs that line alone.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,8 @@ from epropnp.data.cameras import GivenCamera, camera_of, read_camera
 from epropnp.errors import UserError, nearest
 from epropnp.inference.model import BoxKind
 
-KEYS = ("image", "K", "box", "object", "scene_id", "image_id", "boxes", "bits")
+NEEDED = ("image", "K", "box")
+KEYS = (*NEEDED, "object", "scene_id", "image_id", "boxes", "bits")
 _OPEN_CAMERAS = 64  # files that are kept
 
 Object = str | int
@@ -85,6 +86,18 @@ def count_lines(file: Path) -> int:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
 
 
+def check_keys(entry: Any, keys: Sequence[str]) -> None:
+    """UserError for what is no table of such keys, or lacks one that is needed."""
+    if not _is_table(entry):
+        raise UserError(f"is no table with the keys {', '.join(NEEDED)}")
+    for name in entry:
+        if name not in keys:
+            raise UserError(f"has an unknown key {name!r}{nearest(str(name), keys)}")
+    missing = [name for name in NEEDED if entry.get(name) is None]
+    if missing:
+        raise UserError(f"has no key {missing[0]!r}")
+
+
 def _frame(text: str, line: int, file: Path) -> Frame | Damaged:
     entry: Any = None
     try:
@@ -100,14 +113,7 @@ def _frame(text: str, line: int, file: Path) -> Frame | Damaged:
 
 
 def _read(entry: Any, line: int, file: Path) -> Frame:
-    if not _is_table(entry):
-        raise UserError(f"is no table with the keys {', '.join(KEYS[:3])}")
-    for name in entry:
-        if name not in KEYS:
-            raise UserError(f"has an unknown key {name!r}{nearest(name, KEYS)}")
-    missing = [name for name in KEYS[:3] if entry.get(name) is None]
-    if missing:
-        raise UserError(f"has no key {missing[0]!r}")
+    check_keys(entry, KEYS)
     if not isinstance(entry["image"], str):
         raise UserError(f"'image' is the path of a picture, not {entry['image']!r}")
     kind = entry.get("boxes")

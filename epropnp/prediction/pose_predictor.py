@@ -189,12 +189,12 @@ class PosePredictor:
             return inferred, None
         return inferred, self._sampler.samples(inferred.found, inferred.solution.pose)
 
-    def posterior_picture(self, view: View, index: int) -> PosteriorPicture:
-        """What the network says of one object of a view, and the posterior that follows, to be drawn.
+    def posterior_picture(self, poses: PicturePoses, index: int) -> PosteriorPicture:
+        """What the network says of one object in a picture, and the posterior that follows, to be drawn.
 
         Its samples are those of the estimate: random numbers belong to the image.
         """
-        fields = vars(view.crops).items()
+        fields, row = vars(poses.view.crops).items(), poses.estimates[index]
         crops = Crops(**{name: value[index : index + 1] for name, value in fields})
         inferred, samples = self.infer(crops)
         assert samples is not None, "without samples there is no posterior to draw"
@@ -202,7 +202,6 @@ class PosePredictor:
         scale, cells = config.input_px / float(crops.side), config.map_px
         to_crop = np.diag([scale, scale, 1.0])
         to_crop[:2, 2] = -scale * crops.corner[0].numpy() - 0.5  # centres at whole numbers
-        row = self.solve([view])[0][index]
         return PosteriorPicture(
             crop=crops.image[0].numpy(),
             K_crop=to_crop @ crops.K[0].double().numpy(),

@@ -10,17 +10,16 @@ or a table as in BOP's `camera.json`; `box` and `object` are as in `frames`.
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from epropnp.data.cameras import GivenCamera, camera_of
 from epropnp.data.pictures import is_turned, picture_of
-from epropnp.errors import UserError, nearest
-from epropnp.prediction.frames import objects_of
+from epropnp.errors import UserError
+from epropnp.prediction.frames import NEEDED, check_keys, objects_of
 from epropnp.prediction.pose_predictor import PosePredictor, View
-from epropnp.prediction.stream import TURNED, doubts
+from epropnp.prediction.stream import doubts, picture_notes
 
-NEEDED = ("image", "K", "box")
 KEYS = (*NEEDED, "object")
 
 
@@ -51,20 +50,11 @@ def answers(predictor: PosePredictor, requests: Sequence[Any]) -> list[dict[str,
 
 def _view(predictor: PosePredictor, request: Any) -> tuple[View, list[str]]:
     """The picture of a request with its objects, and what there is to say of it."""
-    if not isinstance(request, Mapping):
-        raise UserError(f"is no table with the keys {', '.join(NEEDED)}")
-    for name in request:
-        if name not in KEYS:
-            raise UserError(f"has an unknown key {name!r}{nearest(str(name), KEYS)}")
-    missing = [name for name in NEEDED if request.get(name) is None]
-    if missing:
-        raise UserError(f"has no key {missing[0]!r}")
+    check_keys(request, KEYS)
     content = _content(request["image"])
     picture = picture_of(content, "image")
     camera = _camera(request["K"])
-    notes = camera.of_picture((picture.shape[1], picture.shape[0]))
-    if is_turned(content):
-        notes.append(TURNED)
+    notes = picture_notes(picture, camera, is_turned(content))
     boxes = request["box"]
     if not _is_numbers(boxes):
         raise UserError("box: expected four numbers x, y, w, h in pixels, or a list of such")

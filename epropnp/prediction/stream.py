@@ -6,10 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from epropnp.data.cameras import GivenCamera
 from epropnp.data.pictures import is_turned, read_picture
 from epropnp.errors import UserError
 from epropnp.prediction.frames import Damaged, Frame
-from epropnp.prediction.pose_predictor import PicturePoses, PosePredictor, View
+from epropnp.prediction.pose_predictor import Picture, PicturePoses, PosePredictor, View
 
 READERS = 2  # threads
 AHEAD = 2  # batches of crops that are read before they are needed
@@ -65,15 +66,18 @@ def seen(predictor: PosePredictor, frame: Frame) -> tuple[View, list[str]]:
         UserError: picture, camera, boxes or objects that do not fit.
     """
     picture = read_picture(frame.image, frame.bits)
-    notes = frame.camera.of_picture((picture.shape[1], picture.shape[0]))
-    if is_turned(frame.image):
-        notes.append(TURNED)
+    notes = picture_notes(picture, frame.camera, is_turned(frame.image))
     learnt = predictor.model.boxes
     if frame.kind not in (None, learnt):
         notes.append(
             f"its boxes are of the {frame.kind} object, the network has learnt those of the {learnt} part"
         )
     return predictor.view(picture, frame.camera.K, frame.boxes, frame.objects), notes
+
+
+def picture_notes(picture: Picture, camera: GivenCamera, turned: bool) -> list[str]:
+    """What there is to say of a picture. UserError where the camera is that of pictures of another size."""
+    return camera.of_picture((picture.shape[1], picture.shape[0])) + [TURNED] * turned
 
 
 def _read_ahead(

@@ -46,7 +46,7 @@ def write_frame_list(
     folder = Path(os.path.abspath(output)).parent
     try:
         with whole_file(output) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
-            for scene in scenes:
+            for scene in (Scene(each, annotated=found is None) for each in scenes):
                 bits = _bits(scene)
                 for line in _lines(scene, boxes, found, wanted, notes):
                     line["image"] = os.path.relpath(line["image"], folder)
@@ -73,9 +73,9 @@ def find_scenes(path: Path) -> list[Path]:
 
 
 def _lines(
-    folder: Path, boxes: str, detections: Detections | None, wanted: set[int] | None, notes: Counter[str]
+    scene: Scene, boxes: str, detections: Detections | None, wanted: set[int] | None, notes: Counter[str]
 ) -> Iterator[dict[str, Any]]:
-    scene, scene_id = Scene(folder, annotated=detections is None), int(folder.name)
+    scene_id = int(scene.folder.name)
     for image_id in scene.image_ids():
         if (picture := scene.picture(image_id)) is None:
             notes["images without a picture"] += 1
@@ -127,9 +127,8 @@ def _ids(objects: Collection[str], path: Path) -> set[int] | None:
     return {int(name) if name.isdecimal() else known[name] for name in objects}
 
 
-def _bits(folder: Path) -> dict[str, int]:
+def _bits(scene: Scene) -> dict[str, int]:
     """Of a scene's pictures of 16 bits, how many count; they are as bright as its brightest says."""
-    scene = Scene(folder, annotated=False)
     pictures = [file for image_id in scene.image_ids() if (file := scene.picture(image_id)) is not None]
     bits = picture_traits(pictures).bits
     return {} if bits is None else {"bits": bits}

@@ -23,11 +23,10 @@ from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.scores import estimates
 from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
-from epropnp.training.config import TrialConfig
 from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
 from sweeps.results.sentences import LACKING, LEGEND, answer, could_show, seed_notes
 from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
-from sweeps.search.search import setting_of
+from sweeps.search.search import by_setting, setting_of
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
@@ -204,9 +203,7 @@ def _cells(row: Compared, comparison: Comparison, asked: int) -> list[Cell]:
 
 def _settings(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows that differ in the seed only, under a label of what tells them from the others."""
-    groups: dict[tuple[TrialConfig, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(setting_of(row.config, row.dataset_id), []).append(row)
+    groups = by_setting(rows)
     names = labels([group[0] for group in groups.values()])
     return {names[group[0].name]: group for group in groups.values()}
 

@@ -11,11 +11,10 @@ from rich.console import Console
 from epropnp.errors import first_line
 from epropnp.inference.latency import Latency, host_here, measure
 from epropnp.models.config import BEST
-from epropnp.training.config import TrialConfig
 from sweeps.folder import Sweep
 from sweeps.results.report import Reporter
 from sweeps.running.waiting import waiting
-from sweeps.search.search import setting_of
+from sweeps.search.search import by_setting
 from sweeps.tracking.tracker import Tracker
 from sweeps.trial import Trial, read
 
@@ -66,11 +65,12 @@ def measure_lacking(
 
 def _lacking(sweep: Sweep) -> list[list[Trial]]:
     """By setting, the finished trials that have their weights, where one of them lacks a latency."""
-    settings: dict[tuple[TrialConfig, str], list[Trial]] = {}
-    for trial in sweep.trials():
-        if trial.status == "finished" and (sweep.trial_folder(trial.name) / BEST).is_file():
-            settings.setdefault(setting_of(trial.config, trial.dataset_id), []).append(trial)
-    return [trials for trials in settings.values() if any(map(_lacks, trials))]
+    kept = (
+        trial
+        for trial in sweep.trials()
+        if trial.status == "finished" and (sweep.trial_folder(trial.name) / BEST).is_file()
+    )
+    return [trials for trials in by_setting(kept).values() if any(map(_lacks, trials))]
 
 
 def _lacks(trial: Trial) -> bool:

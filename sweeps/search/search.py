@@ -1,10 +1,10 @@
 """The seam between what decides which trials are run and what runs them."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from epropnp.evaluation.table import Table
 from epropnp.training.config import TrialConfig
@@ -14,9 +14,32 @@ from sweeps.search.asked import Asked
 from sweeps.trial import Trial
 
 
+class OfSetting(Protocol):
+    """A trial, or what is told of one."""
+
+    @property
+    def config(self) -> TrialConfig:
+        """Of the trial, with its seed."""
+
+    @property
+    def dataset_id(self) -> str:
+        """Of its data."""
+
+
+T = TypeVar("T", bound=OfSetting)
+
+
 def setting_of(config: TrialConfig, dataset_id: str) -> tuple[TrialConfig, str]:
     """What the seeds of a setting share: all of the config but for the seed, and the dataset."""
     return dataclasses.replace(config, seed=0), dataset_id
+
+
+def by_setting(trials: Iterable[T]) -> dict[tuple[TrialConfig, str], list[T]]:
+    """Trials, or rows of them, by what their seeds share, in the order of the first of each."""
+    settings: dict[tuple[TrialConfig, str], list[T]] = {}
+    for each in trials:
+        settings.setdefault(setting_of(each.config, each.dataset_id), []).append(each)
+    return settings
 
 
 def setting_key(config: TrialConfig, dataset_id: str) -> str:

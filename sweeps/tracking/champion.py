@@ -17,11 +17,10 @@ from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import image_scores
 from epropnp.models.config import BEST
-from epropnp.training.config import TrialConfig
 from sweeps.folder import Sweep
 from sweeps.names import safe_name
 from sweeps.search.objectives import USUAL
-from sweeps.search.search import setting_of
+from sweeps.search.search import by_setting
 from sweeps.tracking.experiment import connected
 from sweeps.tracking.fluent import quiet, tracking_at
 from sweeps.tracking.place import Place, answered
@@ -40,9 +39,7 @@ def registered_name(sweep: Sweep) -> str:
 
 def preferred(trials: Sequence[Trial]) -> Trial | None:
     """The trial with the network that validation prefers; None where no trial has finished."""
-    groups: dict[tuple[TrialConfig, str], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(setting_of(trial.config, trial.dataset_id), []).append(trial)
+    groups = by_setting(trials)
     finished = {key: [t for t in group if _score(t) is not None] for key, group in groups.items()}
     ranked = {
         key: (len(found) == len(groups[key]), statistics.fmean(_score(t) or 0.0 for t in found))

@@ -140,8 +140,8 @@ def test_the_picture_of_a_posterior_is_that_of_the_estimate(shown: Shown) -> Non
     """Coordinates of the map, moved by the pose, land where the crop's camera sees their cells."""
     record = shown.records[3]
     view = shown.predictor.view(shown.pictures[3], record.K, record.box, record.object_id)
-    estimate = shown.predictor.solve([view])[0][0]
-    picture = shown.predictor.posterior_picture(view, 0)
+    poses = shown.predictor.solve([view])[0]
+    estimate, picture = poses[0], shown.predictor.posterior_picture(poses, 0)
     assert picture.crop.shape == (64, 64, 3)
     np.testing.assert_array_equal(picture.T_cam_obj, estimate.T_cam_obj)
     assert picture.log_evidence == pytest.approx(estimate.log_evidence, abs=1e-4)
