@@ -6,9 +6,11 @@ the trainer: torch's own loaders watch the server, which waits for its loaders, 
 """
 
 import signal
+import sys
 from multiprocessing import forkserver, popen_forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
+from types import TracebackType
 from typing import Any
 
 import cv2
@@ -95,4 +97,11 @@ def _as_it_is(batch: Any) -> Any:
 def _loader_started(worker: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # where somebody else had started the server
     end_with_parent()
+    sys.excepthook = _shown_unless_alone
     cv2.setNumThreads(1)  # the work on one crop is too fine to be shared
+
+
+def _shown_unless_alone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """That the trainer has hung up is nothing new to whoever ended it; torch tells it of all other errors."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)

@@ -109,7 +109,8 @@ def host_here() -> str:
 def measure(inference: "Inference", batches: Sequence[int] = BATCHES) -> Latency:
     """Time a network on its device; nothing else should run meanwhile. It takes a few seconds.
 
-    Where one run of a batch may take longer than all repetitions are to, the batch before was its warm-up.
+    Where one run of a batch may take longer than all repetitions are to, it is warmed up by one run, and on a
+    CPU by the batch before: a GPU loads other kernels for each size.
 
     Args:
         inference: the network, and how its maps become poses.
@@ -123,8 +124,9 @@ def measure(inference: "Inference", batches: Sequence[int] = BATCHES) -> Latency
     for count in batches:
         most_ms = [count * (cost.network_ms + cost.layer_ms) for cost in found.values()][-1:]
         if not most_ms or most_ms[0] <= 1000 * LONGEST_S:
-            crops, warm = _made_up(inference, count), any(ms > 1000 * SECONDS for ms in most_ms)
-            found[count] = _medians(inference, crops, 0 if warm else WARM_UPS)
+            long = any(ms > 1000 * SECONDS for ms in most_ms)
+            few = 0 if device.type == "cpu" else 1
+            found[count] = _medians(inference, _made_up(inference, count), few if long else WARM_UPS)
     return Latency(
         batches=found,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

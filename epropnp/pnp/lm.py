@@ -1,7 +1,8 @@
 """Levenberg-Marquardt with a trust region (as in Ceres) and plain Gauss-Newton, without branches.
 
-Every pose takes the same number of iterations; acceptance is a `where`. A pose whose cost is not
-finite is never moved.
+Every pose takes the same number of iterations; acceptance is a `where`. A pose whose cost is not finite is
+never moved. A step that promises less than the cost's rounding is taken unseen: stopped by it, poses in
+float32 would end some thousandths of a standard deviation beside the minimum, elsewhere on each device.
 """
 
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from epropnp.pnp.linalg import solve_spd
 from epropnp.pnp.problem import Problem
 
 MAX_RADIUS = 1e16
+COST_ROUNDING = 8  # in units of the last place, of a sum of thousands of squares
 
 
 class LMResult(NamedTuple):
@@ -55,7 +57,10 @@ def _trust_region_step(problem: Problem, state: _State, config: PnPConfig) -> _S
     curvature = (normal.hessian * step[..., None, :]).sum(-1)
     predicted = -(step * (normal.gradient + 0.5 * curvature)).sum(-1)
     ratio = (normal.cost - trial.cost) / predicted
-    good = (predicted > 0) & (ratio >= config.lm_min_relative_decrease)  # false for NaN
+    # A difference below its rounding cannot tell whether a step is good; the gradient is far finer.
+    rounding = COST_ROUNDING * torch.finfo(normal.cost.dtype).eps * normal.cost
+    ratio = torch.where(predicted <= rounding, 1.0, ratio)
+    good = (predicted > 0) & trial.cost.isfinite() & (ratio >= config.lm_min_relative_decrease)  # not for NaN
 
     grown = state.radius / (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
     return _State(

@@ -11,7 +11,7 @@ from epropnp.models.config import own_file
 from epropnp.plain import Plain, flatten
 from epropnp.training.config import TrialConfig
 
-COMPUTES = 3
+COMPUTES = 4
 """Raised by whoever changes what a trial computes: results of another number are not taken for known."""
 INCIDENTAL = ("data.workers",)  # settings that no number depends on
 DIGEST = "sha256:"  # begins what stands for the content of a file

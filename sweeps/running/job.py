@@ -37,7 +37,7 @@ from sweeps.search.search import Planned, Search, setting_of
 from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
 from sweeps.tracking.tracker import Tracker
-from sweeps.trial import Trial, read
+from sweeps.trial import Trial
 
 CHECKED_ABOVE = 4  # trials
 CHECK_UPDATES = 2
@@ -196,7 +196,8 @@ class Job(Listener):
         """
         self._say(f"check: {CHECK_UPDATES} updates of each of {len(trials)} settings")
         found = self._run(Grid(trials), share, CHECK_UPDATES)
-        failed = [trial for trial in trials if read(self.sweep.trial_folder(trial.name)).status == "failed"]
+        names = {trial.name for trial in trials}  # not all were begun if the sweep is ended
+        failed = [trial for trial in self.sweep.trials() if trial.name in names and trial.status == "failed"]
         if failed:
             self._say(
                 f"check: {len(failed)} of {len(trials)} settings failed, and nothing long was started; mend "

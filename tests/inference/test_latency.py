@@ -81,6 +81,15 @@ def test_no_network_takes_longer_than_some_seconds(
     assert timed.now_s - 100 < 10
 
 
+def test_on_another_device_no_batch_is_timed_without_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernels for a size are loaded with the first run."""
+    timed = Timed([21], [21])
+    timed.device = torch.device("meta")
+    monkeypatch.setattr(module, "_now_s", lambda device: timed.perf_counter())
+    found(timed, monkeypatch)
+    assert (timed.seen.count(1), timed.seen.count(32)) == (3 + 24, 1 + 2)
+
+
 def test_network_and_layer_of_a_real_one_are_timed_as_a_call_runs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

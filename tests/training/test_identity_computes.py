@@ -73,7 +73,7 @@ def test_two_updates_and_an_evaluation_have_these_values(tiny_dataset: Path, tmp
         trainer.fit([TwoUpdates()])
     inference = dataclasses.replace(trainer._inference, net=WithTruth(trainer))  # type: ignore[arg-type]
     predictions = predict(inference, trainer.data.evaluation("test"))
-    assert COMPUTES == 3
+    assert COMPUTES == 4
     for found, pinned in zip(terms, (FIRST, SECOND), strict=True):
         assert found == pytest.approx(pinned, rel=TOLERANCE)
     assert predictions.posterior is not None

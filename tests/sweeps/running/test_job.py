@@ -50,21 +50,29 @@ def test_trials_without_memory_are_tried_again_one_at_a_time(go_on: str | None, 
 def test_a_check_that_failed_says_how_to_train_the_others(
     go_on: str | None, again: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, said = _job([], go_on)
+    trials = [ended("good", "waiting"), ended("bad", "failed"), ended("other", "failed")]
+    job, said = _job(trials, go_on)
     monkeypatch.setattr(Job, "_run", lambda *given: ["memory"])
     monkeypatch.setattr(Job, "_reason", lambda job: None)
-    statuses = {"good": "waiting", "bad": "failed"}
-    monkeypatch.setattr(
-        "sweeps.running.job.read", lambda folder: SimpleNamespace(status=statuses[folder.name])
-    )
-    checked: Any = [SimpleNamespace(name=name) for name in statuses]
+    checked: Any = [SimpleNamespace(name=name) for name in ("good", "bad")]
     assert job._checked(checked, Share(at_once=2, cpus=1)) is None
     last = said.getvalue().splitlines()[-1]
     assert last.startswith("check: 1 of 2 settings failed")
     assert last.endswith(f"train the others all the same: {again}")
-    statuses["bad"] = "waiting"
+    trials[1] = ended("bad", "waiting")
     found: Any = job._checked(checked, Share(at_once=2, cpus=1))
     assert found == ["memory"]
+
+
+def test_a_check_that_is_ended_early_asks_nothing_of_trials_that_were_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job, said = _job([ended("begun", "waiting")], None)
+    monkeypatch.setattr(Job, "_run", lambda *given: ["memory"])
+    monkeypatch.setattr(Job, "_reason", lambda job: "SIGTERM")
+    checked: Any = [SimpleNamespace(name=name) for name in ("begun", "not begun")]
+    assert job._checked(checked, Share(at_once=1, cpus=1)) is None
+    assert said.getvalue().splitlines() == ["check: 2 updates of each of 2 settings"]
 
 
 def test_whatever_ends_a_job_its_records_are_closed_and_it_says_how_to_go_on(
