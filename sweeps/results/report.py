@@ -15,8 +15,6 @@ from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError, first_line
-from epropnp.evaluation.pose_errors import pose_errors
-from epropnp.evaluation.scores import image_scores
 from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
@@ -27,7 +25,6 @@ from sweeps.results.pictures import read_predictions
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.summary import (
     SELECTION,
-    ImageScores,
     Summary,
     answer_table,
     summarise,
@@ -35,6 +32,7 @@ from sweeps.results.summary import (
     summary_table,
 )
 from sweeps.results.tables import trial_table
+from sweeps.results.tested import ImageScores, scored
 from sweeps.running.listener import Listener
 from sweeps.search.compared import Compared
 from sweeps.search.search import Planned
@@ -158,7 +156,7 @@ class Reporter(Listener):
             try:
                 if row.result is not None:
                     images[row.name] = self._images(row)
-                    row = dataclasses.replace(row, scores=images[row.name].estimates)
+                    row = dataclasses.replace(row, scores=images[row.name].average)
             except UserError as error:
                 row = dataclasses.replace(row, status="failed", reason=first_line(error), result=None)
             rows.append(row)
@@ -185,11 +183,7 @@ class Reporter(Listener):
         written = file.stat().st_mtime_ns if file.is_file() else 0
         if self._known.get(row.name, (0,))[0] != written or not written:
             predictions = read_predictions(folder)
-            values = image_scores(pose_errors(predictions, self.datasets[row.dataset_id].objects))
-            scores = ImageScores(
-                sample_id=predictions.sample_id, object_id=predictions.object_id, values=values
-            )
-            self._known[row.name] = written, scores
+            self._known[row.name] = written, scored(predictions, self.datasets[row.dataset_id].objects)
         return self._known[row.name][1]
 
     def _written(self, report: Report) -> Report:

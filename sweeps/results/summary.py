@@ -12,20 +12,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, Comparison, compare
-from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.scores import estimates
 from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
 from sweeps.results.sentences import LACKING, LEGEND, answer, could_show, seed_notes
 from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
+from sweeps.results.tested import ImageScores
 from sweeps.search.search import by_setting, setting_of
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
@@ -41,26 +39,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("flips", kind="number", one_line=0, terminal=100),
     Column("verdict"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageScores:
-    """What the images of the test split count in one trial.
-
-    Attributes:
-        sample_id: n names.
-        object_id: (n,).
-        values: by key of `image_scores`, 0 to 100, (n,).
-    """
-
-    sample_id: list[str]
-    object_id: Array
-    values: Mapping[str, Array]
-
-    @cached_property
-    def estimates(self) -> Mapping[str, Estimate]:
-        """Scores with their intervals, averaged over objects; drawn once, for tables are written often."""
-        return estimates(self.values, self.object_id).average
 
 
 @dataclass(frozen=True, kw_only=True)

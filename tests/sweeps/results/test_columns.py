@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ from epropnp.evaluation.table import cell_text
 from epropnp.training.overrides import override
 from sweeps.results import columns as module
 from sweeps.results.columns import SETTINGS, Row, setting_columns
-from sweeps.results.summary import ImageScores, summarise
+from sweeps.results.summary import summarise
 from sweeps.results.tables import SCORES
+from tests.sweeps.results.counted import counted
 
 Make = Callable[..., Row]
 USUAL = [column.title for column in SETTINGS]
@@ -38,7 +38,7 @@ def cells(rows: list[Row], *titles: str) -> list[tuple[str, ...]]:
 def labels(rows: list[Row]) -> list[str]:
     """The names of the settings in the summary, in the order of the rows."""
     scores = {key: np.linspace(0, 100, 4) for key in SCORES.values()}
-    images: Any = ImageScores(sample_id=list("abcd"), object_id=np.ones(4, np.int16), values=scores)
+    images = counted(list("abcd"), np.ones(4, np.int16), scores)
     return list(summarise(rows, {each.name: images for each in rows}).settings)
 
 

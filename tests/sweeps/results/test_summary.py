@@ -16,13 +16,14 @@ from sweeps.results.sentences import LACKING, ONE_SEED, TWO_SEEDS, answer
 from sweeps.results.summary import (
     RANKED,
     SELECTION,
-    ImageScores,
     answer_table,
     summarise,
     summary_page,
     summary_table,
 )
 from sweeps.results.tables import SCORES
+from sweeps.results.tested import ImageScores
+from tests.sweeps.results.counted import counted
 
 IMAGES = 400
 Make = Callable[..., Row]
@@ -36,7 +37,7 @@ def image_scores(rate: float, seed: int) -> ImageScores:
     values = dict(
         zip((SCORES[title] for title in RANKED), (counts, 90 - 0.8 * counts, counts / 2), strict=True)
     )
-    return ImageScores(sample_id=[str(i) for i in range(IMAGES)], object_id=np.full(IMAGES, 6), values=values)
+    return counted([str(i) for i in range(IMAGES)], np.full(IMAGES, 6), values)
 
 
 def made(make: Make, rates: dict[str, float], seeds: int) -> tuple[list[Row], dict[str, ImageScores]]:

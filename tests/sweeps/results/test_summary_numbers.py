@@ -13,7 +13,6 @@ from sweeps.results.columns import Row
 from sweeps.results.sentences import LEGEND, LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show
 from sweeps.results.summary import (
     RANKED,
-    ImageScores,
     Summary,
     answer_table,
     summarise,
@@ -21,6 +20,8 @@ from sweeps.results.summary import (
     summary_table,
 )
 from sweeps.results.tables import SCORES
+from sweeps.results.tested import ImageScores
+from tests.sweeps.results.counted import counted
 
 Make = Callable[..., Row]
 OBJECT_ID = np.array(
@@ -66,7 +67,7 @@ def images(rows: list[Row]) -> dict[str, ImageScores]:
 
 def scores_of(counts: Mapping[str, Sequence[float]]) -> ImageScores:
     values = {SCORES[title]: np.array(each, float) for title, each in counts.items()}
-    return ImageScores(sample_id=list("abcd"), object_id=OBJECT_ID, values=values)
+    return counted(list("abcd"), OBJECT_ID, values)
 
 
 @pytest.fixture
