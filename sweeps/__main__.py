@@ -16,6 +16,7 @@ COMMANDS = {  # the module whose `main` runs the command: only that one is impor
     "ui": "sweeps.tracking.ui",
     "record": "sweeps.tracking.record",
     "fetch": "sweeps.tracking.fetch",
+    "compare": "sweeps.compare",
 }
 USAGE = f"usage: {PROG} {{{','.join(COMMANDS)}}} ...; {PROG} COMMAND --help lists the flags of one"
 

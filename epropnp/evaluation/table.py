@@ -1,7 +1,8 @@
 """A result as a value, and the ways to write it: CSV, a Markdown document, a terminal.
 
 A table holds plain values; how they read is said per column. CSV takes every column in full precision, a
-document every column that is meant for readers, a terminal what fits into it.
+document every column that is meant for readers, a terminal what fits into it. `table_html` and `table_latex`
+write it, too.
 """
 
 import csv
@@ -9,7 +10,7 @@ import dataclasses
 import io
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,6 +83,7 @@ class Table:
         notes: below it, a paragraph each.
         short_notes: in their place in a dense terminal, where they differ.
         layout: in a terminal.
+        strong: cells that stand out, by the numbers of their rows and titles of their columns.
     """
 
     columns: Sequence[Column]
@@ -90,6 +92,7 @@ class Table:
     notes: Sequence[str] = ()
     short_notes: Sequence[str] | None = None
     layout: Layout = Layout()
+    strong: Collection[tuple[int, str]] = frozenset()
 
 
 def to_csv(table: Table) -> str:
@@ -105,11 +108,14 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table, level: int = 1) -> str:
     """Title, rows and notes as a document, or as a part of one whose headings have `level`."""
-    table = _only(table, lambda column: not column.csv_only)
+    table = for_readers(table)
     lines = ["#" * level + f" {table.title}", ""] if table.title else []
     lines.append(_markdown_row([column.title for column in table.columns]))
     lines.append("|" + "|".join("---" if c.kind == "text" else "---:" for c in table.columns) + "|")
-    lines += [_markdown_row(list(map(cell_text, table.columns, row))) for row in table.rows]
+    lines += [
+        _markdown_row([f"**{text}**" if strong else text for text, strong in cells])
+        for cells in cells_text(table)
+    ]
     for note in table.notes:
         lines += ["", note]
     return "\n".join(lines) + "\n"
@@ -159,10 +165,24 @@ def to_rich(table: Table, width: int) -> "RichTable":
             no_wrap=column.kind == "estimate" or column.one_line <= width,
             overflow=table.layout.overflow,
         )
-    for row in table.rows:
-        cells = zip(table.columns, row, strict=True)
-        found.add_row(*(Text(cell_text(column, cell, short=dense)) for column, cell in cells))
+    for cells in cells_text(table, short=dense):
+        found.add_row(*(Text(text, style="bold" if strong else "") for text, strong in cells))
     return found
+
+
+def for_readers(table: Table) -> Table:
+    """Without the columns that only CSV has."""
+    return _only(table, lambda column: not column.csv_only)
+
+
+def cells_text(table: Table, *, short: bool = False) -> Iterator[list[tuple[str, bool]]]:
+    """Row by row, how each cell reads, and whether it stands out."""
+    for number, row in enumerate(table.rows):
+        cells = zip(table.columns, row, strict=True)
+        yield [
+            (cell_text(column, cell, short=short), (number, column.title) in table.strong)
+            for column, cell in cells
+        ]
 
 
 def shared_texts(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
@@ -215,7 +235,7 @@ def _csv_titles(column: Column) -> list[str]:
 def _csv_values(column: Column, cell: Cell) -> list[Cell]:
     if isinstance(cell, Estimate):
         return [cell.value, cell.low, cell.high]
-    return [cell] * len(_csv_titles(column))
+    return [cell, *[None] * (len(_csv_titles(column)) - 1)]  # of a number without an interval, no bounds
 
 
 def _markdown_row(texts: Sequence[str]) -> str:

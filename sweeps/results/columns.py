@@ -14,7 +14,7 @@ from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
 from epropnp.training.overrides import key_and_text
-from epropnp.training.record import Status
+from epropnp.training.record import Record, Status
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import KNOWN, Build
 
@@ -39,6 +39,8 @@ class Row:
         known: sweep and name of the trial whose result it was given, where it was not trained here.
         scores: on the test split, of a finished one.
         latency: of its network, where it was measured.
+        test_id: which images it is tested on; None where its folder does not say.
+        record: where and by which versions it was trained.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Row:
     known: str | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     latency: Latency | None = None
+    test_id: str | None = None
+    record: Record | None = None
 
     @property
     def begun(self) -> bool:

@@ -47,6 +47,8 @@ def _row(trial: Trial, case: str | None, build: Build) -> Row:
         build=build,
         known=trial.known,
         latency=trial.latency,
+        test_id=trial.test_id,
+        record=trial.record,
     )
 
 

@@ -21,7 +21,6 @@ from epropnp.files import replaced
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
-from sweeps.results.pictures import read_predictions
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.summary import (
     SELECTION,
@@ -32,7 +31,7 @@ from sweeps.results.summary import (
     summary_table,
 )
 from sweeps.results.tables import trial_table
-from sweeps.results.tested import ImageScores, scored
+from sweeps.results.tested import ImageScores, read_tested
 from sweeps.running.listener import Listener
 from sweeps.search.compared import Compared
 from sweeps.search.search import Planned
@@ -182,8 +181,7 @@ class Reporter(Listener):
         file = folder / PREDICTIONS_FILE
         written = file.stat().st_mtime_ns if file.is_file() else 0
         if self._known.get(row.name, (0,))[0] != written or not written:
-            predictions = read_predictions(folder)
-            self._known[row.name] = written, scored(predictions, self.datasets[row.dataset_id].objects)
+            self._known[row.name] = written, read_tested(folder, self.datasets[row.dataset_id].objects)
         return self._known[row.name][1]
 
     def _written(self, report: Report) -> Report:

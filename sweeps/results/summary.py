@@ -58,13 +58,19 @@ class Summary:
     asked: Mapping[str, int]
 
 
-def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: float = MARGIN) -> Summary:
+def summarise(
+    rows: Sequence[Row],
+    images: Mapping[str, ImageScores],
+    margin: float = MARGIN,
+    titles: Sequence[str] = RANKED,
+) -> Summary:
     """Compare the settings of a sweep.
 
     Args:
         rows: of all trials; those that failed are left out and counted in a note.
         images: by name, what the finished ones scored; at least one.
         margin: points of a score within which settings are called equal, if that can be shown.
+        titles: of the scores that are compared; `SELECTION` is one.
 
     Raises:
         UserError: two trials were tested on different images.
@@ -93,7 +99,7 @@ def summarise(rows: Sequence[Row], images: Mapping[str, ImageScores], margin: fl
     hits = trials(ADD)
     ranked = {
         title: compare(trials(SCORES[title]), first.object_id, hits=hits, lacking=lacking, margin=margin)
-        for title in RANKED
+        for title in titles
     }
     found = _notes(rows, settings)
     return Summary(

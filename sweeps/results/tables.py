@@ -146,7 +146,8 @@ def _ms(count: int, field: str) -> Callable[[Row], Cell]:
     return found
 
 
-def _half_width(value: Estimate) -> str:
+def half_width(value: Estimate) -> str:
+    """An estimate with half of its interval, `61.7 ±5.5`."""
     return f"{value.value:.1f} ±{(value.high - value.low) / 2:.1f}"
 
 
@@ -166,7 +167,7 @@ def _score(title: str, key: str) -> TrialColumn:
         kind="estimate",
         text=interval,
         short_title=title.replace(" ", "\n"),
-        short_text=_half_width,
+        short_text=half_width,
         terminal=0 if title in TELLING else math.inf,
     )
 

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from epropnp.data.schema import ObjectModel
+from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
+from epropnp.evaluation.pose_errors import PoseErrors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import Estimates, estimates, image_scores
+from sweeps.results.pictures import read_predictions
+from sweeps.trial import PREDICTIONS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +47,26 @@ class ImageScores:
         return self.found.average
 
 
-def scored(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> ImageScores:
-    """Score the predictions of a trial. UserError where an object is not among `objects`."""
-    errors = pose_errors(predictions, objects)
+def read_tested(folder: Path, objects: Mapping[int, ObjectModel] | None = None) -> ImageScores:
+    """Of a finished trial. UserError, with an advice, where its predictions cannot be read.
+
+    Args:
+        folder: of the trial.
+        objects: of its dataset; default: those in the file of its predictions, which older ones lack.
+    """
+    predictions = read_predictions(folder)
+    known = predictions.objects if objects is None else objects
+    errors = errors_beside(predictions, known, folder / PREDICTIONS_FILE)
+    return scored(predictions, errors, {number: model.name for number, model in known.items()})
+
+
+def scored(predictions: Predictions, errors: PoseErrors, names: Mapping[int, str]) -> ImageScores:
+    """What predictions with these errors score; the objects' names by id."""
     return ImageScores(
         sample_id=predictions.sample_id,
         object_id=predictions.object_id,
         values=image_scores(errors),
         errors=errors,
         T_true=predictions.T_true,
-        names={number: objects[number].name for number in set(predictions.object_id.tolist())},
+        names={number: names[number] for number in sorted(set(predictions.object_id.tolist()))},
     )

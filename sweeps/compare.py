@@ -1,0 +1,135 @@
+"""Compare the trials of any sweeps that were tested on the same images: tables, a page, the answer.
+
+python sweeps/compare.py SWEEP...          (= epropnp-sweeps compare)
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+if __package__ in (None, ""):  # run as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from epropnp.command_line import console_or_file, shown_as
+from epropnp.errors import UserError, nearest
+from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
+from epropnp.evaluation.table_latex import to_latex
+from epropnp.evaluation.thresholds import MARGIN
+from epropnp.files import replaced
+from sweeps.commands.command import run_command
+from sweeps.folder import Sweep, find_sweeps, open_sweep
+from sweeps.names import safe_name
+from sweeps.results.findings import BEST, Findings, find
+from sweeps.results.joined import join
+from sweeps.results.page import page
+from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
+
+DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
+
+  epropnp-sweeps compare
+      the newest sweep
+  epropnp-sweeps compare first second --where head=fpn --published
+      all trials of two that have this head, beside the rows of the literature
+
+Writes a page to look at, report.html, and each table as Markdown, CSV (full precision) and LaTeX (booktabs):
+accuracy, objects, networks.
+"""
+LARGEST_NAME = 80  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """What to compare, and how."""
+
+    sweeps: Annotated[tyro.conf.Positional[tuple[str, ...]], shown_as("[SWEEP ...]")] = ()
+    """Names of sweeps in OUT, or their folders. Default: the newest."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("runs")
+    """Working folder of the sweeps."""
+    where: Annotated[tuple[str, ...], shown_as("KEY=VALUE ...")] = ()
+    """Only trials with these settings, such as `backbone=resnet34 loss.mc=0.5`. Default: all."""
+    best: Annotated[int, tyro.conf.arg(metavar="N")] = BEST
+    """Settings that are compared image by image, by their mean ADD(-S) 0.10d; of others means are given."""
+    margin: Annotated[float, tyro.conf.arg(metavar="POINTS")] = MARGIN
+    """Differences below it are called equal, where that can be shown."""
+    published: bool = False
+    """Add the rows of the literature, marked as such."""
+    output: Annotated[Path | None, shown_as("FOLDER")] = None
+    """Where page and tables go. Default: OUT/compare-SWEEPS."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; see `run_command` for the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_command("compare", CompareConfig, DESCRIPTION, words, _compare)
+
+
+def _compare(config: CompareConfig) -> None:
+    if config.best < 1:
+        raise UserError(f"--best: at least one setting is compared, not {config.best}")
+    sweeps = [_sweep(text, config.out) for text in config.sweeps] or [_newest(config.out)]
+    names = ", ".join(sweep.name for sweep in sweeps)
+    found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
+    folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
+    written = write(found, sweeps, folder, config.published)
+    console = console_or_file()
+    for table in (*tables(found, config.published).values(), unfinished_table(found)):
+        if table is not None:
+            print_table(table, console)
+    for line in (*found.remarks, *map(str, written)):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
+    """By name of its files, every table that there is something to say in."""
+    if findings.summary is None:
+        return {}
+    return {
+        "networks": network_table(findings),
+        "objects": object_table(findings),
+        "accuracy": accuracy_table(findings, published),
+    }
+
+
+def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[Path]:
+    """Page and tables into a folder; the files. UserError where they cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    makers: dict[str, Callable[[], str]] = {
+        "report.html": lambda: page(findings, sweeps, published=published)
+    }
+    for name, table in tables(findings, published).items():
+        for kind, made in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+            makers[f"{name}.{kind}"] = lambda made=made, table=table: made(table)  # type: ignore[misc]
+    for name, make in makers.items():
+        with replaced(folder / name) as unfinished:
+            unfinished.write_text(make(), encoding="utf-8")
+    return [folder / name for name in makers]
+
+
+def _sweep(text: str, out: Path) -> Sweep:
+    """By its name in the working folder, or its folder."""
+    places = {folder.name: folder for folder in find_sweeps(out)}
+    if text in places:
+        return open_sweep(places[text])
+    given = Path(text)
+    if given.is_dir() and given.resolve() in [
+        place.resolve() for place in find_sweeps(given.resolve().parent)
+    ]:
+        return open_sweep(given.resolve())
+    raise UserError(
+        f"there is no sweep '{text}' in {out.resolve()}, nor is it the folder of one{nearest(text, places)}"
+    )
+
+
+def _newest(out: Path) -> Sweep:
+    folders = find_sweeps(out)
+    if not folders:
+        raise UserError(f"--out: there is no sweep in {out.resolve()}")
+    return open_sweep(folders[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""The two tables of the report, for any comparison: the networks and their cost, and how well they do.
+
+A row is a setting. Accuracies are means over its seeds, with the interval of `epropnp.evaluation.comparison`;
+what stands out is the best of a column, with all that is not distinguishable from it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table import Cell, Column, Layout, Table, millions
+from epropnp.inference.latency import BATCHES, in_words
+from sweeps.results.columns import Row, TrialColumn, pretraining, setting_columns
+from sweeps.results.findings import Findings
+from sweeps.results.published import PUBLISHED, Published
+from sweeps.results.summary import SELECTION
+from sweeps.results.tables import SCORES, TELLING, WIDER, half_width, interval, latency_notes, shared_settings
+from sweeps.results.tested import ImageScores
+
+Group = Sequence[Row]
+TOLD = ("best", "equal", "not distinguishable")  # verdicts of what stands out
+ACCURACY_NOTE = (
+    "Percent of the test images, averaged over objects: means over seeds, with 95 % intervals for other "
+    "images and other seeds. Bold: the best of a column, and all that is not told from it or equal to it. "
+    "area: under the ADD(-S) accuracy curve on [0, 0.1d], divided by 0.1. verdict: by ADD(-S) 0.10d."
+)
+PUBLISHED_NOTE = (
+    "published: on the real LineMOD test images of 13 objects, as their authors say; no number here is of "
+    "the same images unless these are LineMOD's."
+)
+HOURS = 3600.0
+
+
+def groups_of(findings: Findings) -> list[Group]:
+    """Settings, best first: those that are compared, then the others."""
+    if findings.summary is None:
+        return []
+    ranked = findings.summary.ranked[SELECTION].settings
+    return [*(findings.summary.settings[row.name] for row in ranked), *findings.others]
+
+
+def accuracy_table(findings: Findings, published: bool = False) -> Table:
+    """Table 2: every score of every setting, and what can be told of it.
+
+    Args:
+        findings: the comparison.
+        published: whether rows of the literature stand below.
+    """
+    groups = groups_of(findings)
+    own, shared = _settings(groups)
+    columns = (*own, Column("seeds", kind="number"), *(_score(title) for title in SCORES), Column("verdict"))
+    rows = [[*_own(own, group), len(group), *_scores(findings, group)] for group in groups]
+    strong = {
+        (number, title)
+        for number, group in enumerate(groups)
+        for title in SCORES
+        if _verdict(findings, title, group)[1] in TOLD
+    }
+    notes = [ACCURACY_NOTE, *shared]
+    if published:
+        rows += [_published(entry, own) for entry in PUBLISHED]
+        notes.append(PUBLISHED_NOTE)
+    return Table(
+        title="Accuracy", columns=columns, rows=rows, notes=notes, strong=strong, layout=Layout(wide=WIDER)
+    )
+
+
+def object_table(findings: Findings, title: str = SELECTION) -> Table:
+    """One score of each compared setting on each object, means over seeds; the largest ones stand out."""
+    assert findings.summary is not None
+    groups = [group for group in groups_of(findings) if any(row.name in findings.images for row in group)]
+    images = next(iter(findings.images.values()))
+    own, shared = _settings(groups)
+    columns = [*own, *(_percent(name) for name in images.names.values())]
+    values = [
+        [_on_object(findings.images, group, SCORES[title], key) for key in images.names] for group in groups
+    ]
+    best = np.max(values, axis=0)
+    strong = {
+        (number, name)
+        for number, each in enumerate(values)
+        for name, value, most in zip(images.names.values(), each, best, strict=True)
+        if value == most > 0
+    }
+    rows = [[*_own(own, group), *each] for group, each in zip(groups, values, strict=True)]
+    return Table(title=f"{title} by object", columns=columns, rows=rows, notes=shared, strong=strong)
+
+
+def network_table(findings: Findings, gflops: Callable[[Row], float | None] | None = None) -> Table:
+    """Table 1: what each setting is, how it was trained and what it costs.
+
+    Args:
+        findings: the comparison.
+        gflops: of a trial's network, 1e9 operations for a crop; None: they are left out.
+    """
+    groups = groups_of(findings)
+    own, shared = _settings(groups)
+    costs = [*COSTS]
+    if gflops is not None:
+        costs.insert(3, TrialColumn("GFLOPs", gflops, kind="number", text="{:.2f}".format))
+    rows = [
+        [*_own(own, group), *(column.value(group[0]) for column in costs), _hours(group)] for group in groups
+    ]
+    columns = (*own, *costs, Column("hours", kind="number", text="{:.2f}".format))
+    notes = [
+        *latency_notes([row for group in groups for row in group]),
+        "hours: of the training of one trial, mean over seeds, on the device it says.",
+        *shared,
+    ]
+    return Table(title="Networks, training and cost", columns=columns, rows=rows, notes=notes)
+
+
+def unfinished_table(findings: Findings) -> Table | None:
+    """Trials without a result, which no mean holds; None where there is none."""
+    rows = [row for row in findings.rows if row.result is None and row.begun]
+    if not rows:
+        return None
+    columns = (Column("trial"), Column("status"), Column("epochs done", kind="number"), Column("reason"))
+    cells: list[list[Cell]] = [
+        [row.name, row.status, max(0, len(row.history) - 1), row.reason] for row in rows
+    ]
+    return Table(title="Without a result", columns=columns, rows=cells)
+
+
+def _settings(groups: Sequence[Group]) -> tuple[list[TrialColumn], list[str]]:
+    """Columns of what tells these settings apart, the backbone always, and what all share in words."""
+    rows = [row for group in groups for row in group]
+    columns = setting_columns(rows)
+    shared = shared_settings(rows, columns)
+    own = [column for column in columns if column.title not in shared or column.title == "backbone"]
+    told = "; ".join(f"{title}: {text}" for title, text in shared.items())
+    return own, [f"All: {told}."] if told else []
+
+
+def _own(columns: Sequence[TrialColumn], group: Group) -> list[Cell]:
+    return [column.value(group[0]) for column in columns]
+
+
+def _score(title: str) -> Column:
+    return Column(
+        title,
+        kind="estimate",
+        text=_number_text,
+        short_title=title.replace(" ", "\n"),
+        short_text=_short_text,
+        terminal=0 if title in TELLING else WIDER,
+    )
+
+
+def _percent(title: str) -> Column:
+    return Column(title, kind="number", text="{:.2f}".format)
+
+
+def _number_text(value: Estimate | float) -> str:
+    return interval(value) if isinstance(value, Estimate) else f"{value:.2f}"
+
+
+def _short_text(value: Estimate | float) -> str:
+    return half_width(value) if isinstance(value, Estimate) else f"{value:.1f}"
+
+
+def _verdict(findings: Findings, title: str, group: Group) -> tuple[Cell, str]:
+    """What a comparison has found of a setting's score: its mean, and its verdict."""
+    assert findings.summary is not None
+    for row in findings.summary.ranked[title].settings:
+        if findings.summary.settings[row.name][0].name == group[0].name:
+            return row.mean, row.verdict
+    return float(np.mean([row.result.test[SCORES[title]] for row in group if row.result])), ""
+
+
+def _scores(findings: Findings, group: Group) -> list[Cell]:
+    assert findings.summary is not None
+    found = [_verdict(findings, title, group) for title in SCORES]
+    comparison = findings.summary.ranked[SELECTION]
+    words = [
+        comparison.words(row)
+        for row in comparison.settings
+        if findings.summary.settings[row.name][0].name == group[0].name
+    ]
+    return [*(mean for mean, _ in found), words[0] if words else None]
+
+
+def _on_object(images: Mapping[str, ImageScores], group: Group, key: str, number: int) -> float:
+    values = [images[row.name] for row in group if row.name in images]
+    return float(np.mean([each.values[key][each.object_id == number].mean() for each in values]))
+
+
+def _published(entry: Published, own: Collection[TrialColumn]) -> list[Cell]:
+    name = f"published: {entry.name}"
+    settings: list[Cell] = [name if column.title == "backbone" else None for column in own]
+    return [*settings, None, *(entry.scores.get(title) for title in SCORES), None]
+
+
+def _hours(group: Group) -> Cell:
+    found = [row.result.seconds / HOURS for row in group if row.result is not None]
+    return float(np.mean(found)) if found else None
+
+
+def _of_result(field: str) -> Callable[[Row], Cell]:
+    return lambda row: getattr(row.result, field) if row.result else None
+
+
+def _ms(count: int) -> Callable[[Row], Cell]:
+    """Of network and poses together, per image."""
+
+    def found(row: Row) -> Cell:
+        cost = row.latency.batches.get(count) if row.latency else None
+        return None if cost is None else cost.network_ms + cost.layer_ms
+
+    return found
+
+
+def _device(row: Row) -> Cell:
+    return row.record.device if row.record else None
+
+
+COSTS: tuple[TrialColumn, ...] = (
+    TrialColumn("pretraining", lambda row: pretraining(row).data),
+    TrialColumn("weights", lambda row: pretraining(row).tag),
+    TrialColumn("parameters", _of_result("parameters"), kind="number", text=millions),
+    TrialColumn("input px", lambda row: row.config.model.input_px, kind="number"),
+    TrialColumn("epochs", _of_result("epochs"), kind="number"),
+    TrialColumn("batch", lambda row: row.config.optim.batch_size, kind="number"),
+    TrialColumn("lr", lambda row: row.config.optim.lr, kind="number", text="{:g}".format),
+    *(
+        TrialColumn(
+            f"ms per image{'' if count == 1 else f' of {count}'}", _ms(count), kind="number", text=in_words
+        )
+        for count in BATCHES
+    ),
+    TrialColumn("device", _device),
+)
