@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from epropnp.evaluation.comparison import Comparison
 from sweeps.results.tables import interval
 
+NAMED = 3  # settings of one verdict that a sentence names, where there are many
 LEGEND = (
     "Percent, with 95 % intervals. mean: over seeds and test images; its interval accounts for other images "
     "and other seeds. spread between seeds: standard deviation. difference: paired over the same images; the "
@@ -40,7 +41,7 @@ def answer(title: str, comparison: Comparison) -> str:
     for verdict in ("equal", "not distinguishable", "worse"):
         found = [row for row in others if row.verdict == verdict]
         if found:
-            text += f"; {comparison.words(found[0])}: {', '.join(row.name for row in found)}"
+            text += f"; {comparison.words(found[0])}: {named([row.name for row in found])}"
     if not others:
         return text + "."
     count = len(comparison.settings)
@@ -50,6 +51,13 @@ def answer(title: str, comparison: Comparison) -> str:
             "other seeds may say otherwise."
         )
     return f"{text}. Of {count} settings, with 95 % confidence for all of them together."
+
+
+def named(names: Sequence[str]) -> str:
+    """Names in a sentence: of many the first ones, and how many more there are."""
+    if len(names) <= NAMED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
 
 
 def could_show(comparison: Comparison) -> str | None:

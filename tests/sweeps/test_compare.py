@@ -4,8 +4,8 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pandas
 import pytest
 
 from epropnp.training.record import note_failure
@@ -15,6 +15,7 @@ from sweeps.results.tables import SCORES
 from tests.sweeps import graded
 from tests.sweeps.made_sweeps import begin, finish
 
+pandas: Any = pytest.importorskip("pandas")  # MLflow brings it
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from epropnp.evaluation.comparison import Compared, Comparison, Verdict
 from epropnp.evaluation.estimate import Estimate
-from sweeps.results.sentences import LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show, seed_notes
+from sweeps.results.sentences import LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show, named, seed_notes
 
 VERDICTS: tuple[Verdict, ...] = ("best", "worse", "not distinguishable", "equal", "worse")
 
@@ -102,3 +102,9 @@ def test_what_could_have_been_shown_is_rounded_up_and_what_helps_is_named(
 )
 def test_what_few_seeds_mean_is_said(seeds: list[int], said: list[str]) -> None:
     assert seed_notes(seeds) == said
+
+
+def test_of_many_settings_the_first_ones_are_named_and_the_others_counted() -> None:
+    assert named(["a"]) == "a"
+    assert named(list("abcd")) == "a, b, c, d"
+    assert named(list("abcde")) == "a, b, c and 2 more"
