@@ -3,7 +3,7 @@
     python tests/drills/wheel.py /tmp/wheel        # a new folder; it takes 7 GB, and minutes
 
 It builds the wheel, installs it with the versions of `constraints.txt`, and tries away from the sources
-that every module of `epropnp` can be imported, the README's examples of the layer, `epropnp-evaluate` on
+that every module of `epropnp` can be imported, the docs' examples of the layer, `epropnp-evaluate` on
 predictions of an older version, and that a sweep and a build say in one line what to install.
 """
 
@@ -32,7 +32,7 @@ print(len(files), "modules in", root)
 RIGHT = """
 assert torch.allclose(solution.pose.abs(), pose_true, atol=1e-3), solution.pose  # q and -q are one rotation
 assert correspondences.weights.grad.isfinite().all()
-"""  # of the README's examples
+"""  # of the docs' examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ def call(folder: Path, *command: str | Path, code: int = 0) -> str:
 
 
 def layer_examples() -> str:
-    """The README's examples of the layer, one after the other."""
-    section = (ROOT / "README.md").read_text().partition("The layer alone")[2].partition("It is exact")[0]
-    return "\n".join(re.findall(r"```python\n(.+?)```", section, re.DOTALL))
+    """The examples of docs/layer.md, one after the other."""
+    page = (ROOT / "docs" / "layer.md").read_text()
+    return "\n".join(re.findall(r"```python\n(.+?)```", page, re.DOTALL))
 
 
 def installed(out: Path) -> Path:

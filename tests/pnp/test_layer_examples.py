@@ -1,4 +1,4 @@
-"""The layer's examples, on its page and in the README: they run and find what they should, shortest first."""
+"""The layer's examples, of its module and in docs/layer.md: they run and find what they should."""
 
 import inspect
 import re
@@ -11,7 +11,8 @@ import torch
 
 import epropnp.pnp.layer
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "layer.md"
+README = PAGE.parents[1] / "README.md"
 
 
 def of_the_page() -> list[str]:
@@ -22,14 +23,12 @@ def of_the_page() -> list[str]:
     return [textwrap.dedent(part) for part in parts]
 
 
-def of_the_readme() -> list[str]:
+def of_the_docs() -> list[str]:
     """The fenced parts about the layer alone."""
-    text = README.read_text(encoding="utf-8")
-    text = text[text.index("The layer alone") :]
-    return re.findall(r"```python\n(.*?)```", text[: text.index("It is exact")], re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("parts_of", [of_the_page, of_the_readme])
+@pytest.mark.parametrize("parts_of", [of_the_page, of_the_docs])
 def test_the_examples_run_and_find_the_poses_that_they_are_made_from(
     parts_of: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,7 +54,7 @@ def test_the_examples_run_and_find_the_poses_that_they_are_made_from(
     assert (gradient.sum((1, 2)) < 0).all()  # exact points deserve more weight
 
 
-@pytest.mark.parametrize("parts_of", [of_the_page, of_the_readme])
+@pytest.mark.parametrize("parts_of", [of_the_page, of_the_docs])
 def test_the_shortest_use_comes_first_poses_then_samples_then_the_loss(parts_of: Any) -> None:
     called = [re.findall(r"layer\.(\w+)\(", part) for part in parts_of()]
     assert called == [["solve"], ["monte_carlo"], ["monte_carlo", "cost"]]
@@ -63,6 +62,16 @@ def test_the_shortest_use_comes_first_poses_then_samples_then_the_loss(parts_of:
 
 def test_page_and_readme_show_the_same_code() -> None:
     page, readme = (
-        [re.sub(r" *#.*", "", part).strip() for part in parts()] for parts in (of_the_page, of_the_readme)
+        [re.sub(r" *#.*", "", part).strip() for part in parts()] for parts in (of_the_page, of_the_docs)
     )
     assert page == readme
+
+
+def test_the_example_of_the_readme_finds_its_poses() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        exec(block, names)
+    expected = torch.tensor([0, 0, 0.8, 1, 0, 0, 0]).expand(8, 7)
+    torch.testing.assert_close(names["solution"].pose.abs(), expected, atol=1e-3, rtol=0)

@@ -271,8 +271,8 @@ def test_a_race_is_decided_by_one_score() -> None:
             raced_by(flags(f"--race --objectives {several}"))
 
 
-def test_the_readme_s_own_sweeps_are_a_grid_a_search_and_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[3] / "README.md").read_text()
+def test_the_sweeps_of_the_docs_are_a_grid_a_search_and_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text()
     (block,) = [part.partition("```")[0] for part in text.split("```python\n") if "Racers(" in part]
     assert len([line for line in block.splitlines() if line and not line.startswith("#")]) <= 20
     asked: list[Any] = []
@@ -280,7 +280,7 @@ def test_the_readme_s_own_sweeps_are_a_grid_a_search_and_a_race(monkeypatch: pyt
     monkeypatch.setattr(
         sweep, "run", lambda cells, data, folder: asked.append((folder.name, cells)) or answer
     )
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(block, "sweeps.md", "exec"), {})
     (_, grid), (_, search), (_, race) = asked
     assert [name for name, _ in asked] == ["grid", "search", "race"]
     assert {(cell.config.model.head, cell.config.seed) for cell in grid} == {
