@@ -4,6 +4,7 @@ python sweeps/compare.py SWEEP...          (= epropnp-sweeps compare)
 """
 
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from epropnp.errors import UserError, nearest
 from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.table_latex import to_latex
 from epropnp.evaluation.thresholds import MARGIN
+from epropnp.extras import require
 from epropnp.files import replaced
 from sweeps.commands.command import run_command
 from sweeps.folder import Sweep, find_sweeps, open_sweep
@@ -55,6 +57,8 @@ class CompareConfig:
     """Settings that are compared image by image, by their mean ADD(-S) 0.10d; of others means are given."""
     margin: Annotated[float, tyro.conf.arg(metavar="POINTS")] = MARGIN
     """Differences below it are called equal, where that can be shown."""
+    mlflow: bool = False
+    """Read the sweeps from MLflow alone: MLFLOW_TRACKING_URI, else OUT/mlflow.db."""
     published: bool = False
     """Add the rows of the literature, marked as such."""
     output: Annotated[Path | None, shown_as("FOLDER")] = None
@@ -70,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(config: CompareConfig) -> None:
     if config.best < 1:
         raise UserError(f"--best: at least one setting is compared, not {config.best}")
-    sweeps = [_sweep(text, config.out) for text in config.sweeps] or [_newest(config.out)]
+    with tempfile.TemporaryDirectory(prefix="epropnp-") as work:
+        _compare_all(config, _fetched(config, Path(work)) if config.mlflow else _found(config))
+
+
+def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
     names = ", ".join(sweep.name for sweep in sweeps)
     found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
     folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
@@ -107,6 +115,21 @@ def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: 
         with replaced(folder / name) as unfinished:
             unfinished.write_text(make(), encoding="utf-8")
     return [folder / name for name in makers]
+
+
+def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:
+    """From MLflow, into folders that are gone with the work."""
+    if not config.sweeps:
+        raise UserError("--mlflow: name the sweeps that are to be compared")
+    require("reading sweeps from MLflow", "sweeps", only=("mlflow",))
+    from sweeps.tracking.fetch_sweep import fetch_sweep
+    from sweeps.tracking.place import place_of
+
+    return [fetch_sweep(place_of(config.out), name, work) for name in dict.fromkeys(config.sweeps)]
+
+
+def _found(config: CompareConfig) -> list[Sweep]:
+    return [_sweep(text, config.out) for text in config.sweeps] or [_newest(config.out)]
 
 
 def _sweep(text: str, out: Path) -> Sweep:

@@ -1,0 +1,75 @@
+"""A sweep as MLflow has it, written back into folders: what a comparison reads where nothing else is left."""
+
+from pathlib import Path
+from typing import Any
+
+from epropnp.errors import UserError, nearest
+from epropnp.training.record import CONFIG_FILE, STATUS_FILE
+from sweeps.folder import TRIALS, Sweep, open_sweep
+from sweeps.tracking.experiment import EXPERIMENT, connected
+from sweeps.tracking.place import Place, answered
+from sweeps.tracking.run_index import NO_TRIAL, RUNS_PER_PAGE, SWEEP_TAG, TRIAL_TAG
+from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
+
+FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE)  # all that a comparison needs of a trial
+
+
+def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:
+    """Bring the trials of a sweep, the newest of that name, into a working folder.
+
+    Args:
+        place: where MLflow's records are.
+        name: of the sweep.
+        out: receives its folder.
+
+    Raises:
+        UserError: there is no such sweep; none of its runs has the files of its trial; MLflow does not answer.
+    """
+    if place.database is not None and not place.database.is_file():
+        raise UserError(f"no runs are recorded in {place.database}: name their folder, --out")
+    with answered(place):
+        client = connected(place.uri, place.artifacts)
+        children = _children(client, name, place)
+        for run in children:
+            _bring(client, run, out / name / TRIALS / run.data.tags[TRIAL_TAG])
+    if not any((out / name / TRIALS).glob(f"*/{CONFIG_FILE}")):
+        raise UserError(
+            f"the {len(children)} runs of sweep '{name}' in MLflow have no {CONFIG_FILE}: record its trials "
+            "again, `epropnp-sweeps record TRIAL`, or compare its folder"
+        )
+    return open_sweep(out / name)
+
+
+def _children(client: Any, name: str, place: Place) -> list[Any]:
+    """The runs of its trials. UserError where there is no such sweep."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    parents = [] if experiment is None else _search(client, experiment, f"tags.`{TRIAL_TAG}` = '{NO_TRIAL}'")
+    named = [run for run in parents if run.info.run_name == name]
+    if not named:
+        advice = nearest(name, [run.info.run_name for run in parents])
+        raise UserError(f"there is no sweep '{name}' in MLflow at {place.told}{advice}")
+    newest = max(named, key=lambda run: run.info.start_time)
+    runs = _search(client, experiment, f"tags.`{SWEEP_TAG}` = '{newest.data.tags[SWEEP_TAG]}'")
+    return [run for run in runs if run.data.tags.get(TRIAL_TAG, NO_TRIAL) != NO_TRIAL]
+
+
+def _search(client: Any, experiment: Any, query: str) -> list[Any]:
+    found, token = [], None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id], query, max_results=RUNS_PER_PAGE, page_token=token
+        )
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _bring(client: Any, run: Any, folder: Path) -> None:
+    """Those of a trial's files that its run has."""
+    there = {file.path for file in client.list_artifacts(run.info.run_id)}
+    if CONFIG_FILE in there:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            if file in there:
+                client.download_artifacts(run.info.run_id, file, str(folder))
