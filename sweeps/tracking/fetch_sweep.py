@@ -6,6 +6,7 @@ from typing import Any
 from epropnp.errors import UserError, nearest
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from sweeps.folder import TRIALS, Sweep, open_sweep
+from sweeps.names import safe_name
 from sweeps.tracking.experiment import EXPERIMENT, connected
 from sweeps.tracking.place import Place, answered
 from sweeps.tracking.run_index import NO_TRIAL, RUNS_PER_PAGE, SWEEP_TAG, TRIAL_TAG
@@ -23,21 +24,22 @@ def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:
         out: receives its folder.
 
     Raises:
-        UserError: there is no such sweep; none of its runs has the files of its trial; MLflow does not answer.
+        UserError: there is no such sweep; its runs lack the files of their trials; MLflow does not answer.
     """
     if place.database is not None and not place.database.is_file():
         raise UserError(f"no runs are recorded in {place.database}: name their folder, --out")
+    folder = out / safe_name(name)  # a server's names are anybody's
     with answered(place):
         client = connected(place.uri, place.artifacts)
         children = _children(client, name, place)
         for run in children:
-            _bring(client, run, out / name / TRIALS / run.data.tags[TRIAL_TAG])
-    if not any((out / name / TRIALS).glob(f"*/{CONFIG_FILE}")):
+            _bring(client, run, folder / TRIALS / safe_name(run.data.tags[TRIAL_TAG]))
+    if not any((folder / TRIALS).glob(f"*/{CONFIG_FILE}")):
         raise UserError(
             f"the {len(children)} runs of sweep '{name}' in MLflow have no {CONFIG_FILE}: record its trials "
             "again, `epropnp-sweeps record TRIAL`, or compare its folder"
         )
-    return open_sweep(out / name)
+    return open_sweep(folder)
 
 
 def _children(client: Any, name: str, place: Place) -> list[Any]:
