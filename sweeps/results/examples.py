@@ -5,7 +5,7 @@ as many others as there are, or the reverse. One trial stands for a setting: of 
 network is kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Stand:
 def save_examples(
     sweep: Sweep,
     summary: Summary,
-    images: Mapping[str, ImageScores],
+    images: Callable[[Row], ImageScores],
     datasets: Mapping[str, ArrowDataset],
     folder: Path,
 ) -> None:
@@ -78,7 +78,7 @@ def save_examples(
     Args:
         sweep: where the trials lie.
         summary: its settings, compared.
-        images: by name of a trial, what it did on each test image.
+        images: tells of a trial what it did on each test image.
         datasets: by id.
         folder: to fill.
 
@@ -110,16 +110,15 @@ def save_examples(
         save_example(example, folder / f"{kind}.png")
 
 
-def standing(sweep: Sweep, summary: Summary, images: Mapping[str, ImageScores]) -> list[Stand]:
+def standing(sweep: Sweep, summary: Summary, images: Callable[[Row], ImageScores]) -> list[Stand]:
     """The trials that stand for the settings, the best one first."""
     found = []
     for compared in summary.ranked[SELECTION].settings:
         group = sorted(summary.settings[compared.name], key=lambda row: row.config.seed)
         kept = [row for row in group if (sweep.trial_folder(row.name) / BEST).is_file()]
         row = (kept or group)[0]
-        found.append(
-            Stand(label=compared.name, row=row, folder=sweep.trial_folder(row.name), images=images[row.name])
-        )
+        folder = sweep.trial_folder(row.name)
+        found.append(Stand(label=compared.name, row=row, folder=folder, images=images(row)))
     return found
 
 
