@@ -14,6 +14,7 @@ from epropnp.files import replaced
 from epropnp.inference.outline import contours
 from epropnp.visualization.density import highest_density_level, map_angles, plane_density
 from epropnp.visualization.posterior import (
+    AXIS_COLOURS,
     FAINT,
     LEAST_REACH,
     SHARES,
@@ -29,14 +30,16 @@ if TYPE_CHECKING:
 POSE_COLOUR, TRUE_COLOUR = "#F0E442", "#56B4E9"  # Okabe and Ito's yellow and sky blue, on black
 TRUE_INK = "#0072B2"  # of the same meaning, on white
 DPI, WIDTH = 100, 10.0  # inches
-TOP, ROW, BOTTOM = 0.86, 1.5, 0.78  # heights of titles, of a row and of the scales, inches
+TOP, ROW, BOTTOM = 0.86, 1.57, 0.78  # heights of titles, of a row and of the scales, inches
 SIDE, GAP = 1.12, 0.07  # of a map, and between maps, inches
 LEFT = 0.12
 SPHERE = (LEFT + 5 * (SIDE + GAP) + 0.05, 2.2)  # left end and width, inches
 PLANE = (8.82, 1.06)
 WIDEST = 4.0  # times the middle row's reach, that all rows' translations are shown to
 COLOURS = 255  # of the file: a third of the bytes, and no difference to be seen
-LEGEND = "yellow line, +: predicted pose    blue line, o: true pose    regions: 50 and 95 % of the posterior"
+LEGEND = (
+    "axes\nyellow line, +: predicted pose\nblue line, o: true pose\nregions: 50 and 95 % of the posterior"
+)
 
 Array = NDArray[np.float64]
 
@@ -130,11 +133,13 @@ def example_figure(example: Example) -> "Figure":
     write(
         SPHERE[0] - 0.06,
         height - 0.6,
-        LEGEND.replace("    ", "\n"),
+        LEGEND,
         fontsize=8,
         color="0.25",
         linespacing=1.35,
     )
+    for i, (name, colour) in enumerate(zip("xyz", AXIS_COLOURS, strict=True)):
+        write(SPHERE[0] + 0.25 + 0.17 * i, height - 0.72, name, fontsize=9, fontweight="bold", color=colour)
     write(WIDTH - LEFT, height - 0.22, example.note, fontsize=8, color="0.25", ha="right")
     return figure
 
@@ -241,6 +246,7 @@ def _draw_plane(axes: "Axes", picture: PosteriorPicture, truth: Array, reach: Ar
     axes.tick_params(labelsize=7, length=2, pad=1)
     axes.locator_params(nbins=3)
     axes.set_ylabel("away, mm", fontsize=7.5, labelpad=0)
+    axes.set_xlabel("right, mm", fontsize=7.5, labelpad=0)
 
 
 def _draw_scales(figure: "Figure", height: float, picture: PosteriorPicture) -> None:

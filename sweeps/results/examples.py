@@ -33,7 +33,7 @@ FOLDER = "examples"
 MOST = 6  # settings that are drawn
 RIGHT_D = 0.1  # of the diameter: an error below counts as right
 SHOWN_PX = 224  # of the crop: as fine as the dataset has it, not as coarse as a network sees it
-SAMPLES = 1024
+SAMPLES = 512  # of each posterior
 KINDS = {  # by file
     "best": "The best image of",
     "median": "The median image of",
@@ -199,7 +199,7 @@ def _picture(
     model = predictor.model
     crops = Crops(
         image=torch.from_numpy(_pixels(record, crop, model.inference.model.input_px))[None],
-        K=torch.from_numpy(record.K).float()[None],
+        K=torch.tensor(record.K).float()[None],
         corner=torch.from_numpy(corner).float()[None],
         side=torch.tensor([side]),
         coord_scale=torch.from_numpy(model.objects[record.object_id].coord_scale).float()[None],
