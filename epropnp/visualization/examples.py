@@ -36,6 +36,7 @@ LEFT = 0.12
 SPHERE = (LEFT + 5 * (SIDE + GAP) + 0.05, 2.2)  # left end and width, inches
 PLANE = (8.82, 1.06)
 WIDEST = 4.0  # times the middle row's reach, that all rows' translations are shown to
+FARTHEST_D = 2.0  # diameters, that none is shown beyond
 COLOURS = 255  # of the file: a third of the bytes, and no difference to be seen
 LEGEND = (
     "axes\nyellow line, +: predicted pose\nblue line, o: true pose\nregions: 50 and 95 % of the posterior"
@@ -106,7 +107,8 @@ def example_figure(example: Example) -> "Figure":
         raise UserError(f"{example.subtitle}: there is no network to draw it with")
     height = TOP + ROW * len(example.rows) + BOTTOM
     figure = Figure(figsize=(WIDTH, height))
-    reach = common_reach([shifts_mm(each, example.T_true) for each in shown])
+    most_mm = 1000 * FARTHEST_D * shown[0].model.diameter_m
+    reach = np.minimum(common_reach([shifts_mm(each, example.T_true) for each in shown]), most_mm)
     write = _writer(figure, height)
     write(LEFT, 0.06, example.title, fontsize=12, fontweight="bold")
     write(LEFT, 0.32, example.subtitle, fontsize=9.5, color="0.25")
@@ -139,7 +141,7 @@ def example_figure(example: Example) -> "Figure":
         linespacing=1.35,
     )
     for i, (name, colour) in enumerate(zip("xyz", AXIS_COLOURS, strict=True)):
-        write(SPHERE[0] + 0.25 + 0.17 * i, height - 0.72, name, fontsize=9, fontweight="bold", color=colour)
+        write(SPHERE[0] + 0.32 + 0.17 * i, height - 0.62, name, fontsize=9, fontweight="bold", color=colour)
     write(WIDTH - LEFT, height - 0.22, example.note, fontsize=8, color="0.25", ha="right")
     return figure
 
