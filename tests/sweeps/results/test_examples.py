@@ -86,7 +86,7 @@ def _summary() -> Any:
 
 
 def _images(row: Any) -> Any:
-    errors = SimpleNamespace(add_m=np.array([0.01, np.nan]), diameter_m=np.array([0.1, 0.1]))
+    errors = SimpleNamespace(add_m=np.array([0.011, np.nan]), diameter_m=np.array([0.1, 0.1]))
     return SimpleNamespace(errors=errors, of=row.name)
 
 
@@ -98,7 +98,7 @@ def test_a_setting_is_shown_by_its_first_seed_that_has_a_network(
     assert [stand.label for stand in found] == ["beta", "alpha"]
     assert [stand.row.name for stand in found] == names
     assert [stand.images.of for stand in found] == names  # type: ignore[attr-defined]
-    assert found[0].relative.tolist() == [pytest.approx(0.1), np.inf]
+    assert found[0].relative.tolist() == [pytest.approx(0.11), np.inf]
 
 
 def test_a_sweep_that_kept_no_network_says_so(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_row_without_a_network_says_so_beside_its_error(
     )
     monkeypatch.setattr(examples, "read_predictions", lambda _: SimpleNamespace(sample_id=["x", "x"]))
     first, second = examples._rows(stand, dataset, [0, 1])
-    assert (first.label, first.verdict, first.right) == ("beta  (seed 0)", "ADI 10.0 mm = 0.100 d", False)
+    assert (first.label, first.verdict, first.right) == ("beta  (seed 0)", "ADI 11.0 mm = 0.110 d", False)
     assert first.picture is None
     assert "best.pt is not kept" in first.reason
     assert second.verdict == "no pose"
