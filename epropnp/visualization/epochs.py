@@ -110,7 +110,8 @@ def _column(tile: Tile) -> Image:
     scale = TILE_PX / side
     to_tile = np.diag([scale, scale, 1.0])
     to_tile[:2, 2] = (scale - 1) / 2  # pixel centres at whole numbers
-    image = cv2.resize(tile.crop, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
+    larger = cv2.resize(tile.crop, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
+    image: Image = np.asarray(larger, np.uint8)
     K = to_tile @ tile.K_crop
     draw_contour(image, K, tile.T_true, tile.model, TRUE_RGB, 4)
     draw_contour(image, K, tile.T_pred, tile.model, POSE_RGB, 2)
