@@ -33,7 +33,7 @@ def test_every_epoch_has_a_frame_and_the_animation_shows_them_in_order(
     folder, _ = pictured
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "0003.png"]
     with Image.open(folder / "epochs.png") as moving:
-        assert moving.n_frames == 5  # the poster, and four epochs
+        assert moving.n_frames == 5  # type: ignore[attr-defined]  # the poster, and four epochs
         for i, name in enumerate(names(folder), 1):
             moving.seek(i)
             with Image.open(folder / "epochs" / name) as still:

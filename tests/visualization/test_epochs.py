@@ -79,4 +79,4 @@ def test_an_animation_shows_the_last_frame_where_nothing_moves(tmp_path: Path) -
     with Image.open(tmp_path / "moving.png") as moving, Image.open(files[-1]) as last:
         gap = np.asarray(moving.convert("RGB"), int) - np.asarray(last.convert("RGB"), int)
         assert np.abs(gap).mean() < 1
-        assert moving.n_frames == 4
+        assert moving.n_frames == 4  # type: ignore[attr-defined]
