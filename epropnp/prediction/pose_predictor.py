@@ -196,12 +196,20 @@ class PosePredictor:
         """
         fields, row = vars(poses.view.crops).items(), poses.estimates[index]
         crops = Crops(**{name: value[index : index + 1] for name, value in fields})
+        found = self.pictured(crops, row.object_id)
+        return replace(
+            found, T_cam_obj=row.T_cam_obj, covariance=row.covariance, log_evidence=row.log_evidence
+        )
+
+    def pictured(self, crops: Crops, object_id: int) -> PosteriorPicture:
+        """What the network says of the object in one crop, and the posterior that follows, to be drawn."""
         inferred, samples = self.infer(crops)
         assert samples is not None, "without samples there is no posterior to draw"
         config, found = self.model.inference.model, inferred.found
         scale, cells = config.input_px / float(crops.side), config.map_px
         to_crop = np.diag([scale, scale, 1.0])
         to_crop[:2, 2] = -scale * crops.corner[0].numpy() - 0.5  # centres at whole numbers
+        row = {name: value[0].cpu() for name, value in described(inferred, self.model.temperatures).items()}
         return PosteriorPicture(
             crop=crops.image[0].numpy(),
             K_crop=to_crop @ crops.K[0].double().numpy(),
@@ -209,10 +217,10 @@ class PosePredictor:
             weights=found.weights[0].T.reshape(2, cells, cells).double().cpu().numpy(),
             samples=samples.poses[:, 0].double().cpu().numpy(),
             sample_weights=samples.weights[:, 0].double().cpu().numpy(),
-            T_cam_obj=row.T_cam_obj,
-            covariance=row.covariance,
-            log_evidence=row.log_evidence,
-            model=self.model.objects[row.object_id],
+            T_cam_obj=row["T_pred"].numpy(),
+            covariance=row["covariance"].double().numpy(),
+            log_evidence=float(samples.log_evidence[0]),
+            model=self.model.objects[object_id],
         )
 
     def _rows(self, crops: Crops) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from epropnp.training.callbacks import Callback
 from epropnp.training.checkpoint import Checkpoints, TrialState
 from epropnp.training.config import TrialConfig
 from epropnp.training.data import TrialData
+from epropnp.training.frames import EpochFrames
 from epropnp.training.graphed import graphed
 from epropnp.training.graphed_network import as_trained
 from epropnp.training.guard import Guard, NonFiniteError
@@ -52,6 +53,7 @@ from epropnp.training.seeds import mixed_seed
 SELECTION_METRICS = ("val/add_area", "val/mspd_ar", "val/add_auc_10cm")
 OVERFLOWS = 20  # updates in a row that fp16 may lose to its search for a loss scale
 CHECKPOINT_S = 300.0  # at least so often, within an epoch, too
+Scored = tuple[Predictions, Metrics]
 
 
 class Trainer:
@@ -79,8 +81,7 @@ class Trainer:
         keep_every: int = 0,
         checkpoint_s: float = CHECKPOINT_S,
     ) -> None:
-        self.config, self.work_dir = config, work_dir
-        self.device = chosen_device(device)
+        self.config, self.work_dir, self.device = config, work_dir, chosen_device(device)
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
         torch.manual_seed(mixed_seed(config.seed))
@@ -102,6 +103,7 @@ class Trainer:
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = as_trained(self.net, config)
         self._callbacks: Sequence[Callback] = ()
+        self.frames = EpochFrames(work_dir, self.data)
 
     @property
     def parameters(self) -> int:
@@ -130,7 +132,9 @@ class Trainer:
         heed_stop(self.work_dir)
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
             metrics = self._train_epoch(epoch, callbacks) if epoch else {}
-            metrics |= {f"val/{k}": v for k, v in self._score(self.data.epoch_images())[1].items()}
+            predictions, found = self._score(self.data.epoch_images())
+            metrics |= {f"val/{k}": v for k, v in found.items()}
+            self.frames.add(epoch, self._inference, predictions, found)
             report = self._finish_epoch(epoch, metrics)
             for callback in callbacks:
                 callback.on_epoch(report)
@@ -206,9 +210,7 @@ class Trainer:
     def _inference(self) -> Inference:
         return inference_of(self.updates.evaluated, self.objective.layer, self.config)
 
-    def _score(
-        self, images: CropDataset, temperatures: Temperatures | None = None
-    ) -> tuple[Predictions, Metrics]:
+    def _score(self, images: CropDataset, temperatures: Temperatures | None = None) -> Scored:
         predictions = predict(self._inference, images, temperatures, self._tell_scored)
         return predictions, score(predictions, self.data.dataset.objects)
 
@@ -261,14 +263,14 @@ class Trainer:
         result = trial_result(
             self.config, self.data, self.state, self.parameters, validation, predictions, test
         )
+        self.frames.animate()
         with replaced(self.work_dir / "result.json") as file:
             file.write_text(result.to_json())
         return result
 
     def _start(self) -> ModelConfig:
         """What the network starts as: weights that a checkpoint will replace are not asked for again."""
-        model = self.config.model
-        return model.bare if self.checkpoints.last.exists() else model
+        return self.config.model.bare if self.checkpoints.last.exists() else self.config.model
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""

@@ -165,14 +165,14 @@ def _draw_crop(axes: "Axes", picture: PosteriorPicture) -> None:
 
 
 def _draw_weights(axes: "Axes", picture: PosteriorPicture) -> None:
-    image = axes.imshow(_combined(picture.weights), cmap="cividis", vmin=0)
+    image = axes.imshow(combined_weights(picture.weights), cmap="cividis", vmin=0)
     _as_map(axes, "weights of both image axes")
     _colour_bar(axes, image, "weight of the reprojection error, 1/px")
 
 
 def _draw_coordinates(axes: "Axes", picture: PosteriorPicture, axis: int) -> None:
     """Where on the object each cell lies; faint where the network does not trust it."""
-    combined = _combined(picture.weights)
+    combined = combined_weights(picture.weights)
     low, high = (1000 * bound[axis] for bound in (picture.model.bounds_min, picture.model.bounds_max))
     trusted = np.where(combined >= FAINT * combined.max(), 1.0, 0.12)
     image = axes.imshow(1000 * picture.coords[axis], cmap="viridis", vmin=low, vmax=high, alpha=trusted)
@@ -182,21 +182,10 @@ def _draw_coordinates(axes: "Axes", picture: PosteriorPicture, axis: int) -> Non
 
 def _draw_sphere(axes: Any, picture: PosteriorPicture) -> None:
     """Where the object's axes point, seen from the camera."""
-    from matplotlib.colors import to_rgba
-
-    weights = picture.sample_weights
-    width_deg = sphere_width_deg(picture.angle_deg, weights)
     axes.grid(color="0.85", linewidth=0.6)
+    draw_directions(axes, picture)
     for axis, colour in enumerate(AXIS_COLOURS):
-        density = sphere_density(picture.T_samples[:, :3, axis], weights, width_deg)
-        levels = [highest_density_level(density.values, density.cell, share) for share in SHARES]
-        tints = [to_rgba(colour, alpha) for alpha in (0.3, 0.75)]
-        lon, lat = np.meshgrid(density.longitude, density.latitude)
-        axes.contourf(lon, lat, density.values, [*levels, np.inf], colors=tints)
-        axes.contour(lon, lat, density.values, levels[:1], colors=[colour], linewidths=0.8)
-        at = [float(angle) for angle in map_angles(picture.T_cam_obj[:3, axis])]
-        axes.plot(*at, marker="+", color="black", markersize=7)
-        _name(axes, "xyz"[axis], at, colour)
+        _name(axes, "xyz"[axis], [float(angle) for angle in map_angles(picture.T_cam_obj[:3, axis])], colour)
     axes.set_xticks(np.radians([-90, 0, 90]), [""] * 3)
     axes.set_yticks(np.radians([-45, 0, 45]), [""] * 3)
     axes.set_title("directions of the object's axes: regions of 50 and 95 %", fontsize=10, pad=16)
@@ -206,6 +195,28 @@ def _draw_sphere(axes: Any, picture: PosteriorPicture) -> None:
     axes.text(0.5, 1.05, "up", transform=axes.transAxes, **small)
     axes.text(0.5, -0.06, "down", transform=axes.transAxes, **small)
     axes.text(1.0, 0.06, "rim: away\nfrom the camera", transform=axes.transAxes, **small)
+
+
+def draw_directions(axes: Any, picture: PosteriorPicture) -> None:
+    """The regions that hold 50 and 95 % of the directions of the object's axes, on a map of the sphere.
+
+    Args:
+        axes: of a map in longitude and latitude, rad; see `density.map_angles`.
+        picture: with few samples (`thinned`); its pose is marked by crosses.
+    """
+    from matplotlib.colors import to_rgba
+
+    weights = picture.sample_weights
+    width_deg = sphere_width_deg(picture.angle_deg, weights)
+    for axis, colour in enumerate(AXIS_COLOURS):
+        density = sphere_density(picture.T_samples[:, :3, axis], weights, width_deg)
+        levels = [highest_density_level(density.values, density.cell, share) for share in SHARES]
+        tints = [to_rgba(colour, alpha) for alpha in (0.3, 0.75)]
+        lon, lat = np.meshgrid(density.longitude, density.latitude)
+        axes.contourf(lon, lat, density.values, [*levels, np.inf], colors=tints)
+        axes.contour(lon, lat, density.values, levels[:1], colors=[colour], linewidths=0.8)
+        at = [float(angle) for angle in map_angles(picture.T_cam_obj[:3, axis])]
+        axes.plot(*at, marker="+", color="black", markersize=7)
 
 
 def _draw_turns(axes: "Axes", picture: PosteriorPicture) -> None:
@@ -254,7 +265,7 @@ def _draw_plane(axes: "Axes", points: Array, weights: Array, near: NDArray[np.bo
     axes.locator_params(nbins=5)
 
 
-def _combined(weights: Array) -> Array:
+def combined_weights(weights: Array) -> Array:
     """Root mean square (h, w) of the weights of both image axes (2, h, w)."""
     return np.asarray(np.sqrt(np.square(weights).mean(0)))
 

@@ -14,7 +14,7 @@ import tyro
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
-from epropnp.evaluation.metrics import add_error
+from epropnp.evaluation.metrics import add_error, adi_error
 from epropnp.evaluation.predictions import Predictions
 
 TRUE_RGB, PREDICTED_RGB = (60, 220, 60), (255, 70, 50)
@@ -45,7 +45,10 @@ def draw_box(
 
 
 def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel) -> np.ndarray:
-    """One crop with both boxes and the ADD error in fractions of the diameter, (224, 224, 3) RGB."""
+    """One crop with both boxes and the error in fractions of the diameter, (224, 224, 3) RGB.
+
+    That is ADD, of symmetric objects ADI: a pose that looks the same is right.
+    """
     side = record.rgb.shape[0]
     scale = TILE_PX / side
     tile = cv2.resize(record.rgb, (TILE_PX, TILE_PX), interpolation=cv2.INTER_AREA)
@@ -54,7 +57,8 @@ def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel) -> n
     K = to_tile @ record.K
     draw_box(tile, K, record.T_cam_obj, model, TRUE_RGB)
     draw_box(tile, K, T_pred, model, PREDICTED_RGB)
-    error = add_error(T_pred[None], record.T_cam_obj[None], model.points.astype(np.float64))[0]
+    distance = adi_error if model.symmetric else add_error
+    error = distance(T_pred[None], record.T_cam_obj[None], model.points.astype(np.float64))[0]
     label = f"{error / model.diameter_m:.3f} d"
     cv2.rectangle(tile, (0, 0), (62, 20), (0, 0, 0), cv2.FILLED)
     cv2.putText(tile, label, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)

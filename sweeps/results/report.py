@@ -21,6 +21,8 @@ from epropnp.files import replaced
 from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
+from sweeps.results.examples import FOLDER as EXAMPLES
+from sweeps.results.examples import save_examples
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.summary import (
     SELECTION,
@@ -206,6 +208,7 @@ class Reporter(Listener):
         makers = {
             folder / "summary.png": partial(save_comparison, summary.ranked[SELECTION], SELECTION),
             folder / "curves.png": partial(save_curves, curves),
+            folder / EXAMPLES: partial(save_examples, self._sweep, summary, self._images, self.datasets),
         }
         return _made(report, makers)
 

@@ -72,6 +72,18 @@ def test_a_tile_shows_true_and_predicted_pose_in_its_own_pixels(
         np.testing.assert_allclose((matrix @ ray)[:2] / ray[2], expected, atol=1e-9)
 
 
+def test_a_symmetric_object_that_is_turned_onto_itself_is_right(
+    tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a turn about z maps the four points onto themselves; only of the cat it is an error."""
+    record, labels = ArrowDataset(tiny_dataset).split("test")[0], []
+    monkeypatch.setattr(prediction.cv2, "putText", lambda image, text, *_: labels.append(text))
+    T_pred = record.T_cam_obj @ np.diag([-1.0, -1, 1, 1])
+    for symmetric in (True, False):
+        prediction_tile(record, T_pred, model(symmetric=symmetric))
+    assert labels == ["0.000 d", "1.000 d"]
+
+
 def test_a_sheet_walks_evenly_through_the_split(tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = ArrowDataset(tiny_dataset)
     predictions, seen = truth(dataset), list[str]()

@@ -43,6 +43,7 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
 
     monkeypatch.setattr(module, "save_comparison", drawing)
     monkeypatch.setattr(module, "save_curves", curves)
+    monkeypatch.setattr(module, "save_examples", lambda *args: drawn.update({args[-1].name: args}))
     sweep = open_sweep(tmp_path / "mine")
     rows = [made_row(backbone=name) for name in graded.SHIFT_M]
     rows.insert(
@@ -152,7 +153,8 @@ def test_the_margin_is_that_of_all_scores(scene: Scene) -> None:
 
 
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
-    names = ("table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png")
+    names = ("table.md", "table.csv", "summary.md", "summary.csv", "summary.png")
+    names = (*names, "curves.png", "examples")
     assert _report(scene).files == [scene.sweep.folder / name for name in names]
 
 
@@ -163,6 +165,12 @@ def test_pictures_are_drawn_from_their_own_trials(scene: Scene) -> None:
     assert score == "ADD(-S) 0.10d"
     assert dict(settings) == pytest.approx(by_score)
     assert settings == sorted(settings, key=lambda pair: -pair[1])
+    sweep, summary, images, datasets, folder = scene.drawn["examples"]
+    assert (sweep, folder) == (scene.sweep, scene.sweep.folder / "examples")
+    assert [*datasets] == [scene.rows[0].dataset_id]
+    for row in (row for group in summary.settings.values() for row in group):
+        shifts = graded.SHIFT_M[row.config.model.backbone]
+        assert images(row).errors.shift_m.tolist() == pytest.approx(shifts)
     curves = {row.name: row.result for row in _finished(scene).values()}
     assert scene.drawn["curves.png"] == {
         name: Curves(loss=result.train_loss, accuracy=result.val_add)
@@ -241,7 +249,7 @@ def test_what_cannot_be_written_or_drawn_is_said_and_the_old_file_stays(
     monkeypatch.setattr(module, "to_csv", full)
     monkeypatch.setattr(module, "save_curves", fail)
     done = _report(scene)
-    assert [file.name for file in done.files] == ["table.md", "summary.md", "summary.png"]
+    assert [file.name for file in done.files] == ["table.md", "summary.md", "summary.png", "examples"]
     assert (scene.sweep.folder / "table.csv").read_text() == "of before"
     assert [problem.partition(" is not made: ")[0] for problem in done.problems] == [
         "table.csv",

@@ -26,6 +26,9 @@ FILES = {
     "best.pt",
     "calibration.png",
     "checkpoint.pt",
+    "epochs",
+    "epochs-last.png",
+    "epochs.png",
     "predictions.parquet",
     "predictions.png",
     "result.json",
@@ -147,7 +150,7 @@ def test_the_sweeps_file_stop_interrupts_a_trial_after_the_running_update(
     assert worker.progress == saved
     assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}: the sweep was")
     assert len(trial.history) == epoch + 1
-    assert worker.files == {"best.pt", "checkpoint.pt"}
+    assert worker.files == {"best.pt", "checkpoint.pt", "epochs"}
     before = [without_time(report) for report in worker.told]
     assert [report["epoch"] for report in before] == told
     worker.stop_file.unlink()
@@ -217,7 +220,7 @@ def test_a_trials_own_file_stop_stops_it_and_is_no_failure(worker: Worker) -> No
     trial = worker.run()
     assert worker.progress == (0, 3)
     assert (trial.status, trial.reason) == ("stopped", "too slow")
-    assert worker.files == {"best.pt", "checkpoint.pt"}
+    assert worker.files == {"best.pt", "checkpoint.pt", "epochs"}
     trial = worker.run()
     assert worker.progress == (0, 3)
     assert (trial.status, trial.reason, worker.told) == ("stopped", "too slow", [])

@@ -1,0 +1,98 @@
+"""A picture of every epoch, once, whatever happens between; and the numbers are those without pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from epropnp.evaluation.metrics import add_error, adi_error
+from epropnp.training import frames
+from epropnp.training.result import TrialResult
+from epropnp.training.trainer import Trainer
+from tests.evaluation.known_errors import POINTS, model, pose, turn
+from tests.training.test_trainer import weights_of
+from tests.training.tiny import Killed, Stop, tiny
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in (folder / "epochs").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def pictured(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrialResult]:
+    folder = tmp_path_factory.mktemp("pictured")
+    return folder, Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
+
+
+@pytest.mark.slow
+def test_every_epoch_has_a_frame_and_the_animation_shows_them_in_order(
+    pictured: tuple[Path, TrialResult],
+) -> None:
+    folder, _ = pictured
+    assert names(folder) == ["0000.png", "0001.png", "0002.png", "0003.png"]
+    with Image.open(folder / "epochs.png") as moving:
+        assert moving.n_frames == 5  # type: ignore[attr-defined]  # the poster, and four epochs
+        for i, name in enumerate(names(folder), 1):
+            moving.seek(i)
+            with Image.open(folder / "epochs" / name) as still:
+                gap = np.asarray(moving.convert("RGB"), int) - np.asarray(still.convert("RGB"), int)
+                assert np.abs(gap).mean() < 3  # its colours are the last frame's
+    assert (folder / "epochs-last.png").read_bytes() == (folder / "epochs" / "0003.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_pictures_change_no_number(
+    pictured: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
+    trainer.frames.images = 0
+    result = trainer.fit()
+    assert not list(tmp_path.glob("epochs*"))
+    folder, expected = pictured
+    assert (result.train_loss, result.test) == (expected.train_loss, expected.test)
+    assert (tmp_path / "predictions.parquet").read_bytes() == (folder / "predictions.parquet").read_bytes()
+    for name, value in weights_of(folder).items():
+        assert torch.equal(value, weights_of(tmp_path)[name]), name
+
+
+@pytest.mark.slow
+def test_each_epoch_has_its_frame_once_after_a_kill(
+    pictured: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        Trainer(tiny(), tiny_dataset, tmp_path, "cpu", checkpoint_s=0).fit([Stop(2, 1)])
+    assert names(tmp_path) == ["0000.png", "0001.png"]
+    (tmp_path / "epochs" / "0002.png").write_bytes(b"drawn before a kill, and its epoch not saved")
+    Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit()
+    assert names(tmp_path) == names(pictured[0])
+    for name in names(tmp_path):
+        assert (tmp_path / "epochs" / name).read_bytes() == (pictured[0] / "epochs" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_picture_that_fails_costs_the_picture_alone(
+    pictured: tuple[Path, TrialResult],
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(frames, "save_frame", fail)
+    assert Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit().test == pictured[1].test
+    assert "epoch 3 is not drawn: no space left" in caplog.text
+    assert not (tmp_path / "epochs.png").exists()
+
+
+def test_the_error_in_words_is_add_or_adi() -> None:
+    """Over so few points, all are taken; half a turn maps them onto themselves."""
+    T_true, T_pred = pose()[0], pose(turn("z", 180.0), (0.01, 0, 1))[0]
+    for symmetric, distance in ((False, add_error), (True, adi_error)):
+        expected = distance(T_pred[None], T_true[None], POINTS)[0]
+        found = frames.quick_error_m(T_pred, T_true, model(symmetric=symmetric))
+        assert found == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(frames.quick_error_m(T_pred * np.nan, T_true, model()))
