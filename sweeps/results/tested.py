@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from epropnp.data.schema import ObjectModel
+from epropnp.evaluation.calibration import Calibration, calibrate
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.metrics import Array
 from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import Estimates, estimates, image_scores
+from epropnp.visualization.calibration import coverage_curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,8 @@ class ImageScores:
         errors: of the poses.
         T_true: where the objects were, metres, (n, 4, 4).
         names: of the objects, by id.
+        coverage: share of the truths within the credible regions of 0, 1, ... 100 %, (101,); None where
+            no covariance is known.
     """
 
     sample_id: list[str]
@@ -31,6 +35,7 @@ class ImageScores:
     errors: PoseErrors
     T_true: Array
     names: Mapping[int, str]
+    coverage: Array | None = None
 
     @cached_property
     def found(self) -> Estimates:
@@ -53,4 +58,11 @@ def scored(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> Imag
         errors=errors,
         T_true=predictions.T_true,
         names={number: objects[number].name for number in set(predictions.object_id.tolist())},
+        coverage=_coverage(calibrate(predictions, objects)),
     )
+
+
+def _coverage(found: Calibration) -> Array | None:
+    """By samples where there are some, else by the covariance."""
+    level = found.level_covariance if found.level_sampled is None else found.level_sampled
+    return coverage_curve(level) if len(level) else None

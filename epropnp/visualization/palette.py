@@ -1,0 +1,48 @@
+"""One colour and one shape for each setting of a sweep, the same in all of its figures.
+
+The colours are Okabe and Ito's, which the colour-blind can tell apart, without the yellow, which a white page
+swallows. There are no more than one can tell apart: settings beyond them are grey, and the figure says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY, GREY_MARKER = "#B4B4B4", "."
+INK = "#333333"  # of what is no setting's own
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of settings.
+
+    Attributes:
+        ranked: their names, the best first: as many as there are colours are told apart.
+    """
+
+    ranked: Sequence[str]
+
+    @cached_property
+    def named(self) -> tuple[str, ...]:
+        """Those with a colour of their own, the best first."""
+        return tuple(self.ranked[: len(COLOURS)])
+
+    @property
+    def rest(self) -> int:
+        """How many are grey."""
+        return len(self.ranked) - len(self.named)
+
+    def colour(self, name: str) -> str:
+        """Its own, or grey."""
+        return COLOURS[self.named.index(name)] if name in self.named else GREY
+
+    def marker(self, name: str) -> str:
+        """Its own shape, or a dot."""
+        return MARKERS[self.named.index(name)] if name in self.named else GREY_MARKER
+
+    def note(self, shown: Sequence[str] | None = None) -> str:
+        """What a figure says about its grey settings, of those that it shows; nothing where it has none."""
+        grey = sum(name not in self.named for name in (self.ranked if shown is None else shown))
+        return f"Grey: {grey} other setting{'s' * (grey != 1)}, not among the best." if grey else ""
