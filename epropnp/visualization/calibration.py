@@ -8,7 +8,6 @@ import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.calibration import Calibration
-from epropnp.visualization.canvas import plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

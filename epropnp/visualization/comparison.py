@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from epropnp.evaluation.comparison import Comparison, Verdict
 from epropnp.evaluation.estimate import Estimate
 from epropnp.visualization.canvas import SMALL, new_figure, plain, sentences
-from epropnp.visualization.labels import wrapped
-from epropnp.visualization.palette import INK, Palette
+from epropnp.visualization.labels import name_rows
+from epropnp.visualization.palette import INK, Palette, dark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,36 +58,26 @@ def draw_comparison(comparison: Comparison, score: str, palette: Palette) -> "Fi
         words = comparison.words(setting)
         differences.text(
             *(1.02, y, words),
-            color=look.colour,
+            color=dark(look.colour),
             va="center",
             fontsize=SMALL,
             transform=differences.get_yaxis_transform(),
         )
-        if setting.name in palette.named:
-            scores.plot(
-                -0.025,
-                y,
-                palette.marker(setting.name),
-                color=palette.colour(setting.name),
-                markersize=6,
-                clip_on=False,
-                transform=scores.get_yaxis_transform(),
-                label="_mark",
-            )
     differences.axvline(0, color=INK, linewidth=1)
     scores.set(xlabel=f"{score}, %")
     differences.set(xlabel="difference to the best, points")
-    names = [wrapped(setting.name, 38 if row_in == TALL_IN else 200) for setting in settings]
-    scores.set_yticks(range(len(settings)), names, fontsize=SMALL)
+    name_rows(scores, [setting.name for setting in settings], palette, 38 if row_in == TALL_IN else 200)
     scores.set_ylim(len(settings) - 0.5, -0.5)
     for axes in (scores, differences):
         plain(axes, "x")
-        axes.tick_params(axis="y", length=0, pad=14)
     differences.tick_params(labelleft=False)
+    differences.tick_params(axis="y", length=0)
     return figure
 
 
 def _draw_interval(axes: "Axes", estimate: Estimate, y: int, look: Look) -> None:
     axes.plot([estimate.low, estimate.high], [y, y], color=look.colour, linewidth=2.2, solid_capstyle="butt")
     size = 10 if look.marker == "*" else 6
-    axes.plot(estimate.value, y, look.marker, color=look.colour, markersize=size, markeredgecolor="white", zorder=3)
+    axes.plot(
+        estimate.value, y, look.marker, color=look.colour, markersize=size, markeredgecolor="white", zorder=3
+    )

@@ -62,6 +62,7 @@ def draw_conditions(
     note = sentences(
         f"Each point: median over seeds and the images of a bin, of {fewest} images or more, at their median.",
         palette.note(list(errors_d)),
+        "Lines that leave the figure at the top have larger errors.",
     )
     figure = new_figure(4.3, "Errors by distance and view", note)
     panels = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))

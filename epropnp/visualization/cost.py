@@ -66,8 +66,18 @@ def draw_cost(scores: Mapping[str, float], costs: Sequence[Cost], score: str, pa
     figure.set_layout_engine("none")  # labels are placed in it as it is
     for axes, cost, own in zip(panels, costs, labels, strict=True):
         points = [(cost.values[name], scores[name]) for name in scores if name in cost.values]
-        label_points(axes, own, np.array(points))
+        line = np.asarray(axes.lines[0].get_xydata())
+        label_points(axes, own, np.concatenate([points, _along_steps(line)]))
     return figure
+
+
+def _along_steps(corners: Array) -> Array:
+    """Points (m, 2) close to each other on a line of steps to the right, then up, between corners (n, 2)."""
+    found = []
+    for (x, y), (next_x, next_y) in zip(corners[:-1], corners[1:], strict=True):
+        found += [(at, y) for at in np.geomspace(x, next_x, 60)]
+        found += [(next_x, at) for at in np.linspace(y, next_y, 20)]
+    return np.array(found)
 
 
 def _panel(axes: "Axes", scores: Mapping[str, float], cost: Cost, palette: Palette) -> list[Label]:
@@ -85,9 +95,21 @@ def _panel(axes: "Axes", scores: Mapping[str, float], cost: Cost, palette: Palet
     )
     on_front = {names[i] for i in front}
     for name, *at in sorted(zip(names, x, y, strict=True), key=lambda each: each[0] in palette.named):
-        ring = {"markeredgecolor": INK, "markeredgewidth": 1.6} if name in on_front else {"markeredgecolor": "white"}
+        ring = (
+            {"markeredgecolor": INK, "markeredgewidth": 1.6}
+            if name in on_front
+            else {"markeredgecolor": "white"}
+        )
         size = 10 if palette.marker(name) == "." else 8
-        axes.plot(*at, palette.marker(name), color=palette.colour(name), markersize=size, label=name, zorder=3, **ring)
+        axes.plot(
+            *at,
+            palette.marker(name),
+            color=palette.colour(name),
+            markersize=size,
+            label=name,
+            zorder=3,
+            **ring,
+        )
     spare = max(0.12 * (y.max() - y.min()), 1.0)
     axes.set(xscale="log", xlim=ends, xlabel=cost.title, ylim=(y.min() - spare, y.max() + 1.8 * spare))
     plain_log(axes, "x")

@@ -12,6 +12,7 @@ from epropnp.visualization.palette import INK, Palette
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
 def draw_coverage(curves: Mapping[str, Array], palette: Palette) -> "Figure":
     """Means over seeds of the curves (S, 101) of `calibration.coverage_curve`, less the levels: 0 is calibrated."""
     note = sentences(

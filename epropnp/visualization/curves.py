@@ -68,7 +68,7 @@ def draw_curves(settings: Mapping[str, Sequence[Curves]], palette: Palette) -> "
     )
     for axes in (loss, accuracy):
         plain(axes)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     named = [name for name in palette.named if name in scores and len(scores[name].mean)]
     ends = {name: scores[name].mean for name in named}

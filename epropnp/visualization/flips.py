@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from epropnp.evaluation.flips import Flips
 from epropnp.visualization.canvas import SMALL, new_figure, plain, sentences
-from epropnp.visualization.labels import wrapped
-from epropnp.visualization.palette import GREY, INK, Palette
+from epropnp.visualization.labels import name_rows, wrapped
+from epropnp.visualization.palette import INK, Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,11 +33,12 @@ def draw_flips(counts: Mapping[str, Flips], best: str, images: int, palette: Pal
     title = f"Images right in one setting only, beside the best: {best}"
     figure = new_figure(1.7 + 0.3 * max(len(names), 2), wrapped(title, 90), note)
     axes = figure.subplots()
-    widest = max((max(found.gained, found.lost) for found in counts.values()), default=0)
+    lost, gained = (max(getattr(counts[name], side) for name in names) for side in ("lost", "gained"))
+    reach = 1.15 * max(lost, gained, 1)
     for y, name in enumerate(names):
         for count, colour, side in ((counts[name].gained, GAINED, 1), (counts[name].lost, LOST, -1)):
             axes.barh(y, side * count, height=0.66, color=colour)
-            shift = side * 0.01 * max(widest, 1)
+            shift = side * 0.008 * reach
             axes.text(
                 *(side * count + shift, y, str(count)),
                 ha="left" if side > 0 else "right",
@@ -46,15 +47,15 @@ def draw_flips(counts: Mapping[str, Flips], best: str, images: int, palette: Pal
                 color=INK,
             )
     axes.axvline(0, color=INK, linewidth=1)
-    reach = 1.15 * max(widest, 1)
-    axes.set(xlim=(-reach, reach), ylim=(len(names) - 0.4, -0.9))
-    axes.text(-0.02 * reach, -0.72, "right in the best only", ha="right", va="center", color=LOST, fontsize=SMALL)
+    ends = (-max(1.15 * lost, 0.4 * reach), max(1.15 * gained, 0.4 * reach))
+    axes.set(xlim=ends, ylim=(len(names) - 0.4, -0.9))
+    axes.text(
+        -0.02 * reach, -0.72, "right in the best only", ha="right", va="center", color=LOST, fontsize=SMALL
+    )
     axes.text(0.02 * reach, -0.72, "right here only", ha="left", va="center", color=GAINED, fontsize=SMALL)
-    axes.set_yticks(range(len(names)), [wrapped(name, 42) for name in names])
-    for tick, name in zip(axes.get_yticklabels(), names, strict=True):
-        tick.set_color(palette.colour(name) if palette.colour(name) != GREY else INK)
     plain(axes, "x")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    name_rows(axes, names, palette, 42)
+    axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlabel("images")
     return figure

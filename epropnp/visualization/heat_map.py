@@ -7,8 +7,8 @@ import numpy as np
 
 from epropnp.evaluation.metrics import Array
 from epropnp.visualization.canvas import SMALL, new_figure, sentences
-from epropnp.visualization.labels import wrapped
-from epropnp.visualization.palette import GREY, INK, Palette
+from epropnp.visualization.labels import name_rows, wrapped
+from epropnp.visualization.palette import INK, Palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,24 +33,27 @@ def draw_objects(
     left_out = len(values) - len(names)
     table = np.stack([np.append(values[name].mean(), values[name]) for name in names])
     more = f"{left_out} settings of lower rank are not shown." if left_out else ""
-    note = sentences(f"{score}, % of the images of an object, mean over seeds. Frame: best of a column.", more)
+    note = sentences(
+        f"{score}, % of the images of an object, mean over seeds. Frame: best of a column.", more
+    )
     lines = max(wrapped(name, 42).count("\n") + 1 for name in names)
     height = 1.75 + ROW_IN * max(lines * 0.75, 1) * len(names)
     figure = new_figure(height, f"{score} by object", note)
     axes = figure.subplots()
-    shown = np.insert(table, 1, np.nan, axis=1)  # a gap beside the means
-    axes.imshow(shown, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for (row, column), value in np.ndenumerate(shown):
-        if np.isfinite(value):
-            best = value == shown[:, column].max() and len(names) > 1 and value > 0
-            _cell(axes, row, column, float(value), best, small=len(objects) > 15)
-    columns = [0, *range(2, len(objects) + 2)]
+    axes.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.axvline(0.5, color="white", linewidth=8)
+    for (row, column), value in np.ndenumerate(table):
+        best = value == table[:, column].max() and len(names) > 1 and value > 0
+        _cell(axes, row, column, float(value), best, small=len(objects) > 15)
     slanted = len(objects) > 8 or max(map(len, objects)) > 10
-    axes.set_xticks(columns, ["mean", *objects], rotation=40 if slanted else 0, ha="left" if slanted else "center")
+    axes.set_xticks(
+        range(len(objects) + 1),
+        ["mean", *objects],
+        rotation=40 if slanted else 0,
+        ha="left" if slanted else "center",
+    )
     axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=INK)
-    axes.set_yticks(range(len(names)), [wrapped(name, 42) for name in names], fontsize=SMALL)
-    for tick, name in zip(axes.get_yticklabels(), names, strict=True):
-        tick.set_color(palette.colour(name) if palette.colour(name) != GREY else INK)
+    name_rows(axes, names, palette, 42)
     axes.spines[:].set_visible(False)
     return figure
 
@@ -68,5 +71,5 @@ def _cell(axes: "Axes", row: int, column: int, value: float, best: bool, small: 
     )
     if best:
         axes.add_patch(
-            Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=INK, linewidth=1.2)
+            Rectangle((column - 0.44, row - 0.44), 0.88, 0.88, fill=False, edgecolor=INK, linewidth=1.2)
         )

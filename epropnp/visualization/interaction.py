@@ -63,9 +63,15 @@ def draw_interaction(
         y = np.array([row for row, _ in there]) + 0.5 * (k - (len(columns) - 1) / 2) / max(len(columns), 2)
         x = np.array([found.value for _, found in there])
         axes.hlines(
-            y, [found.low for _, found in there], [found.high for _, found in there], color=colour, linewidth=1.4
+            y,
+            [found.low for _, found in there],
+            [found.high for _, found in there],
+            color=colour,
+            linewidth=1.4,
         )
-        axes.plot(x, y, marker=marker, linestyle=dash, linewidth=1.1, color=colour, markersize=7, label=column)
+        axes.plot(
+            x, y, marker=marker, linestyle=dash, linewidth=1.1, color=colour, markersize=7, label=column
+        )
     axes.set_yticks(range(len(rows)), [wrapped(row, 36) for row in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"{score}, %")
     plain(axes, "x")
@@ -106,7 +112,9 @@ def draw_loss_weight(lines: Mapping[str, Sequence[Point]], score: str, palette: 
         for at, point in zip(x, points, strict=True) if named else ():
             own = palette.colour(point.setting) if point.setting in palette.named else "0.35"
             axes.plot([at, at], [point.score.low, point.score.high], color=own, linewidth=1.4, label="_bar")
-            axes.plot(at, point.score.value, palette.marker(point.setting), color=own, markersize=7, label="_point")
+            axes.plot(
+                at, point.score.value, palette.marker(point.setting), color=own, markersize=7, label="_point"
+            )
         if named:
             labels.append(Label(x=float(x[-1]), y=y[-1], text=name, colour="0.35"))
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])

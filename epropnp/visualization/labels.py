@@ -9,6 +9,7 @@ import numpy as np
 
 from epropnp.evaluation.metrics import Array
 from epropnp.visualization.canvas import SMALL
+from epropnp.visualization.palette import INK, Palette, dark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,8 @@ def spread(wanted: Array, heights: Array, low: float, high: float) -> Array:
     """Middles (n,) of boxes that do not overlap, as near as can be to where they are wanted (n,).
 
     The least squares solution, by pooling neighbours that are too close (Barlow et al., Statistical Inference
-    under Order Restrictions, 1972); of those that do not fit between `low` and `high`, the lowest stand at `low`.
+    under Order Restrictions, 1972); those that do not fit
+    between `low` and `high` begin at `low`.
     """
     order = np.argsort(wanted, kind="stable")
     tall = heights[order]
@@ -61,7 +63,8 @@ def label_right(axes: "Axes", labels: Sequence[Label], width: int = 30) -> None:
     """
     if not labels:
         return
-    figure = axes.figure
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     figure.draw_without_rendering()  # lays out, which tells how high the axes are
     high_pt = axes.get_position().height * figure.get_figheight() * 72
     texts = [wrapped(label.text, width) for label in labels]
@@ -72,17 +75,36 @@ def label_right(axes: "Axes", labels: Sequence[Label], width: int = 30) -> None:
     for label, text, end, y in zip(labels, texts, ends, middles, strict=True):
         line = ([end[0] + 0.008, 1.02, 1.045], [end[1], y, y])
         axes.plot(
-            *line, color=label.colour, linewidth=0.8, clip_on=False, transform=axes.transAxes, label="_leader"
+            *line, color=label.colour, linewidth=1.3, clip_on=False, transform=axes.transAxes, label="_leader"
         )
         axes.text(
             *(1.055, y, text),
-            color=label.colour,
+            color=dark(label.colour),
             fontsize=SMALL,
             va="center",
             linespacing=1.1,
             transform=axes.transAxes,
             parse_math=False,
         )
+
+
+def name_rows(axes: "Axes", names: Sequence[str], palette: Palette, width: int) -> None:
+    """Settings at 0, 1, ... of the y axis, with the mark that other figures show them with."""
+    from matplotlib.transforms import offset_copy
+
+    axes.set_yticks(range(len(names)), [wrapped(name, width) for name in names], fontsize=SMALL, color=INK)
+    axes.tick_params(axis="y", length=0, pad=14)
+    beside = offset_copy(axes.get_yaxis_transform(), axes.get_figure(root=True), x=-8, units="points")
+    for y, name in enumerate(names):
+        if name in palette.named:
+            axes.plot(
+                *(0, y, palette.marker(name)),
+                color=palette.colour(name),
+                markersize=6,
+                clip_on=False,
+                transform=beside,
+                label="_mark",
+            )
 
 
 def label_points(axes: "Axes", labels: Sequence[Label], others: Array) -> None:
@@ -100,13 +122,19 @@ def label_points(axes: "Axes", labels: Sequence[Label], others: Array) -> None:
             (label.x, label.y),
             xytext=(0, 0),
             textcoords="offset points",
-            color=label.colour,
+            color=dark(label.colour),
             fontsize=SMALL,
             ha="center",
             va="center",
             parse_math=False,
             linespacing=1.1,
-            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkB": 4, "shrinkA": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": label.colour,
+                "linewidth": 0.7,
+                "shrinkB": 4,
+                "shrinkA": 0,
+            },
         )
         size = np.asarray(text.get_window_extent().size)
         at = axes.transData.transform((label.x, label.y))
@@ -128,9 +156,7 @@ def label_points(axes: "Axes", labels: Sequence[Label], others: Array) -> None:
 def _price(box: Array, taken: Sequence[Array], dots: Array, edge: Array) -> float:
     """What a place for a label costs: other labels, points below it, and leaving the axes."""
     left, bottom, right, top = box
-    covered = sum(
-        left < b[2] + 3 and b[0] < right + 3 and bottom < b[3] and b[1] < top for b in taken
-    )
+    covered = sum(left < b[2] + 3 and b[0] < right + 3 and bottom < b[3] and b[1] < top for b in taken)
     inside = (dots > box[:2] - 3).all(1) & (dots < box[2:] + 3).all(1)
     outside = max(edge[0] - left, edge[1] - bottom, right - edge[2], top - edge[3], 0)
-    return 1000.0 * covered + 60.0 * float(inside.sum()) + (2000.0 if outside else 0.0)
+    return 1000.0 * covered + min(25.0 * float(inside.sum()), 400.0) + (2000.0 if outside else 0.0)

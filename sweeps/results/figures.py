@@ -44,7 +44,8 @@ CAPTIONS: Mapping[str, str] = {
     "objects": "Which setting is good at which object: mean over seeds.",
     "cost": "Accuracy against milliseconds per image and parameters; no setting beats those of the Pareto "
     "front in both.",
-    "curves": "Training loss and validation accuracy by epoch; bands reach from the lowest seed to the highest.",
+    "curves": "Training loss and validation accuracy by epoch; bands reach from the lowest "
+    "seed to the highest.",
     "interaction": "Heads by backbone, of settings that share all else with the best; lines that cross or "
     "part are interaction. Bars: 95 % intervals over images and seeds.",
     "loss-weight": "Accuracy against the weight of the Monte Carlo loss; lines share all else. Bars: 95 % "
@@ -52,7 +53,8 @@ CAPTIONS: Mapping[str, str] = {
     "flips": "Images that one setting gets right in most seeds and the best in none, and the reverse.",
     "distance": "Median error against the distance of the object, the elevation of the camera above its x-y "
     "plane and, where it is known, the visible fraction; bins of equally many images.",
-    "calibration": "Whether credible regions hold as many truths as they promise, by setting; 0 is calibrated.",
+    "calibration": "Whether credible regions hold as many truths as they promise, by setting; 0 is "
+    "calibrated.",
 }
 Draw = Callable[[], "Figure"]
 
@@ -105,9 +107,7 @@ def _errors_d(tested: Mapping[str, Sequence[ImageScores]]) -> dict[str, Array]:
     }
 
 
-def _accuracy(
-    tested: Mapping[str, Sequence[ImageScores]], object_id: Array, palette: Palette
-) -> Draw:
+def _accuracy(tested: Mapping[str, Sequence[ImageScores]], object_id: Array, palette: Palette) -> Draw:
     def draw() -> "Figure":
         errors = _errors_d(tested)
         return draw_accuracy({n: accuracy_curve(each, object_id) for n, each in errors.items()}, palette)
@@ -201,7 +201,9 @@ def _loss_weight(summary: Summary, means: Mapping[str, Estimate], palette: Palet
     """Lines of the settings that share all but the weight, if there are any; the best first."""
     lines: dict[object, list[str]] = {}
     for name in palette.ranked:
-        config, dataset_id = setting_of(summary.settings[name][0].config, summary.settings[name][0].dataset_id)
+        config, dataset_id = setting_of(
+            summary.settings[name][0].config, summary.settings[name][0].dataset_id
+        )
         loss = dataclasses.replace(config.loss, mc=0.0)
         lines.setdefault((dataclasses.replace(config, loss=loss), dataset_id), []).append(name)
     weights = {name: group[0].config.loss.mc for name, group in summary.settings.items()}
