@@ -31,7 +31,7 @@ def accuracy_curve(error_d: Array, object_id: Array, thresholds_d: Array = THRES
 
 
 def draw_accuracy(curves: Mapping[str, Array], palette: Palette) -> "Figure":
-    """The curves (S, T) of settings over `THRESHOLDS_D`: means over S seeds, bands from worst to best seed."""
+    """The curves (S, T) of settings over `THRESHOLDS_D`: means over seeds, bands from worst to best."""
     seeds = max(len(values) for values in curves.values())
     band = "Line: mean over seeds; band: from the worst seed to the best." if seeds > 1 else ""
     figure = new_figure(

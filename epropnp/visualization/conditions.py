@@ -1,4 +1,4 @@
-"""Errors against what makes an image hard: how far the object is, from where it is seen, how much is hidden."""
+"""Errors against what makes an image hard: how far and how hidden the object is, from where it is seen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def draw_conditions(
     bins = [bins_of(condition.values) for condition in conditions]
     fewest = min(len(part) for parts in bins for part in parts)
     note = sentences(
-        f"Each point: median over seeds and the images of a bin, of {fewest} images or more, at their median.",
+        f"Each point: median over seeds and the images of a bin ({fewest} or more), at their median.",
         palette.note(list(errors_d)),
         "Lines that leave the figure at the top have larger errors.",
     )

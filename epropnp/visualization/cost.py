@@ -1,5 +1,6 @@
 """Accuracy against what it costs, and the settings that no other one beats in both."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def draw_cost(scores: Mapping[str, float], costs: Sequence[Cost], score: str, pa
 def _along_steps(corners: Array) -> Array:
     """Points (m, 2) close to each other on a line of steps to the right, then up, between corners (n, 2)."""
     found = []
-    for (x, y), (next_x, next_y) in zip(corners[:-1], corners[1:], strict=True):
+    for (x, y), (next_x, next_y) in itertools.pairwise(corners):
         found += [(at, y) for at in np.geomspace(x, next_x, 60)]
         found += [(next_x, at) for at in np.linspace(y, next_y, 20)]
     return np.array(found)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw_coverage(curves: Mapping[str, Array], palette: Palette) -> "Figure":
-    """Means over seeds of the curves (S, 101) of `calibration.coverage_curve`, less the levels: 0 is calibrated."""
+    """Means over seeds of `coverage_curve`s (S, 101), less the levels: 0 is calibrated."""
     note = sentences(
         "Above 0: regions hold more truths than they promise (too cautious); below: fewer (too sure).",
         "Mean over seeds.",

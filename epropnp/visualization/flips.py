@@ -27,7 +27,8 @@ def draw_flips(counts: Mapping[str, Flips], best: str, images: int, palette: Pal
     names = [name for name in palette.ranked if name in counts][:MOST]
     left_out = len(counts) - len(names)
     note = sentences(
-        f"Of {images} test images. Right: ADD(-S) below 0.10 diameters in most seeds of one and in none of the other.",
+        f"Of {images} test images. Right: ADD(-S) below 0.10 diameters in most seeds of one setting,",
+        "and in none of the other.",
         f"{left_out} settings of lower rank are not shown." if left_out else "",
     )
     title = f"Images right in one setting only, beside the best: {best}"
