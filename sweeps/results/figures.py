@@ -154,7 +154,7 @@ def _latencies(summary: Summary) -> list[Cost]:
             cost = latency.batches[1]
             values[name] = cost.network_ms + cost.layer_ms
     lacking = len(summary.settings) - count
-    left_out = f"; {lacking} settings were not measured there" if lacking else ""
+    left_out = f"; not measured there: {lacking}" if lacking else ""
     return [Cost(title=f"network and poses, ms per image alone, on {chosen[1]}{left_out}", values=values)]
 
 
