@@ -23,7 +23,9 @@ def test_points_stand_where_they_belong_and_the_front_is_labelled() -> None:
     axes = figure.axes[0]
     points = {str(line.get_label()): line for line in axes.lines}
     for name, score in scores.items():
-        np.testing.assert_allclose(points[name].get_xydata(), [[cost.values[name], score]])
+        np.testing.assert_allclose(
+            np.asarray(points[name].get_xydata(), float), np.array([[cost.values[name], score]])
+        )
     corners = np.asarray(points["Pareto front"].get_xydata())[:-1]
     assert corners.tolist() == [[20.0 - k, 90.0 - k] for k in (8, 7, 6, 5, 4, 2, 1, 0)]
     assert {text.get_text() for text in axes.texts} == set(scores)  # the grey ones are on the front

@@ -13,5 +13,5 @@ def test_cells_hold_means_and_scores_by_rank() -> None:
     cells = {text.get_position(): text.get_text() for text in axes.texts}
     assert len(cells) == 30 * 3
     assert [cells[column, 4] for column in range(3)] == ["70.0", "86.0", "54.0"]
-    assert "10 settings of lower rank are not shown" in figure.get_supxlabel()
+    assert "10 settings of lower rank are not shown" in figure.get_supxlabel().replace("\n", " ")
     assert [label.get_text() for label in axes.get_yticklabels()] == list(values)[:30]

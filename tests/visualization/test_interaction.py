@@ -16,7 +16,7 @@ def test_each_head_has_a_line_through_its_backbones_the_best_on_top() -> None:
     assert np.asarray(lines["x"].get_xdata()).tolist() == [50, 10]
     assert np.asarray(lines["y"].get_xdata()).tolist() == [30, 20]
     assert np.rint(np.asarray(lines["y"].get_ydata(), float)).tolist() == [0, 1]
-    bars = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()]
+    bars = [np.asarray(path.vertices)[:, 0].tolist() for path in axes.collections[0].get_paths()]
     assert bars == [[48, 53], [8, 13]]
     assert lines["x"].get_marker() != lines["y"].get_marker()
 
@@ -25,5 +25,7 @@ def test_weights_stand_in_order_at_equal_distances() -> None:
     points = [Point(setting=f"s{x}", x=x, score=Estimate(10 * x, 0, 9)) for x in (0.5, 0.0, 0.02)]
     axes = draw_loss_weight({"resnet": points}, "ADD", Palette(["s0.5"])).axes[0]
     line = next(line for line in axes.lines if line.get_label() == "resnet")
-    np.testing.assert_allclose(np.asarray(line.get_xydata()), [[0, 0], [1, 0.2], [2, 5]], atol=0.1)
+    np.testing.assert_allclose(
+        np.asarray(line.get_xydata(), float), np.array([[0, 0], [1, 0.2], [2, 5]]), atol=0.1
+    )
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "0.02", "0.5"]

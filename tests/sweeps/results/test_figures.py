@@ -1,7 +1,7 @@
 """The figures of a sweep: which there are, and that their numbers are those of the trials."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,17 @@ def trial(error_d: float, spread: float) -> ImageScores:
 
 
 def sweep(
-    make: Make, backbones: int, seeds: int, **more: list[object]
+    make: Make,
+    backbones: int,
+    seeds: int,
+    heads: Sequence[str] = ("deconv",),
+    weights: Sequence[float] = (0.5,),
 ) -> tuple[list[Row], Summary, dict[str, ImageScores]]:
     """Rows of made-up backbones, the first the best; `heads` and `weights` as further axes."""
     rows, images = [], {}
     for k in range(backbones):
-        for j, head in enumerate(more.get("heads", ["deconv"])):
-            for weight in more.get("weights", [0.5]):
+        for j, head in enumerate(heads):
+            for weight in weights:
                 for seed in range(seeds):
                     row = make(backbone=f"net{k}", seed=seed)
                     config = dataclasses.replace(
