@@ -108,15 +108,15 @@ def draw_loss_weight(lines: Mapping[str, Sequence[Point]], score: str, palette: 
         x = np.array([values.index(point.x) for point in points], np.float64)
         x += 0.03 * (min(k, 7) - (min(len(lines), 7) - 1) / 2) if named else 0
         y = [point.score.value for point in points]
-        axes.plot(x, y, color="0.35" if named else GREY, linewidth=1.2 if named else 0.7, label=name)
+        axes.plot(x, y, color="#595959" if named else GREY, linewidth=1.2 if named else 0.7, label=name)
         for at, point in zip(x, points, strict=True) if named else ():
-            own = palette.colour(point.setting) if point.setting in palette.named else "0.35"
+            own = palette.colour(point.setting) if point.setting in palette.named else "#595959"
             axes.plot([at, at], [point.score.low, point.score.high], color=own, linewidth=1.4, label="_bar")
             axes.plot(
                 at, point.score.value, palette.marker(point.setting), color=own, markersize=7, label="_point"
             )
         if named:
-            labels.append(Label(x=float(x[-1]), y=y[-1], text=name, colour="0.35"))
+            labels.append(Label(x=float(x[-1]), y=y[-1], text=name, colour="#595959"))
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     axes.set(xlim=(-0.3, len(values) - 0.7), xlabel="weight of the Monte Carlo loss", ylabel=f"{score}, %")
     plain(axes, "y")

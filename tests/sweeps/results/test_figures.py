@@ -62,7 +62,7 @@ def sweep(
 
 def test_there_is_no_figure_of_what_does_not_vary(made_row: Make) -> None:
     plain = figures(*sweep(made_row, 2, 1))
-    assert plain.keys() == {"differences", "accuracy", "objects", "cost", "flips", "distance"}
+    assert plain.keys() == {"differences", "accuracy", "objects", "cost", "curves", "flips", "distance"}
     crossed = figures(*sweep(made_row, 2, 1, heads=["deconv", "fpn"], weights=[0.0, 0.5]))
     assert crossed.keys() - plain.keys() == {"interaction", "loss-weight"}
     assert crossed.keys() <= CAPTIONS.keys()
