@@ -314,7 +314,9 @@ def test_the_terminal_shows_table_answer_and_places(scene: Scene) -> None:
     show(done, console)
     text = console.export_text()
     assert text.index("Sweep mine") < text.index("best is test_resnet") < text.index("table.md: ")
-    assert all(f"{file.name}: {file}" in text.replace("\n", "") for file in done.files)
+    files = [file for file in done.files if file.parent == scene.sweep.folder]
+    assert all(f"{file.name}: {file}" in text.replace("\n", "") for file in files)
+    assert f"2 figures, as PNG and PDF: {scene.sweep.folder / 'figures'}" in text.replace("\n", "")
 
 
 def test_what_looks_like_markup_is_shown_as_it_is(made_row: Make) -> None:
