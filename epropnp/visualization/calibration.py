@@ -8,6 +8,7 @@ import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.calibration import Calibration
+from epropnp.visualization.canvas import plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,3 +103,5 @@ def _draw_errors(axes: "Axes", std: np.ndarray, error: np.ndarray) -> None:
         axes.legend(frameon=False, fontsize="small")
     else:
         axes.set(xlim=(0.9, 11), ylim=(0.9, 11))
+    for which in ("x", "y"):
+        plain_log(axes, which)

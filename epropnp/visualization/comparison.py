@@ -70,6 +70,7 @@ def draw_comparison(comparison: Comparison, score: str, palette: Palette) -> "Fi
     scores.set_ylim(len(settings) - 0.5, -0.5)
     for axes in (scores, differences):
         plain(axes, "x")
+        axes.locator_params(axis="x", nbins=6)
     differences.tick_params(labelleft=False)
     differences.tick_params(axis="y", length=0)
     return figure
