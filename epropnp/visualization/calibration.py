@@ -8,18 +8,21 @@ import numpy as np
 
 from epropnp.errors import UserError
 from epropnp.evaluation.calibration import Calibration
+from epropnp.visualization.canvas import plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LEVELS = np.linspace(0, 1, 101)
+TITLE = "Calibration: does the predicted uncertainty say how wrong the poses are?"
 TITLE_Y = 1.0  # said, or all ticks are measured to find it
 
 
-def save_calibration(calibration: Calibration, path: Path) -> None:
-    """Draw the picture into a PNG or SVG file. UserError where it cannot be written."""
+def save_calibration(calibration: Calibration, path: Path, title: str = TITLE) -> None:
+    """Draw the picture into a PNG or SVG file, under a title. UserError where it cannot be written."""
     figure = _figure()
+    figure.suptitle(title, x=0.01, y=0.985, ha="left", fontweight="bold")
     reliability, translation, rotation = map(_emptied, figure.axes)
     _draw_reliability(reliability, calibration)
     _draw_errors(translation, 1000 * calibration.translation_std_m, 1000 * calibration.translation_error_m)
@@ -43,9 +46,9 @@ def _figure() -> "Figure":
     """The picture without what is drawn, made once: nearly all of its time goes into ticks, which stay."""
     from matplotlib.figure import Figure  # slow to import
 
-    figure = Figure(figsize=(14, 4.5))
+    figure = Figure(figsize=(14, 4.8))
     # Measured out once: to find margins anew takes longer than all else, for every trial.
-    margins = {"left": 0.05, "right": 0.99, "bottom": 0.12, "top": 0.92, "wspace": 0.26}
+    margins = {"left": 0.05, "right": 0.99, "bottom": 0.12, "top": 0.86, "wspace": 0.26}
     reliability, *errors = figure.subplots(1, 3, gridspec_kw=margins)
     reliability.set(
         xlabel="credible region, %",
@@ -100,3 +103,5 @@ def _draw_errors(axes: "Axes", std: np.ndarray, error: np.ndarray) -> None:
         axes.legend(frameon=False, fontsize="small")
     else:
         axes.set(xlim=(0.9, 11), ylim=(0.9, 11))
+    for which in ("x", "y"):
+        plain_log(axes, which)

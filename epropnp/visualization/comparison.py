@@ -1,84 +1,84 @@
-"""Pictures of one sweep: its settings by score, and how every trial went, epoch by epoch."""
+"""A picture of one sweep: its settings by score, and how far each is behind the best."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epropnp.evaluation.comparison import Comparison, Verdict
 from epropnp.evaluation.estimate import Estimate
+from epropnp.visualization.canvas import SMALL, new_figure, plain, sentences
+from epropnp.visualization.labels import name_rows
+from epropnp.visualization.palette import INK, Palette, dark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLOURS: dict[Verdict, str] = {
-    "best": "tab:green",
-    "equal": "tab:olive",
-    "not distinguishable": "tab:blue",
-    "worse": "tab:red",
+
+@dataclass(frozen=True)
+class Look:
+    """How a verdict is told apart, also without colours."""
+
+    colour: str
+    marker: str
+
+
+LOOKS: dict[Verdict, Look] = {
+    "best": Look("#000000", "*"),
+    "equal": Look("#009E73", "s"),
+    "not distinguishable": Look("#0072B2", "o"),
+    "worse": Look("#D55E00", "v"),
 }
-ROW_INCHES = 0.45
+TALL_IN, LOW_IN, MANY = 0.36, 0.21, 15  # rows, and from how many they are low
 
 
-@dataclass(frozen=True, kw_only=True)
-class Curves:
-    """How one trial went."""
-
-    loss: Sequence[float]  # mean training loss of epochs 1, 2, ...
-    accuracy: Sequence[float]  # validation ADD(-S) 0.10d in percent after epochs 0, 1, ...
-
-
-def save_curves(trials: Mapping[str, Curves], path: Path) -> None:
-    """Draw the curves of named trials into a PNG or SVG file."""
-    from matplotlib.figure import Figure  # slow to import, and not needed before the end of a sweep
-
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    loss, accuracy = figure.subplots(1, 2)
-    for name, curves in trials.items():
-        loss.plot(range(1, len(curves.loss) + 1), curves.loss, marker=".", label=name)
-        accuracy.plot(range(len(curves.accuracy)), curves.accuracy, marker=".")
-    loss.set(xlabel="epoch", ylabel="training loss, mean of the epoch")
-    accuracy.set(xlabel="epoch (0: before training)", ylabel="validation ADD(-S) 0.10d, %", ylim=(0, 100))
-    for axes in (loss, accuracy):
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    loss.legend(frameon=False, fontsize="small")
-    figure.savefig(path, dpi=120)
-
-
-def save_comparison(comparison: Comparison, score: str, path: Path) -> None:
-    """Draw settings as rows: the score with its seeds and interval, and the difference to the best one.
+def draw_comparison(comparison: Comparison, score: str, palette: Palette) -> "Figure":
+    """Settings as rows: the score with its seeds and interval, and the difference to the best one.
 
     Args:
         comparison: of settings; the best is drawn on top.
         score: what is compared, for the axis.
-        path: a PNG or SVG file.
+        palette: gives those with a colour in other figures a mark of it beside their names.
     """
-    from matplotlib.figure import Figure
-
     settings = comparison.settings
-    figure = Figure(figsize=(12, 1.6 + ROW_INCHES * max(len(settings), 2)), layout="constrained")
+    row_in = LOW_IN if len(settings) > MANY else TALL_IN
+    several = max(len(setting.seeds) for setting in settings) > 1
+    note = sentences(
+        "Left: mean, 95 % interval" + (", seeds as grey dots." if several else "."),
+        "Right: paired over the same images, 95 % intervals of all together.",
+        "Marks beside names: the colours of other figures.",
+    )
+    figure = new_figure(1.7 + row_in * max(len(settings), 2), f"{score}: settings beside the best", note)
     scores, differences = figure.subplots(1, 2, sharey=True)
     for y, setting in enumerate(settings):
-        colour = COLOURS[setting.verdict]
-        _draw_interval(scores, setting.mean, y, colour)
-        scores.plot(setting.seeds, [y] * len(setting.seeds), "o", color="0.2", markersize=4, alpha=0.6)
+        look = LOOKS[setting.verdict]
+        _draw_interval(scores, setting.mean, y, look)
+        scores.plot(setting.seeds, [y] * len(setting.seeds), ".", color="0.55", markersize=5, zorder=4)
         if y:
-            _draw_interval(differences, setting.difference, y, colour)
-        words, beside = comparison.words(setting), differences.get_yaxis_transform()
-        differences.text(1.02, y, words, color=colour, va="center", transform=beside)
-    differences.axvline(0, color="0.5", linewidth=1)
-    several = max(len(setting.seeds) for setting in settings) > 1
-    scores.set(xlabel=f"{score}, %\nmean, 95 % interval" + (", seeds as dots" if several else ""))
-    differences.set(xlabel="difference to the best, %\npaired, 95 % intervals of all together")
-    scores.set_yticks(range(len(settings)), [setting.name for setting in settings])
+            _draw_interval(differences, setting.difference, y, look)
+        words = comparison.words(setting)
+        differences.text(
+            *(1.02, y, words),
+            color=dark(look.colour),
+            va="center",
+            fontsize=SMALL,
+            transform=differences.get_yaxis_transform(),
+        )
+    differences.axvline(0, color=INK, linewidth=1)
+    scores.set(xlabel=f"{score}, %")
+    differences.set(xlabel="difference to the best, points")
+    name_rows(scores, [setting.name for setting in settings], palette, 38 if row_in == TALL_IN else 200)
     scores.set_ylim(len(settings) - 0.5, -0.5)
     for axes in (scores, differences):
-        axes.grid(axis="x", alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
+        plain(axes, "x")
+        axes.locator_params(axis="x", nbins=6)
+    differences.tick_params(labelleft=False)
+    differences.tick_params(axis="y", length=0)
+    return figure
 
 
-def _draw_interval(axes: "Axes", estimate: Estimate, y: int, colour: str) -> None:
-    axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
-    axes.plot(estimate.value, y, "|", color=colour, markersize=16, markeredgewidth=2.5)
+def _draw_interval(axes: "Axes", estimate: Estimate, y: int, look: Look) -> None:
+    axes.plot([estimate.low, estimate.high], [y, y], color=look.colour, linewidth=2.2, solid_capstyle="butt")
+    size = 10 if look.marker == "*" else 6
+    axes.plot(
+        estimate.value, y, look.marker, color=look.colour, markersize=size, markeredgecolor="white", zorder=3
+    )

@@ -1,11 +1,11 @@
-"""What a sweep leaves behind: the answer, the table, the curves."""
+"""What a sweep leaves behind: the answer, the table, the figures."""
 
 import contextlib
 import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,13 @@ from epropnp.errors import UserError, first_line
 from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
-from epropnp.visualization.comparison import Curves, save_comparison, save_curves
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
 from sweeps.results.examples import FOLDER as EXAMPLES
 from sweeps.results.examples import save_examples
+from sweeps.results.figures import CAPTIONS, FOLDER, figures, save
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.summary import (
-    SELECTION,
     Summary,
     answer_table,
     summarise,
@@ -196,20 +195,22 @@ class Reporter(Listener):
             makers["summary.csv"] = lambda: to_csv(summary_table(summary))
         elif report.waiting:  # an earlier answer is none any more
             makers["summary.md"] = lambda: "\n\n".join([f"# {report.title}", *report.waiting, ""])
-            for name in ("summary.csv", "summary.png"):
-                with contextlib.suppress(OSError):
-                    (folder / name).unlink(missing_ok=True)
+            _remove(folder, ("summary.csv", "summary.png"))
+            _remove(folder / FOLDER, [f"{key}.{kind}" for key in CAPTIONS for kind in ("png", "pdf")])
         return _made(report, {folder / name: partial(_write, make) for name, make in makers.items()})
 
     def _drawn(self, report: Report, summary: Summary) -> Report:
-        finished = {row.name: row.result for row in report.rows if row.result is not None}
-        curves = {name: Curves(loss=r.train_loss, accuracy=r.val_add) for name, r in finished.items()}
+        """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
-        makers = {
-            folder / "summary.png": partial(save_comparison, summary.ranked[SELECTION], SELECTION),
-            folder / "curves.png": partial(save_curves, curves),
-            folder / EXAMPLES: partial(save_examples, self._sweep, summary, self._images, self.datasets),
+        images = {name: images for name, (_, images) in self._known.items()}
+        found = figures(report.rows, summary, images)
+        for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
+            _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
+        makers: dict[Path, Callable[[Path], None]] = {
+            folder / FOLDER / f"{key}.png": partial(save, draw) for key, draw in found.items()
         }
+        makers[folder / EXAMPLES] = partial(save_examples, self._sweep, summary, self._images, self.datasets)
+        makers[folder / "summary.png"] = partial(_copy, folder / FOLDER / "differences.png")
         return _made(report, makers)
 
 
@@ -220,13 +221,28 @@ def show(report: Report, console: Console) -> None:
         print_table(answer_table(report.summary), console)
     for table in report.found:
         print_table(table, console)
-    for line in (*report.waiting, *(f"{file.name}: {file}" for file in report.files), *report.problems):
+    drawn = [file for file in report.files if file.parent.name == FOLDER]
+    lines = [f"{file.name}: {file}" for file in report.files if file not in drawn]
+    if drawn:
+        lines.append(f"{len(drawn)} figures, as PNG and PDF: {drawn[0].parent}")
+    for line in (*report.waiting, *lines, *report.problems):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _write(text: Callable[[], str], file: Path) -> None:
     with replaced(file) as unfinished:
         unfinished.write_text(text())
+
+
+def _copy(source: Path, file: Path) -> None:
+    with replaced(file) as unfinished:
+        unfinished.write_bytes(source.read_bytes())
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _made(report: Report, makers: Mapping[Path, Callable[[Path], None]]) -> Report:

@@ -1,15 +1,14 @@
 """The pictures of a sweep: every number in the row, the colour and the epoch that it belongs to."""
 
-from pathlib import Path
+import dataclasses
 
 import numpy as np
-import pytest
 from matplotlib.colors import same_color
-from matplotlib.figure import Figure
 
 from epropnp.evaluation.comparison import Compared, Comparison
 from epropnp.evaluation.estimate import Estimate
-from epropnp.visualization.comparison import Curves, save_comparison, save_curves
+from epropnp.visualization.comparison import draw_comparison
+from epropnp.visualization.palette import Palette
 
 WORDS = {
     "first": "best",
@@ -39,64 +38,56 @@ def compared(rows: list[Compared]) -> Comparison:
     return Comparison(settings=tuple(rows), margin=4.5, least_margin=None, seed_share=0.0)
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-    return figures
+LOOKS = {
+    "first": ("#000000", "*"),
+    "second": ("#0072B2", "o"),
+    "third": ("#D55E00", "v"),
+    "fourth": ("#009E73", "s"),
+}
 
 
-def test_each_row_holds_score_seeds_interval_and_difference(shown: list[Figure], tmp_path: Path) -> None:
-    save_comparison(compared(ROWS), "ADD", tmp_path / "s.png")
-    scores, differences = shown[0].axes
+def test_each_row_holds_score_seeds_interval_verdict_and_difference() -> None:
+    figure = draw_comparison(compared(ROWS), "ADD", Palette([]))
+    scores, differences = figure.axes
     assert [label.get_text() for label in scores.get_yticklabels()] == list(WORDS)
     assert scores.get_ylim()[0] > scores.get_ylim()[1]  # the best one on top
-    colours = ("tab:green", "tab:blue", "tab:red", "tab:olive")
-    for y, (row, colour) in enumerate(zip(ROWS, colours, strict=True)):
+    for y, row in enumerate(ROWS):
         interval, value, seeds = scores.lines[3 * y : 3 * y + 3]
         np.testing.assert_allclose(np.asarray(interval.get_xdata()), [row.mean.low, row.mean.high])
         np.testing.assert_allclose(np.asarray(value.get_xdata()), row.mean.value)
         np.testing.assert_allclose(np.asarray(seeds.get_xdata()), row.seeds)
         for line in (interval, value, seeds):
             assert (np.asarray(line.get_ydata()) == y).all()
+        colour, marker = LOOKS[row.name]
         assert same_color(interval.get_color(), colour)
-        assert same_color(value.get_color(), colour)
-        text = differences.texts[y]
-        assert (text.get_text(), text.get_position()[1]) == (WORDS[row.name], y)
-        assert same_color(text.get_color(), colour)
-    # The best one has no difference to itself; then the line at 0.
-    for k, y in enumerate((1, 2, 3)):
+        assert (value.get_marker(), differences.texts[y].get_text()) == (marker, WORDS[row.name])
+        assert differences.texts[y].get_position()[1] == y
+    for k, y in enumerate((1, 2, 3)):  # the best one has no difference to itself
         interval, value = differences.lines[2 * k : 2 * k + 2]
         found = ROWS[y].difference
         np.testing.assert_allclose(np.asarray(interval.get_xdata()), [found.low, found.high])
         np.testing.assert_allclose(np.asarray(value.get_xdata()), found.value)
         assert (np.asarray(interval.get_ydata()) == y).all()
     assert (np.asarray(differences.lines[-1].get_xdata()) == 0).all()
-    assert scores.get_xlabel() == "ADD, %\nmean, 95 % interval, seeds as dots"
 
 
-def test_seeds_are_not_mentioned_where_there_is_one(shown: list[Figure], tmp_path: Path) -> None:
-    save_comparison(compared(ROWS[2:3]), "ADD", tmp_path / "s.png")
-    assert shown[0].axes[0].get_xlabel() == "ADD, %\nmean, 95 % interval"
+def test_verdicts_differ_in_colour_and_shape() -> None:
+    assert len({colour for colour, _ in LOOKS.values()}) == len({shape for _, shape in LOOKS.values()}) == 4
 
 
-def test_losses_start_after_the_first_epoch_and_accuracies_before_it(
-    shown: list[Figure], tmp_path: Path
-) -> None:
-    trials = {
-        "a": Curves(loss=[3, 2], accuracy=[10, 20, 30]),
-        "b": Curves(loss=[7, 6], accuracy=[1, 2, 3]),
-    }
-    save_curves(trials, tmp_path / "c.png")
-    loss, accuracy = shown[0].axes
-    for k, curves in enumerate(trials.values()):
-        assert np.asarray(loss.lines[k].get_xdata()).tolist() == [1, 2]
-        assert np.asarray(loss.lines[k].get_ydata()).tolist() == curves.loss
-        assert np.asarray(accuracy.lines[k].get_xdata()).tolist() == [0, 1, 2]
-        assert np.asarray(accuracy.lines[k].get_ydata()).tolist() == curves.accuracy
-        assert same_color(loss.lines[k].get_color(), accuracy.lines[k].get_color())
-    assert [line.get_label() for line in loss.lines] == ["a", "b"]
-    assert accuracy.get_ylim() == (0, 100)
-    legend = loss.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+def test_marks_beside_names_are_those_of_the_palette() -> None:
+    palette = Palette([row.name for row in ROWS])
+    marks = [
+        line
+        for line in draw_comparison(compared(ROWS), "ADD", palette).axes[0].lines
+        if line.get_label() == "_mark"
+    ]
+    assert [np.asarray(mark.get_ydata()).tolist() for mark in marks] == [[y] for y in range(4)]
+    assert [mark.get_color() for mark in marks] == [palette.colour(row.name) for row in ROWS]
+
+
+def test_sixty_rows_are_all_there_and_lower() -> None:
+    many = compared([ROWS[0]] + [dataclasses.replace(ROWS[2], name=f"s{k}") for k in range(59)])
+    figure = draw_comparison(many, "ADD", Palette([]))
+    assert len(figure.axes[0].get_yticklabels()) == 60
+    assert figure.get_figheight() < 15

@@ -13,7 +13,7 @@ from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
 
 FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
-TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "curves.png"}
+TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png"}
 
 
 def runs(world: World) -> list[Any]:

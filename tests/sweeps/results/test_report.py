@@ -14,7 +14,6 @@ from rich.console import Console
 
 from epropnp.evaluation.predictions import Predictions
 from epropnp.training.record import note_failure
-from epropnp.visualization.comparison import Curves
 from sweeps.folder import open_sweep
 from sweeps.results import report as module
 from sweeps.results.columns import Row
@@ -33,16 +32,16 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
 
-    def drawing(comparison: Any, score: str, path: Path) -> None:
-        drawn[path.name] = (score, [(s.name, s.mean.value) for s in comparison.settings])
-        path.touch()
+    def figures(rows: Any, summary: Any, images: Any) -> dict[str, str]:
+        drawn.update(rows=rows, summary=summary, images=images)
+        return {"differences": "d", "curves": "c"}
 
-    def curves(trials: dict[str, Curves], path: Path) -> None:
-        drawn[path.name] = trials
-        path.touch()
+    def save(draw: str, file: Path) -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(draw)
 
-    monkeypatch.setattr(module, "save_comparison", drawing)
-    monkeypatch.setattr(module, "save_curves", curves)
+    monkeypatch.setattr(module, "figures", figures)
+    monkeypatch.setattr(module, "save", save)
     monkeypatch.setattr(module, "save_examples", lambda *args: drawn.update({args[-1].name: args}))
     sweep = open_sweep(tmp_path / "mine")
     rows = [made_row(backbone=name) for name in graded.SHIFT_M]
@@ -153,30 +152,38 @@ def test_the_margin_is_that_of_all_scores(scene: Scene) -> None:
 
 
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
-    names = ("table.md", "table.csv", "summary.md", "summary.csv", "summary.png")
-    names = (*names, "curves.png", "examples")
+    drawn = ("figures/differences.png", "figures/curves.png", "examples", "summary.png")
+    names = ("table.md", "table.csv", "summary.md", "summary.csv", *drawn)
     assert _report(scene).files == [scene.sweep.folder / name for name in names]
 
 
 def test_pictures_are_drawn_from_their_own_trials(scene: Scene) -> None:
+    done = _report(scene)
+    assert scene.drawn["rows"] == done.rows
+    assert scene.drawn["summary"] is done.summary
+    for name, row in _finished(scene).items():
+        hits = scene.drawn["images"][row.name].average["add_0.10d"].value
+        assert hits == pytest.approx(graded.percent(name, "add_0.10d"))
+    assert (scene.sweep.folder / "summary.png").read_text() == "d"
+
+
+def test_a_figure_that_has_nothing_to_show_any_more_is_removed(scene: Scene) -> None:
+    old = [scene.sweep.folder / "figures" / f"interaction.{kind}" for kind in ("png", "pdf")]
+    for file in old:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
     _report(scene)
-    score, settings = scene.drawn["summary.png"]
-    by_score = {name: graded.percent(name, SCORES[score]) for name in graded.SHIFT_M}
-    assert score == "ADD(-S) 0.10d"
-    assert dict(settings) == pytest.approx(by_score)
-    assert settings == sorted(settings, key=lambda pair: -pair[1])
+    assert not any(file.exists() for file in old)
+
+
+def test_examples_are_drawn_from_the_sweeps_own_trials(scene: Scene) -> None:
+    _report(scene)
     sweep, summary, images, datasets, folder = scene.drawn["examples"]
     assert (sweep, folder) == (scene.sweep, scene.sweep.folder / "examples")
     assert [*datasets] == [scene.rows[0].dataset_id]
     for row in (row for group in summary.settings.values() for row in group):
         shifts = graded.SHIFT_M[row.config.model.backbone]
         assert images(row).errors.shift_m.tolist() == pytest.approx(shifts)
-    curves = {row.name: row.result for row in _finished(scene).values()}
-    assert scene.drawn["curves.png"] == {
-        name: Curves(loss=result.train_loss, accuracy=result.val_add)
-        for name, result in curves.items()
-        if result is not None
-    }
 
 
 def test_a_sweep_without_a_finished_trial_has_a_table_and_no_answer(scene: Scene) -> None:
@@ -243,13 +250,19 @@ def test_what_cannot_be_written_or_drawn_is_said_and_the_old_file_stays(
     def full(text: str) -> str:
         raise OSError(28, "No space left on device")
 
-    def fail(*_: Any) -> None:
-        raise RuntimeError("no such font\nanywhere")
+    save = module.save
+
+    def fail(draw: Any, file: Path) -> None:
+        if file.stem == "curves":
+            raise RuntimeError("no such font\nanywhere")
+        save(draw, file)
 
     monkeypatch.setattr(module, "to_csv", full)
-    monkeypatch.setattr(module, "save_curves", fail)
+    monkeypatch.setattr(module, "save", fail)
     done = _report(scene)
-    assert [file.name for file in done.files] == ["table.md", "summary.md", "summary.png", "examples"]
+    assert [file.name for file in done.files] == [
+        *("table.md", "summary.md", "differences.png", "examples", "summary.png")
+    ]
     assert (scene.sweep.folder / "table.csv").read_text() == "of before"
     assert [problem.partition(" is not made: ")[0] for problem in done.problems] == [
         "table.csv",
@@ -314,7 +327,9 @@ def test_the_terminal_shows_table_answer_and_places(scene: Scene) -> None:
     show(done, console)
     text = console.export_text()
     assert text.index("Sweep mine") < text.index("best is test_resnet") < text.index("table.md: ")
-    assert all(f"{file.name}: {file}" in text.replace("\n", "") for file in done.files)
+    files = [file for file in done.files if file.parent == scene.sweep.folder]
+    assert all(f"{file.name}: {file}" in text.replace("\n", "") for file in files)
+    assert f"2 figures, as PNG and PDF: {scene.sweep.folder / 'figures'}" in text.replace("\n", "")
 
 
 def test_what_looks_like_markup_is_shown_as_it_is(made_row: Make) -> None:

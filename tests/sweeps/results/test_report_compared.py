@@ -31,8 +31,12 @@ def reporter(
     sweep: Sweep, made_row: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Compared], Reporter]:
     """Of three finished trials, whose pictures are empty files."""
-    for name in ("save_comparison", "save_curves"):
-        monkeypatch.setattr(module, name, lambda *given: given[-1].touch())
+
+    def save(draw: Any, file: Path) -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+
+    monkeypatch.setattr(module, "save", save)
     rows = [made_row(backbone=name) for name in graded.SHIFT_M]
     planned = [Planned(name=row.name, config=row.config, dataset_id=row.dataset_id) for row in rows]
     for row, trial in zip(rows, planned, strict=True):
@@ -79,6 +83,7 @@ def test_where_nothing_is_compared_yet_that_is_said_and_an_earlier_answer_goes(
     assert (sweep.folder / "summary.md").read_text() == f"# Sweep mine\n\n{WHY}\n\n"
     assert not (sweep.folder / "summary.csv").exists()
     assert not (sweep.folder / "summary.png").exists()
+    assert not list((sweep.folder / "figures").iterdir())
     assert len(lines(sweep.folder / "table.csv")) == 3
     console = Console(width=200, record=True, file=(sweep.folder / "said").open("w"))
     show(done, console)

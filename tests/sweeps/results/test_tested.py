@@ -15,7 +15,7 @@ def test_errors_scores_and_names_are_those_of_the_poses() -> None:
     T_true = np.concatenate([pose()] * 4)
     T_pred = np.concatenate([pose(t=(float(shift), 0, 1)) for shift in shifts])
     given = dataclasses.replace(predictions(T_pred, T_true), objects={6: cat})
-    found = scored(given, pose_errors(given, given.objects), {6: "cat"})
+    found = scored(given, pose_errors(given, given.objects), given.objects)
     np.testing.assert_allclose(found.errors.add_m, shifts, rtol=1e-6)
     assert found.values["add_0.10d"].tolist() == [100, 100, 0, 0]
     assert found.average["add_0.10d"].value == 50
