@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from epropnp.files import locked, private_folder
 
 EXPERIMENT = "epropnp"
+DEFAULT = "0"  # id of the empty one that MLflow makes
 SQLITE = "sqlite:///"
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # in the working folder, where there is no server
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _forget_places() -> None:
 
 
 def _make(database: Path, artifacts: Path | None) -> None:
-    """A database with all its tables, for its owner alone, or none; ours is its only experiment.
+    """A database with all its tables, for its owner alone, or none; ours is the only experiment that it shows.
 
     Of several processes that find none one makes it: two at once fail. What is killed meanwhile leaves a
     draft: tables that are half there are of no use to MLflow, and it does not mend them.
@@ -125,16 +126,11 @@ def _make(database: Path, artifacts: Path | None) -> None:
             for left in database.parent.glob(f"{draft.name}*"):
                 left.unlink()
             draft.touch(mode=0o600)
-            _create(MlflowClient(tracking_uri=f"{SQLITE}{draft}"), artifacts)
-            _remove_default(draft)
+            client = MlflowClient(tracking_uri=f"{SQLITE}{draft}")
+            _create(client, artifacts)
+            client.delete_experiment(DEFAULT)  # the UI lists it no more; what is purged is made again
             draft.replace(database)
         lock.unlink(missing_ok=True)  # who waits for it finds tables
-
-
-def _remove_default(database: Path) -> None:
-    """The empty experiment that MLflow gives to a database that has none; it has no call that removes it."""
-    with contextlib.closing(sqlite3.connect(database)) as base, base:
-        base.execute("DELETE FROM experiments WHERE experiment_id = 0 AND name = 'Default'")
 
 
 def _has_content(database: Path) -> bool:
