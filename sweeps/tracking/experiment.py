@@ -113,7 +113,7 @@ def _forget_places() -> None:
 
 
 def _make(database: Path, artifacts: Path | None) -> None:
-    """A database with all its tables, for its owner alone, or none; ours is the only experiment that it shows.
+    """A database with all its tables, for its owner alone, or none; it shows our experiment alone.
 
     Of several processes that find none one makes it: two at once fail. What is killed meanwhile leaves a
     draft: tables that are half there are of no use to MLflow, and it does not mend them.

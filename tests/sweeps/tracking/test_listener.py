@@ -139,8 +139,8 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     assert shown == {f"validation/{key}": validated[key] for key in ("add_area", "add_0.10d", "5deg5cm")}
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
     predicted = {"predictions.parquet", "validation.parquet"}
-    told = {"trial.json", "status.json", "result.json"}
-    assert set(FILES) == {*told, *predicted, "predictions.png", "calibration.png"}
+    notes = {"trial.json", "status.json", "result.json"}
+    assert set(FILES) == {*notes, *predicted, "predictions.png", "calibration.png"}
 
 
 def test_what_ended_before_is_not_stored_again(
