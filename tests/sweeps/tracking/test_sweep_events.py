@@ -40,7 +40,7 @@ def test_the_parent_says_the_answer_and_the_scores_once(
     sweep = open_sweep(tmp_path)
     sweep.write()
     write_trial(sweep.trial_folder("a"), result, [8.0])
-    section = "x" * (TEXT_CHARACTERS - 300)
+    section = "x" * (TEXT_CHARACTERS - 100)
     (tmp_path / "summary.md").write_text(
         f"# Sweep\n\n- best is a\n\n## first\n\nfew\n\n## second\n\n{section}"
     )
