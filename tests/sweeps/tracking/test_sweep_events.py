@@ -17,7 +17,7 @@ from tests.sweeps.tracking.written import write_trial
 
 def trial(result: TrialResult, rate: float, seed: int, area: float | None, tested: float = 0.0) -> Trial:
     """One whose validation found an area, if it finished."""
-    own = dataclasses.replace(result, validation={"add_area": area}, test={"add_area": tested})
+    own = dataclasses.replace(result, validation={"add_area": area or 0.0}, test={"add_area": tested})
     made = told.ended(f"{rate}-{seed}", "finished", result=own) if area else told.ended("x", "failed")
     config = dataclasses.replace(
         made.config, optim=dataclasses.replace(made.config.optim, lr=rate), seed=seed
