@@ -193,6 +193,7 @@ def _run(
     with waiting(console, "sweep: loading torch"):
         from sweeps import sweep
         from sweeps.results.report import show
+        from sweeps.tracking.address import runs_of
     command = called.again(folder.name)
     go_on = f"go on with: {command}"
     started_s = time.perf_counter()
@@ -217,7 +218,9 @@ def _run(
         from sweeps.like import agreement
 
         _say(console, agreement(called.like, open_sweep(folder)))
-    if not outcome.recorded:
+    if outcome.recorded:
+        _say(console, runs_of(folder, os.environ.get("MLFLOW_TRACKING_URI")))
+    else:
         _say(console, f"MLflow has not heard of all this yet: it will when you {go_on}")
     if outcome.interrupted is not None:
         _say(console, f"interrupted: {outcome.interrupted}; {go_on}")

@@ -38,12 +38,14 @@ class Sweep:
         sweep_id: never used by another sweep.
         commands: the words of the command lines that it was started, and gone on, with.
         planned_names: of all trials that the last of them asked for, begun or not.
+        varied: settings in which they differ, beside backbone, head, loss weight and seed.
     """
 
     folder: Path
     sweep_id: str
     commands: Sequence[Sequence[str]] = ()
     planned_names: Sequence[str] = ()
+    varied: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -166,7 +168,8 @@ class Sweep:
 
     def _content(self) -> dict[str, Any]:
         told = {"sweep_id": self.sweep_id, "name": self.name, "commands": [list(c) for c in self.commands]}
-        return told | ({"trials": list(self.planned_names)} if self.planned_names else {})
+        lists = {"trials": list(self.planned_names), "varied": list(self.varied)}
+        return told | {key: values for key, values in lists.items() if values}
 
     def _notes(self) -> dict[str, Note]:
         """What was begun, by name, as far as it can be read."""
@@ -215,8 +218,8 @@ def _sweep_of(folder: Path, note: dict[str, Any]) -> Sweep:
     if not (isinstance(note["sweep_id"], str) and all(isinstance(each, list) for each in commands)):
         raise TypeError("its entries are of other kinds")
     told = tuple(tuple(word for word in map(str, each) if word not in NOT_AGAIN) for each in commands)
-    names = tuple(map(str, note.get("trials", ())))
-    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told, planned_names=names)
+    names, varied = (tuple(map(str, note.get(key, ()))) for key in ("trials", "varied"))
+    return Sweep(folder=folder, sweep_id=note["sweep_id"], commands=told, planned_names=names, varied=varied)
 
 
 def _told_by_trials(folder: Path) -> list[Sweep]:

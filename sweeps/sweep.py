@@ -40,7 +40,7 @@ from sweeps.running.waiting import waiting
 from sweeps.search.compared import Choosing
 from sweeps.search.grid import Grid
 from sweeps.search.racers import Racers
-from sweeps.search.search import Search, setting_of
+from sweeps.search.search import Planned, Search, setting_of
 from sweeps.search.searching import Searching
 from sweeps.search.stopper import Stopper, free
 from sweeps.search.stopping import Rule, why_idle
@@ -48,6 +48,7 @@ from sweeps.space import Cell
 from sweeps.tracking.file_systems import database_warning
 from sweeps.tracking.place import place_at
 from sweeps.tracking.tracker import tracker_of
+from sweeps.tracking.trial_words import varied_keys
 
 RUNS = "this sweep runs already; wait for its end, or give another name"
 FLAGGED = (*SIGNALS, signal.SIGINT)
@@ -106,14 +107,14 @@ def run(
         data, how = _verified(places, console, like), options or Options()
         ids = {build: each.dataset_id for build, each in data.items()}
         search = _search(cells, sweep, ids, how.stop, margin or MARGIN)
-        sweep = _noted(sweep, [trial.name for trial in search.planned])
+        sweep = _noted(sweep, search.planned)
         tracker = tracker_of(sweep, tracking_uri)
         reporter = _reporter(sweep, search, data.values(), margin or MARGIN)
         flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):
-            tracker.start_sweep(command, _recorded(ids, params or {}))
+            tracker.start_sweep(command, _recorded(ids, params or {}), sweep.varied)
             return _registered(sweep, tracking_uri, how.register, job.run(), console)
 
 
@@ -176,9 +177,10 @@ def _join(session: Session, address: str | None, console: Console) -> None:
             session.nodes(given_up=lambda: False)
 
 
-def _noted(sweep: Sweep, trials: Sequence[str]) -> Sweep:
-    """The sweep with the names of its trials, as its folder tells of it now."""
-    sweep = dataclasses.replace(sweep, planned_names=trials)
+def _noted(sweep: Sweep, trials: Sequence[Planned]) -> Sweep:
+    """The sweep with the names of its trials, and what they differ in, as its folder tells of it now."""
+    varied = tuple(dict.fromkeys((*sweep.varied, *varied_keys(trials))))
+    sweep = dataclasses.replace(sweep, planned_names=[trial.name for trial in trials], varied=varied)
     sweep.write()
     sweep.stop_file.unlink(missing_ok=True)  # which ended an earlier call
     return sweep

@@ -36,6 +36,7 @@ from sweeps.search.grid import FINAL, Grid
 from sweeps.search.search import Planned, Search, setting_of
 from sweeps.tracking.events import PARENT
 from sweeps.tracking.listener import Tracking
+from sweeps.tracking.sweep_events import end_of_sweep
 from sweeps.tracking.tracker import Tracker
 from sweeps.trial import Trial
 
@@ -83,8 +84,7 @@ class Job(Listener):
         self.known = KnownResults(sweep) if options.known else None
         self.options, self.retries, self.nodes = options, Retries(options.retries), Nodes(self._say)
         self.hours, self.go_on = Hours(sweep.folder, options.hours, options.hours_in_all), go_on
-        self.tracker = tracker
-        self.tracking = Tracking(tracker, sweep.trial_folder)
+        self.tracker, self.tracking = tracker, Tracking(tracker, sweep.trial_folder, sweep.varied)
 
     def run(self) -> Outcome:
         """Train what is not finished, and compare all; whatever ends that, the records are closed."""
@@ -107,7 +107,7 @@ class Job(Listener):
         if self.search.done and outcome.over:
             outcome = dataclasses.replace(outcome, interrupted=None)  # it came too late
         status = {0: "FINISHED", 1: "FAILED"}.get(outcome.code, "KILLED")
-        self.tracker.finish(PARENT, status, outcome.interrupted or "", files=found.files)
+        self.tracker.say(end_of_sweep(self.sweep, status, outcome.interrupted or "", found.files))
         seconds = HURRIED_S if outcome.interrupted else CLOSING_S
         return dataclasses.replace(outcome, recorded=self.tracker.close(seconds))
 

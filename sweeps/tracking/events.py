@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.credentials import without_credentials
+from sweeps.tracking.measures import of_epoch
 
 Event = dict[str, Any]
 PARENT = ""  # in the place of a trial's name
@@ -49,8 +50,8 @@ def command_tags(words: Sequence[str], flags: Mapping[str, Any]) -> dict[str, An
 
 
 def epoch_ended(trial: str, epoch: int, metrics: Mapping[str, float]) -> Event:
-    """The metrics of an epoch."""
-    return _event("epoch", trial, epoch=epoch, metrics=_numbers(metrics))
+    """The metrics of an epoch that are logged."""
+    return _event("epoch", trial, epoch=epoch, metrics=of_epoch(_numbers(metrics)))
 
 
 def ended(
@@ -76,6 +77,11 @@ def ended(
 def measured(costs: Mapping[str, float], where: str, time_ms: int) -> dict[str, Any]:
     """What the end of a run says of metrics that belong to no epoch, which are logged at step 0."""
     return {"costs": _numbers(costs), "costs_where": _text(where), "costs_ms": time_ms}
+
+
+def described(tags: Mapping[str, str], inputs: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """What the end of a run says in words, and of the data: `name`, `digest`, `context`, `source` each."""
+    return {"tags": {key: _text(value) for key, value in tags.items()}, "inputs": [*map(dict, inputs)]}
 
 
 def is_event(value: Any) -> bool:

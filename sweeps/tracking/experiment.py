@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from epropnp.files import locked, private_folder
 
 EXPERIMENT = "epropnp"
+DEFAULT = "0"  # id of the empty one that MLflow makes
 SQLITE = "sqlite:///"
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # in the working folder, where there is no server
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def connected(uri: str, artifacts: Path | None) -> Any:
     database = Path(uri.removeprefix(SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
     if not _has_content(database):
-        _make(database)
+        _make(database, artifacts)
     if artifacts is not None:
         if mend_places(database, artifacts):
             _forget_places()
@@ -40,9 +41,8 @@ def open_experiment(client: Any, artifacts: Path | None) -> str:
 
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        place = artifacts.resolve().as_uri() if artifacts else None
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+            return _create(client, artifacts)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -51,6 +51,11 @@ def open_experiment(client: Any, artifacts: Path | None) -> str:
         client.restore_experiment(found.experiment_id)
         log.warning("MLflow's experiment '%s' was deleted: restored, with its runs", EXPERIMENT)
     return str(found.experiment_id)
+
+
+def _create(client: Any, artifacts: Path | None) -> str:
+    place = artifacts.resolve().as_uri() if artifacts else None
+    return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 
 
 def mend_places(database: Path, artifacts: Path) -> bool:
@@ -107,8 +112,8 @@ def _forget_places() -> None:
         utils._artifact_repos_cache.clear()
 
 
-def _make(database: Path) -> None:
-    """A database with all its tables, for its owner alone, or none.
+def _make(database: Path, artifacts: Path | None) -> None:
+    """A database with all its tables, for its owner alone, or none; it shows our experiment alone.
 
     Of several processes that find none one makes it: two at once fail. What is killed meanwhile leaves a
     draft: tables that are half there are of no use to MLflow, and it does not mend them.
@@ -121,7 +126,9 @@ def _make(database: Path) -> None:
             for left in database.parent.glob(f"{draft.name}*"):
                 left.unlink()
             draft.touch(mode=0o600)
-            MlflowClient(tracking_uri=f"{SQLITE}{draft}").search_experiments(max_results=1)
+            client = MlflowClient(tracking_uri=f"{SQLITE}{draft}")
+            _create(client, artifacts)
+            client.delete_experiment(DEFAULT)  # the UI lists it no more; what is purged is made again
             draft.replace(database)
         lock.unlink(missing_ok=True)  # who waits for it finds tables
 

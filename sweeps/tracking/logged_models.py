@@ -30,7 +30,7 @@ class LoggedPoseModel:
         return f"models:/{self.model_id}"
 
 
-def log_pose_model(client: Any, uri: str, run_id: str, network: Path, step: int) -> LoggedPoseModel:
+def log_pose_model(client: Any, uri: str, run_id: str, network: Path) -> LoggedPoseModel:
     """Log the model of a network with a run, unless the run has it.
 
     Args:
@@ -38,7 +38,6 @@ def log_pose_model(client: Any, uri: str, run_id: str, network: Path, step: int)
         uri: of the tracking server or database.
         run_id: of the run.
         network: its `best.pt`.
-        step: at which the scores of that network were logged.
 
     Raises:
         UserError: the network cannot be used.
@@ -57,7 +56,7 @@ def log_pose_model(client: Any, uri: str, run_id: str, network: Path, step: int)
     with quiet(), tracking_at(uri):
         model = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id)
         Model.log(
-            None, flavor=mlflow.pyfunc, model_id=model.model_id, run_id=run_id, step=step, name=NAME, **told
+            None, flavor=mlflow.pyfunc, model_id=model.model_id, run_id=run_id, step=0, name=NAME, **told
         )
     client.set_tag(run_id, MODEL_TAG, json.dumps({"network": digest, "model_id": model.model_id}))
     return LoggedPoseModel(model_id=model.model_id, new=True)

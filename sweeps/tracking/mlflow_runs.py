@@ -14,8 +14,11 @@ from epropnp.credentials import without_credentials
 from epropnp.errors import first_line
 from sweeps.tracking.events import COMMAND_TAG, FLAG, PARENT, TEXT_CHARACTERS, Event, RefusedError
 from sweeps.tracking.experiment import connected, open_experiment
+from sweeps.tracking.measures import DIGITS
 from sweeps.tracking.run_files import RunFiles, is_connection
 from sweeps.tracking.run_index import RunIndex
+from sweeps.tracking.run_inputs import log_inputs
+from sweeps.tracking.views import share
 
 REASON_TAG = "epropnp.reason"  # why a run failed, or was stopped or interrupted
 LEFT_OUT_TAG = "epropnp.left_out"  # the newest record that cannot be stored, and why
@@ -171,6 +174,7 @@ class MlflowRuns:
             self._client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])
         if event["trial"] == PARENT:
             self._parent_start = event
+            self._share(event)
             self._close_abandoned(self._seen, event["time_ms"])
 
     def _on_epoch(self, run_id: str, event: Event) -> None:
@@ -192,16 +196,29 @@ class MlflowRuns:
     def _on_finish(self, run_id: str, event: Event) -> None:
         run = self._client.get_run(run_id)
         where = {LATENCY_TAG: event["costs_where"]} if "costs" in event else {}
-        self._set_tags(run, {REASON_TAG: event["reason"]} | where)
+        self._set_tags(run, {REASON_TAG: event["reason"]} | where | event.get("tags", {}))
+        log_inputs(self._client, run, event.get("inputs", ()))
         new, costs = (_new(run, event.get(kind, {})) for kind in ("scores", "costs"))
-        self._log_metrics(run_id, new, event.get("step", 0), event["time_ms"])
+        self._log_metrics(run_id, new, self._step_of(run, new, event.get("step", 0)), event["time_ms"])
         self._log_metrics(run_id, costs, 0, event.get("costs_ms") or event["time_ms"])
         stored = self._files.store(run, event.get("files", []), self._is_patient())
         if new or stored or run.info.status != event["status"] or not run.info.end_time:
             self._update(run_id, event["status"], event["time_ms"])
         if event["trial"] == PARENT:
+            self._share(event)
             self._complete()
             self._close_abandoned((), event["time_ms"])
+
+    def _share(self, event: Event) -> None:
+        """Let the UI show the sweep; a spool that a version before left does not say how."""
+        if "varied" in event:
+            share(self._client, self._experiment, *self._sweep, event["varied"])
+
+    def _step_of(self, run: Any, metrics: Mapping[str, float], step: int) -> int:
+        """That at which values are the newest: a version before logged scores at a later step."""
+        had = [key for key in metrics if key in run.data.metrics]
+        past = [each.step for key in had for each in self._client.get_metric_history(run.info.run_id, key)]
+        return max((step, *past))
 
     def _close_abandoned(self, but: Collection[str], time_ms: int) -> None:
         """Children that a killed driver left running end as their folders say, unless they do run."""
@@ -239,7 +256,7 @@ class MlflowRuns:
         """Set those that are different; an empty one goes, as do flags that a newer command has not."""
         had, run_id = run.data.tags, run.info.run_id
         for key, value in tags.items():
-            if value and had.get(key) != value:
+            if value and had.get(key) != value[:TEXT_CHARACTERS]:
                 self._client.set_tag(run_id, key, value[:TEXT_CHARACTERS])
         for key in had:
             flagged = COMMAND_TAG in tags and key.startswith(FLAG) and key not in tags
@@ -264,4 +281,7 @@ def _new(run: Any, metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _same(one: float | None, other: float) -> bool:
-    return one == other or (one is not None and one != one and other != other)
+    """Also where a version before did not round it."""
+    if one is None or one == other:
+        return one == other
+    return (one != one and other != other) or round(one, DIGITS) == other

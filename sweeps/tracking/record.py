@@ -20,7 +20,7 @@ from epropnp.training.identity import trial_hash
 from sweeps.commands.command import run_command
 from sweeps.commands.state import state_of
 from sweeps.folder import SWEEP_FILE, TRIALS, Sweep, open_sweep
-from sweeps.tracking.events import PARENT, ended
+from sweeps.tracking.events import PARENT
 from sweeps.tracking.experiment import connected
 from sweeps.tracking.logged_models import LoggedPoseModel, log_pose_model
 from sweeps.tracking.mlflow_runs import MlflowRuns
@@ -97,9 +97,8 @@ def record(folder: Path, place: Place) -> Recorded:
         run_id = _carry(trial, folder, sweep, place)
         model = None
         if (folder / BEST).is_file():
-            step = 0 if trial.result is None else trial.result.epochs
             client = connected(place.uri, place.artifacts)
-            model = log_pose_model(client, place.uri, run_id, folder / BEST, step)
+            model = log_pose_model(client, place.uri, run_id, folder / BEST)
     return Recorded(run_id=run_id, status=trial.status, model=model)
 
 
@@ -111,6 +110,7 @@ def sweep_of(folder: Path) -> Sweep | None:
 
 def _carry(trial: Trial, folder: Path, sweep: Sweep | None, place: Place) -> str:
     """Tell all that the folder tells; the id of the run."""
+    from sweeps.tracking.sweep_events import end_of_sweep
     from sweeps.tracking.trial_events import facts_of  # brings torch
 
     if sweep is None:
@@ -119,13 +119,14 @@ def _carry(trial: Trial, folder: Path, sweep: Sweep | None, place: Place) -> str
         for fact in facts_of(lambda _: folder, folder)(trial.name):
             runs.carry(fact | {"trial": PARENT})
         return _id(runs, PARENT)
-    runs = _runs(place, sweep.sweep_id, sweep.name, sweep.folder, facts_of(sweep.trial_folder, sweep.folder))
+    facts = facts_of(sweep.trial_folder, sweep.folder, sweep.varied)
+    runs = _runs(place, sweep.sweep_id, sweep.name, sweep.folder, facts)
     known = runs.run_of(PARENT) is not None
-    for fact in facts_of(sweep.trial_folder, sweep.folder)(trial.name):
+    for fact in facts(trial.name):
         runs.carry(fact)
     status = SWEEP_STATUSES.get(state_of(sweep).state)
     if not known and status is not None:
-        runs.carry(ended(PARENT, status, root=sweep.folder))
+        runs.carry(end_of_sweep(sweep, status))
     return _id(runs, trial.name)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.credentials import without_credentials
-from epropnp.errors import first_line
+from epropnp.errors import UserError, first_line
+from sweeps.trial import PREDICTIONS_FILE
 
 FILES_TAG = "epropnp.files"  # name -> digest of what is stored; a version before did not write it
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class RunFiles:
                 continue
             try:
                 self._client.log_artifact(run.info.run_id, str(file))
+                if file.name == PREDICTIONS_FILE:
+                    self._log_tables(run, file)
                 has[file.name] = digest
             except Exception as error:
                 if patient and not self._told and is_connection(error):
@@ -64,6 +67,19 @@ class RunFiles:
         if has != had or (tag is None and run.info.run_id in self.failed):
             self._client.set_tag(run.info.run_id, FILES_TAG, json.dumps(has))
         return has != had
+
+    def _log_tables(self, run: Any, file: Path) -> None:
+        """What predictions say, as tables that the UI shows; where they cannot be read there are none."""
+        from sweeps.tracking.run_tables import LOGGED_TAG, tables_of  # brings torch
+
+        try:
+            tables = tables_of(file)
+        except (UserError, KeyError):
+            return
+        for name, table in tables.items():
+            self._client.log_dict(run.info.run_id, table, name)
+        told = json.dumps([{"path": name, "type": "table"} for name in tables])
+        self._client.set_tag(run.info.run_id, LOGGED_TAG, told)
 
     def _say_once(self, run: Any, error: Exception) -> None:
         if not self._told:

@@ -1,5 +1,7 @@
 """The runs of a sweep in MLflow, by trial: found by their tags, restored from the trash, or created."""
 
+import contextlib
+import getpass
 import logging
 from typing import Any
 
@@ -10,6 +12,7 @@ SWEEP_TAG = "epropnp.sweep_id"
 TRIAL_TAG = "epropnp.trial"
 PARENT_TAG = "mlflow.parentRunId"
 OWED_TAG = "epropnp.incomplete"  # the run is being written from the folder of its trial
+SOURCE = "epropnp-sweeps"
 NO_TRIAL = "-"  # value of TRIAL_TAG of the parent
 RUNS_PER_PAGE = 1000
 log = logging.getLogger(__name__)
@@ -101,6 +104,7 @@ class RunIndex:
 
     def _create(self, trial: str, begins: bool, time_ms: int) -> None:
         tags = {SWEEP_TAG: self._sweep_id, TRIAL_TAG: trial or NO_TRIAL}
+        tags |= _source()
         if trial != PARENT:
             tags[PARENT_TAG] = self.id_of(PARENT, begins, time_ms)
         if not begins:
@@ -122,3 +126,11 @@ class RunIndex:
         if kind not in self._told:
             log.warning("MLflow's experiment '%s': %s (said once: others may follow)", EXPERIMENT, text)
         self._told.add(kind)
+
+
+def _source() -> dict[str, str]:
+    """Who records, and by what: MLflow's own columns."""
+    found = {"mlflow.source.name": SOURCE, "mlflow.source.type": "LOCAL"}
+    with contextlib.suppress(OSError, KeyError, ImportError):  # a container's user has no name
+        found["mlflow.user"] = getpass.getuser()
+    return found

@@ -86,9 +86,18 @@ class Tracker:
         """Open the run of a trial (of the sweep itself: `PARENT`), or find it again and open it."""
         self.say(events.started(trial, params, tags))
 
-    def start_sweep(self, command: Sequence[str], params: Mapping[str, Any]) -> None:
-        """Open the sweep's own run, which says by what words, and with what flags, it was called last."""
-        self.start(PARENT, params, events.command_tags(command, params))
+    def start_sweep(
+        self, command: Sequence[str], params: Mapping[str, Any], varied: Sequence[str] = ()
+    ) -> None:
+        """Open the sweep's own run, which says by what words, and with what flags, it was called last.
+
+        Args:
+            command: words of the command line.
+            params: of the sweep as a whole.
+            varied: settings in which its trials differ, which the list of runs shows.
+        """
+        event = events.started(PARENT, params, events.command_tags(command, params))
+        self.say(event | {"varied": [*varied]})
 
     def log_epoch(self, trial: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch's metrics as one batch; an epoch that MLflow has is not logged again."""
@@ -250,7 +259,7 @@ def tracker_of(sweep: Sweep, uri: str | None = None) -> Tracker:
         sweep_name=sweep.name,
         root=sweep.folder,
         artifacts=None if uri else out / ARTIFACTS,
-        facts=facts_of(sweep.trial_folder, sweep.folder),
+        facts=facts_of(sweep.trial_folder, sweep.folder, sweep.varied),
     )
     return Tracker(runs, sweep.folder / "mlflow-spool.jsonl", head_start_seconds=HEAD_START_SECONDS)
 

@@ -1,51 +1,63 @@
 """What there is to say of a trial, as its folder tells it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
-from epropnp.plain import flatten
+from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
-from sweeps.space import by_key
-from sweeps.tracking.events import Event, ended, epoch_ended, measured, started
+from sweeps.tracking.events import Event, described, ended, epoch_ended, measured, started
+from sweeps.tracking.measures import scores_of
+from sweeps.tracking.trial_words import begun_tags, inputs_of, params_of, tags_of
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
-# Of a finished trial.
-FILES = (RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
+TOLD = (CONFIG_FILE, STATUS_FILE)  # files of any trial that ended: all settings, its history, its failure
+# Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
+FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
+LOGS = "*.log"
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
-VALIDATED = ("add_area", "add_0.10d", "5deg5cm")  # of the tested weights on all validation images
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then
 
 
 def end_of(trial: Trial, folder: Path, root: Path) -> Event:
     """Its end, at the time that its folder says; a finished trial's scores and files go with it."""
     result = trial.result
-    scores = {} if result is None else {f"test/{key}": value for key, value in result.test.items()}
-    if result is not None:
-        found = result.validation
-        scores |= {f"validation/{key}": found[key] for key in VALIDATED if key in found}
+    files = [folder / name for name in (TOLD if result is None else FILES)]
     latency = trial.latency
     event = ended(
         trial.name,
         STATUSES[trial.status],
         trial.reason or "",
-        step=0 if result is None else result.epochs,
-        scores=scores,
-        files=[] if result is None else [folder / file for file in FILES],
+        scores=scores_of(result),
+        files=[*files, *sorted(folder.glob(LOGS))],
         root=root,
     )
+    event |= described(tags_of(trial), inputs_of(trial))
     if latency is not None:
         event |= measured(_of(latency), latency.place, _ms_of(latency.measured) or event["time_ms"])
     return event | {"time_ms": min(event["time_ms"], _ended_ms(trial) or event["time_ms"])}
 
 
-def facts_of(folder: Callable[[str], Path], root: Path) -> Callable[[str], list[Event]]:
+def begun(trial: Trial, varied: Sequence[str] = ()) -> Event:
+    """Its start: settings, and what it is."""
+    params = params_of(trial.config, trial.build, trial.asked, varied)
+    return started(trial.name, params, begun_tags(trial.config))
+
+
+def facts_of(
+    folder: Callable[[str], Path], root: Path, varied: Sequence[str] = ()
+) -> Callable[[str], list[Event]]:
     """All that can be said of a trial by its name: start, epochs and, unless it runs, its end.
 
     Nothing, where its folder is gone or damaged.
+
+    Args:
+        folder: of a trial.
+        root: of the sweep, from which files are named.
+        varied: settings in which its trials differ.
     """
 
     def facts(name: str) -> list[Event]:
@@ -54,7 +66,7 @@ def facts_of(folder: Callable[[str], Path], root: Path) -> Callable[[str], list[
         except (UserError, OSError):
             return []
         end = [] if trial.status == "running" else [end_of(trial, folder(name), root)]
-        first = started(name, {**flatten(trial.config), **by_key(trial.build)})
+        first = begun(trial, varied)
         last_ms = end[0]["time_ms"] if end else first["time_ms"]
         seconds = [metrics.get(SECONDS, 0.0) for metrics in trial.history]
         total = max(seconds, default=0.0)

@@ -22,7 +22,9 @@ from typing import Annotated
 from epropnp.command_line import parse, shown_as
 from epropnp.errors import UserError
 from epropnp.extras import require
+from sweeps.tracking.address import address_in
 from sweeps.tracking.experiment import ARTIFACTS, DATABASE, SQLITE, mend_places
+from sweeps.tracking.views import ALL
 
 PROG = "python -m sweeps ui"
 USER = "admin"
@@ -92,7 +94,8 @@ def serve(config: UiConfig) -> None:
         said = f"user {USER}, password {password}"
         if password is None:
             said = "no password is asked for: every user of this machine can read, change and delete the runs"
-        print(f"MLflow UI: http://{HOST}:{config.port}/ (Ctrl-C ends it)\n{said}", flush=True)
+        where = address_in(database, ALL, f"http://{HOST}:{config.port}")
+        print(f"MLflow UI: {where} (Ctrl-C ends it)\n{said}", flush=True)
         server.wait()
 
 

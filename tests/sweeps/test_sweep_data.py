@@ -13,7 +13,6 @@ import torch
 from mlflow import MlflowClient
 
 from epropnp.errors import UserError
-from epropnp.plain import flatten
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
 from sweeps.datasets import built
@@ -25,6 +24,7 @@ from sweeps.running.outcome import Outcome
 from sweeps.space import Axis, Cell
 from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.tracking.trial_words import params_of
 from tests.sweeps.cells import cells_of
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
@@ -121,8 +121,10 @@ def _check_params(folder: Path, wanted: dict[str, Cell]) -> None:
     runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
     for name, cell in wanted.items():
         count = cell.build[-1].removeprefix("build.train=")
-        config = {key: str(value) for key, value in flatten(cell.config).items()}
-        assert runs[name].data.params == config | {
+        found = runs[name].data.params
+        config = {key: str(value) for key, value in params_of(cell.config, cell.build).items()}
+        assert found == config
+        assert {key: text for key, text in found.items() if key.startswith("build.")} == {
             "build.mesh_resolution": "24",
             "build.background_count": "4",
             "build.train": count,

@@ -18,6 +18,7 @@ from epropnp.data.schema import ObjectModel
 from epropnp.evaluation.predictions import Predictions
 from epropnp.plain import flatten, from_dict
 from epropnp.training.config import TrialConfig
+from epropnp.training.identity import identity
 from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import BuildConfig, build_planned
 from pipelines.building.plan import Plan
@@ -89,16 +90,22 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     """A run holds the config, the history, the scores and the files of its own trial."""
     result = json.loads((folder / "result.json").read_text())
     config = from_dict(TrialConfig, json.loads((folder / "trial.json").read_text())["config"])
-    assert run.data.params == {key: str(value) for key, value in flatten(config).items()}
+    changed = {key: str(value) for key, value in flatten(config).items()}
+    assert run.data.params == {key: changed[key] for key in run.data.params}
+    assert set(run.data.params) >= {"model.backbone", "model.head", "loss.mc", "seed", *identity(config)}
+    assert len(run.data.metrics) <= 60
     for key, values in (("train/loss", [None, *result["train_loss"]]), ("val/add_0.10d", result["val_add"])):
         history = [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
-        assert history == [(epoch, value) for epoch, value in enumerate(values) if value is not None]
+        digits = 4 if key.startswith("val/") else 17
+        assert history == [(epoch, round(v, digits)) for epoch, v in enumerate(values) if v is not None]
     tested = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
-    assert tested == {f"test/{key}": value for key, value in result["test"].items()}
+    assert tested == {f"test/{key}": round(value, 4) for key, value in result["test"].items()}
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     predicted = {"predictions.parquet", "validation.parquet"}
-    assert names == {"result.json", *predicted, "predictions.png", "calibration.png"}
-    for name in names:
+    tables = {"objects.json", "images.json"}
+    notes = {"trial.json", "status.json", "result.json"}
+    assert names == {*notes, *tables, *predicted, "predictions.png", "calibration.png"}
+    for name in names - tables:
         stored = client.download_artifacts(run.info.run_id, name)
         assert Path(stored).read_bytes() == (folder / name).read_bytes(), name
 

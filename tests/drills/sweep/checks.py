@@ -109,7 +109,7 @@ def _history(client: MlflowClient, run: Any) -> list[str]:
     for key in (key for key in run.data.metrics if not key.startswith("latency/")):
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
         tested += key.startswith("test/")
-        wanted: list[int] = [EPOCHS] if key.startswith("test/") else list(range(steps[0], EPOCHS + 1))
+        wanted: list[int] = [0] if key.startswith("test/") else list(range(steps[0], EPOCHS + 1))
         if sorted(steps) != wanted or (steps[0] > 1 and not key.startswith("test/")):
             said.append(f"run {run.info.run_name}: {key} at steps {steps}")
     return said if tested else [*said, f"run {run.info.run_name} has no test scores"]

@@ -134,12 +134,13 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     listener.ended(told.ended(A, "finished", result=ended))
     found = run(uri, tmp_path, tracker)
     for name, value in result.test.items():
-        assert tracked.history(uri, found, f"test/{name}") == [(12, value)]
+        assert tracked.history(uri, found, f"test/{name}") == [(0, round(value, 4))]
     shown = {key: value for key, value in found.data.metrics.items() if key.startswith("validation/")}
     assert shown == {f"validation/{key}": validated[key] for key in ("add_area", "add_0.10d", "5deg5cm")}
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
     predicted = {"predictions.parquet", "validation.parquet"}
-    assert set(FILES) == {"result.json", *predicted, "predictions.png", "calibration.png"}
+    notes = {"trial.json", "status.json", "result.json"}
+    assert set(FILES) == {*notes, *predicted, "predictions.png", "calibration.png"}
 
 
 def test_what_ended_before_is_not_stored_again(
@@ -164,7 +165,7 @@ def test_what_ended_before_is_not_stored_again(
     tracked.tracking(other, tmp_path, {}).ended(trial)
     after = run(uri, tmp_path, other)
     assert stored == ["result.json"]
-    assert tracked.history(uri, after, "test/add_area") == [(result.epochs, result.test["add_area"])]
+    assert tracked.history(uri, after, "test/add_area") == [(0, result.test["add_area"])]
     assert after.to_dictionary() == before.to_dictionary()
 
 

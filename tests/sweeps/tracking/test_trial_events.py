@@ -49,7 +49,7 @@ def test_a_latency_is_added_to_a_run_that_has_ended(
         "latency/layer_ms_32": 8.0,
     }
     assert all(tracked.history(uri, after, name) == [(0, value)] for name, value in shown.items())
-    assert tracked.history(uri, after, "test/add_area") == [(result.epochs, result.test["add_area"])]
+    assert tracked.history(uri, after, "test/add_area") == [(0, result.test["add_area"])]
     assert after.data.tags[LATENCY_TAG] == "cpu, 2 threads, float32"
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.info.end_time)
 

@@ -72,7 +72,7 @@ def answer(port: int, path: str, password: str | None = None) -> tuple[int, str]
 @pytest.mark.slow
 def test_only_the_password_that_is_printed_lets_in(out: Path, port: int) -> None:
     with served(out, port) as said:
-        assert said.startswith(f"MLflow UI: http://127.0.0.1:{port}/ ")
+        assert said.startswith(f"MLflow UI: http://127.0.0.1:{port}/#/experiments/1/runs?")
         password = re.fullmatch(r".*\nuser admin, password (\S{16})\n", said, re.DOTALL)
         assert password is not None
         for path in ("", EXPERIMENTS, f"ajax-{EXPERIMENTS}", "graphql"):
