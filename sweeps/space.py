@@ -5,12 +5,13 @@ head is checked here, before anything is built or started.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 from epropnp.errors import UserError, nearest
-from epropnp.models.config import HEAD_NAMES, checked_head
+from epropnp.models.config import HEAD_NAMES, ModelConfig, checked_head
 from epropnp.training.config import TrialConfig
 from epropnp.training.effect import effective
 from epropnp.training.overrides import key_and_text, override, typed
@@ -209,14 +210,20 @@ def check_axes(space: Space) -> None:
 
 def check_networks(configs: Sequence[TrialConfig]) -> None:
     """UserError where there is no such backbone, or no such network of backbone and head."""
-    import torch  # only now: all that needs no networks is checked already
-
-    from epropnp.models.backbones import check_backbone
-    from epropnp.models.network import CorrespondenceNet
+    from epropnp.models.backbones import check_backbone  # only now: all that needs no networks is checked
 
     models = dict.fromkeys(config.model for config in configs)
     for backbone in dict.fromkeys(model.backbone for model in models):
         check_backbone(backbone)
-    for model in models:
-        with torch.device("meta"):
-            CorrespondenceNet(model.bare)
+    for bare in dict.fromkeys(model.bare for model in models):
+        _check_network(bare)
+
+
+@functools.cache  # of those that can be had: a process asks for the same ones again and again
+def _check_network(bare: ModelConfig) -> None:
+    import torch
+
+    from epropnp.models.network import CorrespondenceNet
+
+    with torch.device("meta"):
+        CorrespondenceNet(bare)

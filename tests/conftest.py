@@ -48,19 +48,22 @@ def bf16_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The BOP folder of `tests.photographs`."""
+def photographs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The BOP folder of `tests.photographs`; its coarse meshes have fewer points to measure errors at."""
     from tests.photographs import write_photographs
 
-    kept = _kept("photographs")
-    if kept is not None and kept.is_dir():
-        return kept
-    folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
-    if kept is not None:
+    kept = _kept("photographs") or _shared(tmp_path_factory, worker_id) / "photographs"
+    if not kept.is_dir():
+        folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=24)
         with contextlib.suppress(OSError):  # another process was faster
             folder.rename(kept)
-            return kept
-    return folder
+    return kept
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all processes that run tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
 
 
 def _kept(name: str) -> Path | None:
@@ -78,8 +81,7 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
     """
     from tests.tiny_dataset import build_tiny
 
-    base = tmp_path_factory.getbasetemp()
-    root = _kept("datasets") or (base if worker_id == "master" else base.parent) / "datasets"
+    root = _kept("datasets") or _shared(tmp_path_factory, worker_id) / "datasets"
     return build_tiny(photographs, root)
 
 

@@ -11,7 +11,7 @@ from epropnp.errors import UserError
 from epropnp.models import network
 from epropnp.plain import flatten
 from epropnp.training.recipes import RECIPES, Recipe
-from sweeps.space import CASE, OWN, Axis, Cell, Choice, Space, fetch_weights, plan
+from sweeps.space import CASE, OWN, Axis, Cell, Choice, Space, _check_network, fetch_weights, plan
 from tests.sweeps.cells import cells_of, space
 
 KEYS = ("recipe", "model.backbone", "model.head", "loss.mc", "seed")
@@ -218,6 +218,7 @@ def test_networks_are_checked_without_memory_or_weights(
     tiny: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[tuple[Any, str]] = []
+    _check_network.cache_clear()
     monkeypatch.setattr(
         network, "CorrespondenceNet", lambda model: built.append((model, torch.empty(0).device.type))
     )
@@ -225,3 +226,6 @@ def test_networks_are_checked_without_memory_or_weights(
     assert [(m.backbone, m.head, m.pretrained, device) for m, device in built] == [
         (name, head, False, "meta") for name in tiny.backbones for head in ("deconv", "fpn")
     ]
+    cells_of(tiny, seeds=[2])
+    assert len(built) == 4  # the same networks once
+    _check_network.cache_clear()

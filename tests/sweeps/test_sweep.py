@@ -32,10 +32,11 @@ from sweeps.sweep import Outcome, _warnings, run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
 from tests.sweeps.cells import cells_of
-from tests.sweeps.driver import four
+from tests.sweeps.driver import three
 
 ROOT = Path(__file__).parents[2]
 FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
+QUICK = ["optim.batch_size=16"]  # four updates an epoch
 MEASURED = "latency: networks are measured, each alone: 1"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -109,16 +110,16 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
     database: Callable[[Path], Path], tiny_dataset: Path, tmp_path: Path
 ) -> None:
     killed = database(tmp_path / "a") / "sweep"
-    names = _names(killed, four(), tiny_dataset)
+    names = _names(killed, three(), tiny_dataset)
     with driver(tiny_dataset, killed) as process:
-        third = killed / "trials" / names[2]
-        wait_until(lambda: third.is_dir())  # asked for when the second had ended
-        wait_until(lambda: len(runs(killed)) == 4)
+        second = killed / "trials" / names[1]
+        wait_until(lambda: second.is_dir())  # asked for when the first had ended
+        wait_until(lambda: len(runs(killed)) == 3)
         process.send_signal(signal.SIGKILL)
         process.wait()
     found = runs(killed)
-    assert set(found) == {"sweep", *names[:3]}
-    for name in names[:2]:
+    assert set(found) == {"sweep", *names[:2]}
+    for name in names[:1]:
         folder = killed / "trials" / name
         result = read(folder).result
         assert result is not None
@@ -127,12 +128,12 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
         assert scores == {f"test/{key}": value for key, value in result.test.items()}
         assert files(killed, found[name]) == FILES
 
-    wait_until(lambda: read(third).status != "running")  # its process ends with the driver
+    wait_until(lambda: read(second).status != "running")  # its process ends with the driver
     with driver(tiny_dataset, killed) as process:
         out, _ = process.communicate(timeout=600)
         assert process.returncode == 0, out
-    assert "2 trials are finished already; kept" in out
-    undisturbed(tmp_path / "whole", tiny_dataset, four())
+    assert "1 trials are finished already; kept" in out
+    undisturbed(tmp_path / "whole", tiny_dataset, three())
     own = ("seconds", *LATENCIES)
     assert table(killed, *own) == table(tmp_path / "whole", *own)
     assert all(row["ms network"] for row in table(killed))
@@ -164,7 +165,7 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = database(tmp_path / "a") / "sweep"
-    cells = cells_of(tiny, Axis.of("optim.epochs", [1, 60]), backbones=["test_resnet"])
+    cells = cells_of(tiny, Axis.of("optim.epochs", [1, 60]), settings=QUICK, backbones=["test_resnet"])
     long = open_sweep(folder).planned(cells, _id(tiny_dataset))[1].name
     own = folder / "trials" / long
 
@@ -243,7 +244,8 @@ def test_settings_that_fail_are_found_before_anything_long_is_trained(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = database(tmp_path / "a") / "sweep"
     # Far too high a rate: the first update leaves weights that are not finite.
-    cells = cells_of(tiny, Axis.of("optim.lr", [1e-3, 1e30]), backbones=["test_resnet"], seeds=[0, 1])
+    rates = Axis.of("optim.lr", [1e-3, 1e30])
+    cells = cells_of(tiny, rates, settings=QUICK, backbones=["test_resnet"], seeds=[0, 1])
     outcome, said = _run(cells, tiny_dataset, folder, check=True)
     order = ("datasets: checking", "Ray: starting", " on this machine", "check: ", "trials: loading")
     places = [said.index(f"{line}") for line in order]

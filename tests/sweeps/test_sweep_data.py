@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from epropnp.errors import UserError
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record
+from epropnp.training.trainer import Trainer
 from sweeps.datasets import built
 from sweeps.flags import SweepConfig
 from sweeps.folder import open_sweep
@@ -29,6 +30,7 @@ from tests.sweeps.cells import cells_of
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
 BATCH, EPOCHS = 4, 2  # of the tiny recipe
+ADDED = {"calibration.png", "latency.json", "predictions.png"}  # by a sweep to a trial that is finished
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -70,21 +72,32 @@ def trained(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], st
     return run(cells, found, folder, options=Options(at_once=1, check=False))
 
 
+def alone(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], str]) -> Path:
+    """The folder of a sweep's only trial, trained in this process: to start Ray takes long."""
+    sweep = open_sweep(folder)
+    place = {build: Path(each) for build, each in found.items()}
+    (planned,) = sweep.planned(cells, {build: each.name for build, each in place.items()})
+    own = sweep.prepare(planned)
+    Trainer(planned.config, place[planned.build], own, "cpu").fit()
+    sweep.write()
+    return own
+
+
 def test_two_numbers_of_renderings_are_two_datasets_with_one_test(
     tiny: Recipe, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path / "runs" / "sizes"
     first = cells(tiny, Axis.of("build.train", [8]))
-    trained(folder, first, places(root, tiny, first))
-    (own,) = (folder / "trials").iterdir()
+    own = alone(folder, first, places(root, tiny, first))
     before = {file.name: file.read_bytes() for file in own.iterdir()}
 
     wider = cells(tiny, Axis.of("build.train", [8, 16]))
     found = places(root, tiny, wider)
     outcome = trained(folder, wider, found)  # resumed, with one value more
     assert outcome.code == 0
-    assert {file.name: file.read_bytes() for file in own.iterdir()} == before
+    assert {name: (own / name).read_bytes() for name in before} == before
+    assert {file.name for file in own.iterdir()} - before.keys() == ADDED
     names = [row.name for row in outcome.report.rows]
     assert names[0] == own.name
     assert sorted(path.name for path in (folder / "trials").iterdir()) == sorted(names)

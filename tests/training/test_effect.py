@@ -26,7 +26,7 @@ IDLE = {
 def pair(setting: str, idle: bool) -> tuple[TrialConfig, TrialConfig]:
     """The usual value, and another one."""
     without, having, other = IDLE[setting]
-    base = override(tiny(), ["optim.epochs=1", *(without if idle else having).split()])
+    base = override(tiny(), ["optim.epochs=1", "optim.batch_size=32", *(without if idle else having).split()])
     return base, override(base, [other])
 
 

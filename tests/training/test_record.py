@@ -27,6 +27,8 @@ from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
 from tests.training.tiny import tiny, with_optim
 
+SHORT = with_optim(epochs=2, batch_size=32)  # two updates an epoch
+
 
 class Ends(Callback):
     """Raises after the first epoch, and keeps what the folder said before."""
@@ -47,7 +49,7 @@ class Ends(Callback):
 
 def ended(dataset: Path, folder: Path, error: BaseException | None = None) -> Record:
     ends = Ends(error)
-    trainer = Trainer(with_optim(epochs=2), dataset, folder, "cpu")
+    trainer = Trainer(SHORT, dataset, folder, "cpu")
     if error is None:
         trainer.fit([ends])
     else:
@@ -85,11 +87,10 @@ def test_a_finished_trial_says_where_when_on_what_and_how_it_went(tiny_dataset: 
     assert [metrics.get("train/loss") for metrics in found.history] == [None, *result["train_loss"]]
     assert [metrics["val/add_0.10d"] for metrics in found.history] == result["val_add"]
     note = json.loads((tmp_path / "trial.json").read_text())
-    config = with_optim(epochs=2)
-    assert from_dict(TrialConfig, note["config"]) == config
+    assert from_dict(TrialConfig, note["config"]) == SHORT
     assert found.dataset_id is not None
-    assert (note["hash"], note["dataset_id"]) == (trial_hash(config, found.dataset_id), found.dataset_id)
-    assert note["settings"] == identity(config)
+    assert (note["hash"], note["dataset_id"]) == (trial_hash(SHORT, found.dataset_id), found.dataset_id)
+    assert note["settings"] == identity(SHORT)
 
 
 def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
@@ -162,7 +163,7 @@ def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp
         "class Dies(Callback):\n"
         "    def on_epoch(self, report):\n"
         "        if report.epoch == 1: os.kill(os.getpid(), 9)\n"
-        "Trainer(with_optim(epochs=2), sys.argv[1], Path(sys.argv[2]), 'cpu').fit([Dies()])"
+        "Trainer(with_optim(epochs=2, batch_size=32), sys.argv[1], Path(sys.argv[2]), 'cpu').fit([Dies()])"
     )
     command = [sys.executable, "-c", program, str(tiny_dataset), str(tmp_path)]
     assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -9

@@ -214,7 +214,7 @@ KINDS = ["delete", "truncate", "flip", "swap", "extra", "values", "values", "val
 NUMBER = st.integers(0, 1 << 20)
 MUTATIONS = st.lists(st.tuples(st.sampled_from(KINDS), NUMBER, NUMBER, NUMBER), min_size=1, max_size=2)
 FUZZ = settings(
-    max_examples=int(os.environ.get("FUZZ", "100")),
+    max_examples=int(os.environ.get("FUZZ", "60")),
     derandomize=True,
     deadline=None,
     database=None,
