@@ -25,9 +25,11 @@ from epropnp.files import replaced
 from sweeps.commands.command import run_command
 from sweeps.folder import Sweep, find_sweeps, open_sweep
 from sweeps.names import safe_name
+from sweeps.results.figures import FOLDER as FIGURES
+from sweeps.results.figures import figures, save
 from sweeps.results.findings import BEST, Findings, find
 from sweeps.results.joined import join
-from sweeps.results.page import page
+from sweeps.results.report_page import PAGE_FILE, write_page
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
 
 DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
@@ -37,8 +39,8 @@ DESCRIPTION = """Compare the trials of any sweeps that were tested on the same i
   epropnp-sweeps compare first second --where head=fpn --published
       all trials of two that have this head, beside the rows of the literature
 
-Writes a page to look at, report.html, and each table as Markdown, CSV (full precision) and LaTeX (booktabs):
-accuracy, objects, networks.
+Writes a page to look at, report.html, its figures as PNG and PDF, and each table as Markdown, CSV
+(full precision) and LaTeX (booktabs): accuracy, objects, networks.
 """
 LARGEST_NAME = 80  # characters
 
@@ -105,16 +107,19 @@ def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
 def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[Path]:
     """Page and tables into a folder; the files. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    makers: dict[str, Callable[[], str]] = {
-        "report.html": lambda: page(findings, sweeps, published=published)
-    }
+    if findings.summary is not None:
+        compared = [row for row in findings.rows if row.name in findings.images]
+        for name, draw in figures(compared, findings.summary, findings.images).items():
+            save(draw, folder / FIGURES / f"{name}.png")
+    write_page(findings, sweeps, folder / PAGE_FILE, published)
+    makers: dict[str, Callable[[], str]] = {}
     for name, table in tables(findings, published).items():
         for kind, made in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             makers[f"{name}.{kind}"] = lambda made=made, table=table: made(table)  # type: ignore[misc]
     for name, make in makers.items():
         with replaced(folder / name) as unfinished:
             unfinished.write_text(make(), encoding="utf-8")
-    return [folder / name for name in makers]
+    return [folder / PAGE_FILE, *(folder / name for name in makers)]
 
 
 def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:

@@ -23,7 +23,9 @@ from sweeps.results.columns import Row
 from sweeps.results.examples import FOLDER as EXAMPLES
 from sweeps.results.examples import save_examples
 from sweeps.results.figures import CAPTIONS, FOLDER, figures, save
+from sweeps.results.findings import Findings
 from sweeps.results.read import by_rank, read_rows
+from sweeps.results.report_page import PAGE_FILE, write_page
 from sweeps.results.summary import (
     Summary,
     answer_table,
@@ -31,7 +33,7 @@ from sweeps.results.summary import (
     summary_page,
     summary_table,
 )
-from sweeps.results.tables import trial_table
+from sweeps.results.tables import SCORES, trial_table
 from sweeps.results.tested import ImageScores, read_tested
 from sweeps.running.listener import Listener
 from sweeps.search.compared import Compared
@@ -55,6 +57,8 @@ class Report:
         problems: what could not be compared, written or drawn, in a line each.
         found: by what asked for the trials, on validation images.
         waiting: why nothing is compared yet.
+        compared: the rows that the summary compares.
+        images: what their trials did on each test image, by name.
     """
 
     title: str
@@ -64,6 +68,8 @@ class Report:
     problems: Sequence[str] = field(default_factory=list)
     found: Sequence[Table] = ()
     waiting: Sequence[str] = ()
+    compared: Sequence[Row] = ()
+    images: Mapping[str, ImageScores] = field(default_factory=dict)
 
 
 class Reporter(Listener):
@@ -174,7 +180,15 @@ class Reporter(Listener):
         if summary is not None:
             summary = dataclasses.replace(summary, notes=[*notes, *summary.notes])
         title, waiting = f"Sweep {self._sweep.name}", () if images else tuple(notes)
-        return Report(title=title, rows=rows, summary=summary, problems=problems, waiting=waiting)
+        return Report(
+            title=title,
+            rows=rows,
+            summary=summary,
+            problems=problems,
+            waiting=waiting,
+            compared=compared,
+            images=images,
+        )
 
     def _images(self, row: Row) -> ImageScores:
         """What each image of the test split scored in a finished trial. UserError where it cannot be read."""
@@ -202,8 +216,7 @@ class Reporter(Listener):
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
-        images = {name: images for name, (_, images) in self._known.items()}
-        found = figures(report.rows, summary, images)
+        found = figures(report.rows, summary, report.images)
         for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
             _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
         makers: dict[Path, Callable[[Path], None]] = {
@@ -211,7 +224,14 @@ class Reporter(Listener):
         }
         makers[folder / EXAMPLES] = partial(save_examples, self._sweep, summary, self._images, self.datasets)
         makers[folder / "summary.png"] = partial(_copy, folder / FOLDER / "differences.png")
+        makers[folder / PAGE_FILE] = partial(self._write_page, report)
         return _made(report, makers)
+
+    def _write_page(self, report: Report, file: Path) -> None:
+        """With every score compared, which tables of a running sweep go without."""
+        summary = summarise(report.compared, report.images, self._margin, tuple(SCORES))
+        found = Findings(title=report.title, rows=report.rows, summary=summary, images=report.images)
+        write_page(found, [self._sweep], file)
 
 
 def show(report: Report, console: Console) -> None:
