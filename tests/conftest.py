@@ -49,12 +49,12 @@ def bf16_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The BOP folder of `tests.photographs`; its coarse meshes have fewer points to measure errors at."""
+    """The BOP folder of `tests.photographs`, written once for all processes."""
     from tests.photographs import write_photographs
 
     kept = _kept("photographs") or _shared(tmp_path_factory, worker_id) / "photographs"
     if not kept.is_dir():
-        folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=24)
+        folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
         with contextlib.suppress(OSError):  # another process was faster
             folder.rename(kept)
     return kept

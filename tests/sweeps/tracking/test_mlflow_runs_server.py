@@ -151,7 +151,7 @@ def test_what_was_deleted_or_purged_is_there_again_once(
     assert losses(server.uri, runs[A]) == [(0, 8.0), (1, 4.0)]
     assert losses(server.uri, runs[B]) == [(0, 5.0), (1, 3.0)]
     assert runs[A].data.metrics["test/add_area"] == result.test["add_area"]
-    assert runs[A].data.params["optim.lr"] == runs[B].data.params["optim.lr"]
+    assert runs[A].data.params["model.backbone"] == runs[B].data.params["model.backbone"]
     assert "result.json" in tracked.artifacts(server.uri, runs[A])
     assert not any("incomplete" in tag for run in runs.values() for tag in run.data.tags)
     said = lines(caplog)

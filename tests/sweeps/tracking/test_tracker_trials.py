@@ -56,7 +56,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
         "sweep": "RUNNING",
     }
     assert tracked.artifacts(uri, runs[A]) == {"result.json": "first", "predictions.parquet": "of the first"}
-    assert tracked.history(uri, runs[A], "test/add_area") == [(7, 1.5)]
+    assert tracked.history(uri, runs[A], "test/add_area") == [(0, 1.5)]
     listener.ended(told.ended(C, "failed", "diverged"))
     of_b = dataclasses.replace(result, epochs=9, test={"add_area": 3.5})
     listener.ended(told.ended(B, "finished", result=of_b))
@@ -70,7 +70,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     assert tracked.history(uri, runs[A], "val/add_0.10d") == [(0, 0.125), (1, 0.25), (2, 0.5)]
     assert tracked.history(uri, runs[A], "epoch") == [(0, 0), (1, 1), (2, 2)]
     assert tracked.history(uri, runs[B], "train/loss") == [(0, 50.0), (1, 25.0)]
-    assert tracked.history(uri, runs[A], "test/2deg2cm") == [(7, 2.5)]
+    assert tracked.history(uri, runs[A], "test/2deg2cm") == [(0, 2.5)]
     assert tracked.history(uri, runs[B], "test/add_area") == [(9, 3.5)]
     assert "test/2deg2cm" not in runs[B].data.metrics
     assert runs[C].data.metrics == runs["sweep"].data.metrics == {}
