@@ -15,7 +15,7 @@ import tyro
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from epropnp.command_line import console_or_file, shown_as
+from epropnp.command_line import YesNo, console_or_file, shown_as
 from epropnp.errors import UserError, nearest
 from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
 from epropnp.evaluation.table_latex import to_latex
@@ -63,6 +63,8 @@ class CompareConfig:
     """Read the sweeps from MLflow alone: MLFLOW_TRACKING_URI, else OUT/mlflow.db."""
     published: bool = False
     """Add the rows of the literature, marked as such."""
+    figures: YesNo = None
+    """Draw them, which takes most of the time. Default: yes."""
     output: Annotated[Path | None, shown_as("FOLDER")] = None
     """Where page and tables go. Default: OUT/compare-SWEEPS."""
 
@@ -84,7 +86,7 @@ def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
     names = ", ".join(sweep.name for sweep in sweeps)
     found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
     folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
-    written = write(found, sweeps, folder, config.published)
+    written = write(found, sweeps, folder, config.published, drawn=config.figures is not False)
     console = console_or_file()
     for table in (*tables(found, config.published).values(), unfinished_table(found)):
         if table is not None:
@@ -104,10 +106,12 @@ def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
     }
 
 
-def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[Path]:
+def write(
+    findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False, drawn: bool = True
+) -> list[Path]:
     """Page and tables into a folder; the files. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    if findings.summary is not None:
+    if drawn and findings.summary is not None:
         compared = [row for row in findings.rows if row.name in findings.images]
         for name, draw in figures(compared, findings.summary, findings.images).items():
             save(draw, folder / FIGURES / f"{name}.png")

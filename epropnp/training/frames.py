@@ -5,6 +5,7 @@ random number is drawn, and a picture that fails costs the picture alone.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +26,16 @@ from epropnp.visualization.epochs import Tile, epoch_frame, save_animation, save
 
 FOLDER, ANIMATION, POSTER = "epochs", "epochs.png", "epochs-last.png"
 IMAGES = 5
+MOST = 24  # frames after the first one: a frame takes as long as some updates of a GPU
 TRIED = 300  # points that an error in words is a mean over
 
 _log = logging.getLogger(__name__)
 
 
 class EpochFrames:
-    """Writes a frame for every epoch into `epochs/` of a trial's folder, and at the end an animation.
+    """Writes frames of epochs into `epochs/` of a trial's folder, and at the end an animation.
+
+    Of a long training it leaves epochs out, evenly, but never the first and the last.
 
     A frame is written before its epoch's checkpoint: a trial that is killed in between makes the epoch, and
     its frame, again.
@@ -63,6 +67,8 @@ class EpochFrames:
                 if int(file.stem) >= epoch:  # of a training that was begun anew
                     file.unlink()
             epochs = self.data.config.optim.epochs
+            if epoch % math.ceil(max(epochs, 1) / MOST) and epoch < epochs:
+                return
             score = f"validation ADD(-S) below 0.1 d: {scores['add_0.10d']:.0f} %"
             title = f"epoch {epoch} of {epochs}, {score}    (blue: true, yellow: predicted, below: weights)"
             frame = epoch_frame(title, self._tiles(inference, predictions))

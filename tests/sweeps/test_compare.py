@@ -23,8 +23,10 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Exit code and what was said; files go to `compared`."""
 
-    def call(*words: str) -> tuple[int, str, str]:
-        code = main([*words, "--out", str(tmp_path), "--output", str(tmp_path / "compared")])
+    def call(*words: str, figures: str = "no") -> tuple[int, str, str]:
+        code = main(
+            [*words, "--figures", figures, "--out", str(tmp_path), "--output", str(tmp_path / "compared")]
+        )
         return code, *capsys.readouterr()
 
     return call
@@ -34,8 +36,10 @@ def test_numbers_are_those_of_the_trials_files(tmp_path: Path, result: TrialResu
     for backbone in graded.SHIFT_M:
         for seed in (0, 1):
             finish(tmp_path / "one", result, backbone, seed)
-    code, out, _ = run("one")
+    code, out, _ = run("one", figures="yes")
     assert code == 0
+    assert (tmp_path / "compared" / "figures" / "accuracy.pdf").read_bytes().startswith(b"%PDF")
+    assert "data:image/png;base64," in (tmp_path / "compared" / "report.html").read_text()
     table = pandas.read_csv(tmp_path / "compared" / "accuracy.csv").set_index("backbone")
     for title, key in SCORES.items():
         assert table[title].dtype == float

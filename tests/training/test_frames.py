@@ -1,6 +1,8 @@
 """A picture of every epoch, once, whatever happens between; and the numbers are those without pictures."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -96,3 +98,21 @@ def test_the_error_in_words_is_add_or_adi() -> None:
         found = frames.quick_error_m(T_pred, T_true, model(symmetric=symmetric))
         assert found == pytest.approx(expected, rel=1e-6)
     assert np.isnan(frames.quick_error_m(T_pred * np.nan, T_true, model()))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "drawn"),
+    [(3, [0, 1, 2, 3]), (24, list(range(25))), (100, [*range(0, 101, 5)]), (49, [*range(0, 49, 3), 49])],
+)
+def test_of_a_long_training_epochs_are_left_out_but_never_the_last(
+    epochs: int, drawn: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data: Any = SimpleNamespace(config=SimpleNamespace(optim=SimpleNamespace(epochs=epochs)))
+    made, nothing = list[str](), cast(Any, None)
+    monkeypatch.setattr(frames, "epoch_frame", lambda title, tiles: None)
+    monkeypatch.setattr(frames, "save_frame", lambda frame, file: made.append(file.stem))
+    monkeypatch.setattr(frames.EpochFrames, "_tiles", lambda *given: [])
+    pictures = frames.EpochFrames(tmp_path, data)
+    for epoch in range(epochs + 1):
+        pictures.add(epoch, nothing, nothing, {"add_0.10d": 1.0})
+    assert made == [f"{epoch:04d}" for epoch in drawn]
