@@ -16,7 +16,7 @@ from sweeps.trial import Trial
 SUMMARY = "summary.md"
 # As far as they are there.
 FILES = (
-    *(SUMMARY, "summary.csv", "summary.png", "table.md", "table.csv", "curves.png"),
+    *(SUMMARY, "summary.csv", "summary.png", "table.md", "table.csv"),
     "report.html",
 )
 SCORE = USUAL.removeprefix("val/")
@@ -28,13 +28,14 @@ def end_of_sweep(sweep: Sweep, status: str, reason: str = "", files: Sequence[Pa
     Args:
         sweep: whose trials have ended.
         status, reason: of its run.
-        files: of the report, beside the usual ones.
+        files: of the report, beside the usual ones; of a folder its pictures.
     """
     trials = list(sweep.trials())
     setting = preferred_setting(trials)
     results = [trial.result for trial in setting if trial.result is not None]
     scores = mean_scores(results) if results else {}
-    kept = [*files, *(sweep.folder / name for name in FILES if (sweep.folder / name).is_file())]
+    made = [each for file in files for each in (sorted(file.glob("*.png")) if file.is_dir() else [file])]
+    kept = [*made, *(sweep.folder / name for name in FILES if (sweep.folder / name).is_file())]
     event = ended(PARENT, status, reason, scores=scores, files=[*dict.fromkeys(kept)], root=sweep.folder)
     note = _note(sweep, setting, scores)
     asked = [trial.asked for trial in trials if trial.asked is not None]

@@ -30,7 +30,12 @@ from tests.sweeps.cells import cells_of
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
 BATCH, EPOCHS = 4, 2  # of the tiny recipe
-ADDED = {"calibration.png", "latency.json", "predictions.png"}  # by a sweep to a trial that is finished
+ADDED = {
+    "calibration.png",
+    "latency.json",
+    "predictions.errors.parquet",
+    "predictions.png",
+}  # by a sweep to a trial that is finished
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -90,14 +95,14 @@ def test_two_numbers_of_renderings_are_two_datasets_with_one_test(
     folder = tmp_path / "runs" / "sizes"
     first = cells(tiny, Axis.of("build.train", [8]))
     own = alone(folder, first, places(root, tiny, first))
-    before = {file.name: file.read_bytes() for file in own.iterdir()}
+    before = {file.name: file.read_bytes() for file in own.iterdir() if file.is_file()}
 
     wider = cells(tiny, Axis.of("build.train", [8, 16]))
     found = places(root, tiny, wider)
     outcome = trained(folder, wider, found)  # resumed, with one value more
     assert outcome.code == 0
     assert {name: (own / name).read_bytes() for name in before} == before
-    assert {file.name for file in own.iterdir()} - before.keys() == ADDED
+    assert {file.name for file in own.iterdir() if file.is_file()} - before.keys() == ADDED
     names = [row.name for row in outcome.report.rows]
     assert names[0] == own.name
     assert sorted(path.name for path in (folder / "trials").iterdir()) == sorted(names)

@@ -152,7 +152,7 @@ def test_the_margin_is_that_of_all_scores(scene: Scene) -> None:
 
 
 def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
-    drawn = ("figures/differences.png", "figures/curves.png", "examples", "summary.png")
+    drawn = ("figures/differences.png", "figures/curves.png", "examples", "summary.png", "report.html")
     names = ("table.md", "table.csv", "summary.md", "summary.csv", *drawn)
     assert _report(scene).files == [scene.sweep.folder / name for name in names]
 
@@ -261,7 +261,7 @@ def test_what_cannot_be_written_or_drawn_is_said_and_the_old_file_stays(
     monkeypatch.setattr(module, "save", fail)
     done = _report(scene)
     assert [file.name for file in done.files] == [
-        *("table.md", "summary.md", "differences.png", "examples", "summary.png")
+        *("table.md", "summary.md", "differences.png", "examples", "summary.png", "report.html")
     ]
     assert (scene.sweep.folder / "table.csv").read_text() == "of before"
     assert [problem.partition(" is not made: ")[0] for problem in done.problems] == [

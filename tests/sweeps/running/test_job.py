@@ -23,7 +23,7 @@ LACK = "cuda is out of memory with a at 256 px: give each trial more of the devi
 def _job(trials: list[Trial], go_on: str | None) -> tuple[Job, io.StringIO]:
     """One that runs nothing."""
     said = io.StringIO()
-    sweep = SimpleNamespace(trials=lambda: trials, trial_folder=Path, folder=Path("/nowhere"))
+    sweep = SimpleNamespace(trials=lambda: trials, trial_folder=Path, folder=Path("/nowhere"), varied=())
     nothing: Any = SimpleNamespace()
     fake: Any = sweep
     console = Console(file=said, width=40)
@@ -115,7 +115,8 @@ def test_networks_are_timed_between_the_end_of_ray_and_the_report_of_what_is_ove
 
     search: Any = SimpleNamespace(done=done, infeasible=(), files=dict, tables=tuple)
     session: Any = SimpleNamespace(close=lambda: steps.append("close"))
-    tracker: Any = SimpleNamespace(finish=lambda *of, **more: None, close=lambda seconds: True)
+    tracker: Any = SimpleNamespace(say=lambda event: None, close=lambda seconds: True)
+    monkeypatch.setattr("sweeps.running.job.end_of_sweep", lambda *of: {})
     tracking: Any = SimpleNamespace(ended=lambda trial: steps.append(trial.name))
     reporter: Any = SimpleNamespace(report=reported)
     job.search, job.session, job.reporter = search, session, reporter

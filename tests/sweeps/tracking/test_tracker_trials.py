@@ -71,7 +71,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     assert tracked.history(uri, runs[A], "epoch") == [(0, 0), (1, 1), (2, 2)]
     assert tracked.history(uri, runs[B], "train/loss") == [(0, 50.0), (1, 25.0)]
     assert tracked.history(uri, runs[A], "test/2deg2cm") == [(0, 2.5)]
-    assert tracked.history(uri, runs[B], "test/add_area") == [(9, 3.5)]
+    assert tracked.history(uri, runs[B], "test/add_area") == [(0, 3.5)]
     assert "test/2deg2cm" not in runs[B].data.metrics
     assert runs[C].data.metrics == runs["sweep"].data.metrics == {}
     assert runs[A].data.params == {"seed": "0", "optim.lr": "0.5"}
