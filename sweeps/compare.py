@@ -23,7 +23,8 @@ from epropnp.evaluation.thresholds import MARGIN
 from epropnp.extras import require
 from epropnp.files import replaced
 from sweeps.commands.command import run_command
-from sweeps.folder import Sweep, find_sweeps, open_sweep
+from sweeps.commands.find import the_sweep
+from sweeps.folder import Sweep, find_sweeps, named_sweep, open_sweep
 from sweeps.names import safe_name
 from sweeps.results.figures import FOLDER as FIGURES
 from sweeps.results.figures import figures, save
@@ -138,29 +139,15 @@ def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:
 
 
 def _found(config: CompareConfig) -> list[Sweep]:
-    return [_sweep(text, config.out) for text in config.sweeps] or [_newest(config.out)]
+    return [_sweep(text, config.out) for text in config.sweeps] or [the_sweep(config.out, None)]
 
 
 def _sweep(text: str, out: Path) -> Sweep:
-    """By its name in the working folder, or its folder."""
-    places = {folder.name: folder for folder in find_sweeps(out)}
-    if text in places:
-        return open_sweep(places[text])
-    given = Path(text)
-    if given.is_dir() and given.resolve() in [
-        place.resolve() for place in find_sweeps(given.resolve().parent)
-    ]:
-        return open_sweep(given.resolve())
-    raise UserError(
-        f"there is no sweep '{text}' in {out.resolve()}, nor is it the folder of one{nearest(text, places)}"
-    )
-
-
-def _newest(out: Path) -> Sweep:
-    folders = find_sweeps(out)
-    if not folders:
-        raise UserError(f"--out: there is no sweep in {out.resolve()}")
-    return open_sweep(folders[-1])
+    folder = named_sweep(text, out)
+    if folder is None:
+        advice = nearest(text, [found.name for found in find_sweeps(out)])
+        raise UserError(f"there is no sweep '{text}' in {out.resolve()}, nor is it the folder of one{advice}")
+    return open_sweep(folder)
 
 
 if __name__ == "__main__":

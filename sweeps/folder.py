@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -209,6 +210,12 @@ def find_sweeps(out: Path, name: str | None = None) -> list[Path]:
         for file in out.resolve().glob(f"{name or '*'}/{pattern}"):
             found[out.resolve() / file.relative_to(out.resolve()).parts[0]] = file.stat().st_mtime
     return sorted(found, key=lambda folder: found[folder])
+
+
+def named_sweep(text: str, out: Path) -> Path | None:
+    """The folder that is meant by a sweep's own folder, or by its name in a working folder; None for none."""
+    places = [place.resolve() for place in (Path(text), out / text)]
+    return next((place for place in places if find_sweeps(place.parent, glob.escape(place.name))), None)
 
 
 def _sweep_of(folder: Path, note: dict[str, Any]) -> Sweep:

@@ -1,13 +1,12 @@
 """A sweep that repeats a recorded one: its command lines, what must be the same, and whether results are."""
 
-import glob
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from epropnp.errors import UserError, nearest
 from epropnp.training.identity import COMPUTES, trial_hash
 from epropnp.training.record import commit_here, versions_here
-from sweeps.folder import Sweep, find_sweeps, open_sweep
+from sweeps.folder import Sweep, find_sweeps, named_sweep, open_sweep
 from sweeps.trial import Trial
 
 ANEW = ("--name", "--out", "--ray-address", "--hours", "--like")  # flags with a value: a repeat has its own
@@ -23,8 +22,7 @@ def source_of(like: str, out: Path) -> Sweep:
     Raises:
         UserError: there is none, or no command line has made it.
     """
-    places = [place.resolve() for place in (Path(like), out / like)]
-    folder = next((place for place in places if find_sweeps(place.parent, glob.escape(place.name))), None)
+    folder = named_sweep(like, out)
     if folder is None:
         names = [found.name for found in find_sweeps(out)]
         raise UserError(f"--like: no sweep '{like}'{nearest(like, names)}; it is a name in {out} or a folder")

@@ -12,7 +12,6 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from epropnp.evaluation.table import Table
 from epropnp.evaluation.table_html import to_html
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
@@ -71,7 +70,6 @@ def page(
     sweeps: Sequence[Sweep],
     figures: Mapping[str, Picture] | None = None,
     examples: Sequence[Picture] = (),
-    gflops: Mapping[str, float] | None = None,
     published: bool = False,
 ) -> str:
     """The file's text.
@@ -81,7 +79,6 @@ def page(
         sweeps: that it is of, for their commands.
         figures: by name; `differences` stands above the tables, the others below them.
         examples: test images, as each setting sees them.
-        gflops: by trial, 1e9 operations for a crop, where they are known.
         published: whether rows of the literature stand below the accuracies.
     """
     drawn = dict(figures or {})
@@ -89,7 +86,7 @@ def page(
     sections = [
         Section(title="How far apart", body=_apart(findings, first)),
         Section(title="Accuracy", body=_accuracy(findings, published)),
-        Section(title="Cost", body=to_html(_networks(findings, gflops))),
+        Section(title="Cost", body=to_html(network_table(findings))),
         Section(title="Why to believe it", body=_belief(findings)),
         Section(title="Figures", body="".join(map(_figure, drawn.values()))),
         Section(title="Test images", body="".join(map(_figure, examples))),
@@ -124,10 +121,6 @@ def _accuracy(findings: Findings, published: bool) -> str:
         return left
     tables = [accuracy_table(findings, published), object_table(findings)]
     return "".join(map(to_html, tables)) + _list(findings.remarks) + left
-
-
-def _networks(findings: Findings, gflops: Mapping[str, float] | None) -> Table:
-    return network_table(findings, None if gflops is None else lambda row: gflops.get(row.name))
 
 
 def _belief(findings: Findings) -> str:

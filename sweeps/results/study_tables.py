@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
+from epropnp.evaluation.comparison import Compared
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Column, Layout, Table, millions
 from epropnp.inference.latency import BATCHES, in_words
@@ -15,7 +16,16 @@ from sweeps.results.columns import Row, TrialColumn, pretraining, setting_column
 from sweeps.results.findings import Findings
 from sweeps.results.published import PUBLISHED, Published
 from sweeps.results.summary import SELECTION
-from sweeps.results.tables import SCORES, TELLING, WIDER, half_width, interval, latency_notes, shared_settings
+from sweeps.results.tables import (
+    SCORES,
+    TELLING,
+    WIDER,
+    half_width,
+    interval,
+    latency_notes,
+    of_result,
+    shared_settings,
+)
 from sweeps.results.tested import ImageScores
 
 Group = Sequence[Row]
@@ -50,12 +60,16 @@ def accuracy_table(findings: Findings, published: bool = False) -> Table:
     groups = groups_of(findings)
     own, shared = _settings(groups)
     columns = (*own, Column("seeds", kind="number"), *(_score(title) for title in SCORES), Column("verdict"))
-    rows = [[*_own(own, group), len(group), *_scores(findings, group)] for group in groups]
+    found = [_compared(findings, group) for group in groups]
+    rows = [
+        [*_own(own, group), len(group), *_scores(group, each), _words(findings, each)]
+        for group, each in zip(groups, found, strict=True)
+    ]
     strong = {
         (number, title)
-        for number, group in enumerate(groups)
-        for title in SCORES
-        if _verdict(findings, title, group)[1] in TOLD
+        for number, each in enumerate(found)
+        for title, row in each.items()
+        if row.verdict in TOLD
     }
     notes = [ACCURACY_NOTE, *shared]
     if published:
@@ -87,22 +101,14 @@ def object_table(findings: Findings, title: str = SELECTION) -> Table:
     return Table(title=f"{title} by object", columns=columns, rows=rows, notes=shared, strong=strong)
 
 
-def network_table(findings: Findings, gflops: Callable[[Row], float | None] | None = None) -> Table:
-    """Table 1: what each setting is, how it was trained and what it costs.
-
-    Args:
-        findings: the comparison.
-        gflops: of a trial's network, 1e9 operations for a crop; None: they are left out.
-    """
+def network_table(findings: Findings) -> Table:
+    """Table 1: what each setting is, how it was trained and what it costs."""
     groups = groups_of(findings)
     own, shared = _settings(groups)
-    costs = [*COSTS]
-    if gflops is not None:
-        costs.insert(3, TrialColumn("GFLOPs", gflops, kind="number", text="{:.2f}".format))
     rows = [
-        [*_own(own, group), *(column.value(group[0]) for column in costs), _hours(group)] for group in groups
+        [*_own(own, group), *(column.value(group[0]) for column in COSTS), _hours(group)] for group in groups
     ]
-    columns = (*own, *costs, Column("hours", kind="number", text="{:.2f}".format))
+    columns = (*own, *COSTS, Column("hours", kind="number", text="{:.2f}".format))
     notes = [
         *latency_notes([row for group in groups for row in group]),
         "hours: of the training of one trial, mean over seeds, on the device it says.",
@@ -160,25 +166,25 @@ def _short_text(value: Estimate | float) -> str:
     return half_width(value) if isinstance(value, Estimate) else f"{value:.1f}"
 
 
-def _verdict(findings: Findings, title: str, group: Group) -> tuple[Cell, str]:
-    """What a comparison has found of a setting's score: its mean, and its verdict."""
+def _compared(findings: Findings, group: Group) -> dict[str, Compared]:
+    """By title of a score, what was found of a setting; nothing of one that is not compared."""
     assert findings.summary is not None
-    for row in findings.summary.ranked[title].settings:
-        if findings.summary.settings[row.name][0].name == group[0].name:
-            return row.mean, row.verdict
-    return float(np.mean([row.result.test[SCORES[title]] for row in group if row.result])), ""
+    labels = [label for label, rows in findings.summary.settings.items() if rows[0].name == group[0].name]
+    ranked = findings.summary.ranked
+    return {title: row for title in SCORES for row in ranked[title].settings if row.name in labels}
 
 
-def _scores(findings: Findings, group: Group) -> list[Cell]:
+def _scores(group: Group, found: Mapping[str, Compared]) -> list[Cell]:
+    """Means with intervals; alone, of a setting that is not compared."""
+    if found:
+        return [found[title].mean for title in SCORES]
+    tests = [row.result.test for row in group if row.result is not None]
+    return [float(np.mean([test[key] for test in tests])) for key in SCORES.values()]
+
+
+def _words(findings: Findings, found: Mapping[str, Compared]) -> Cell:
     assert findings.summary is not None
-    found = [_verdict(findings, title, group) for title in SCORES]
-    comparison = findings.summary.ranked[SELECTION]
-    words = [
-        comparison.words(row)
-        for row in comparison.settings
-        if findings.summary.settings[row.name][0].name == group[0].name
-    ]
-    return [*(mean for mean, _ in found), words[0] if words else None]
+    return findings.summary.ranked[SELECTION].words(found[SELECTION]) if found else None
 
 
 def _on_object(images: Mapping[str, ImageScores], group: Group, key: str, number: int) -> float:
@@ -195,10 +201,6 @@ def _published(entry: Published, own: Collection[TrialColumn]) -> list[Cell]:
 def _hours(group: Group) -> Cell:
     found = [row.result.seconds / HOURS for row in group if row.result is not None]
     return float(np.mean(found)) if found else None
-
-
-def _of_result(field: str) -> Callable[[Row], Cell]:
-    return lambda row: getattr(row.result, field) if row.result else None
 
 
 def _ms(count: int) -> Callable[[Row], Cell]:
@@ -218,9 +220,9 @@ def _device(row: Row) -> Cell:
 COSTS: tuple[TrialColumn, ...] = (
     TrialColumn("pretraining", lambda row: pretraining(row).data),
     TrialColumn("weights", lambda row: pretraining(row).tag),
-    TrialColumn("parameters", _of_result("parameters"), kind="number", text=millions),
+    TrialColumn("parameters", of_result("parameters"), kind="number", text=millions),
     TrialColumn("input px", lambda row: row.config.model.input_px, kind="number"),
-    TrialColumn("epochs", _of_result("epochs"), kind="number"),
+    TrialColumn("epochs", of_result("epochs"), kind="number"),
     TrialColumn("batch", lambda row: row.config.optim.batch_size, kind="number"),
     TrialColumn("lr", lambda row: row.config.optim.lr, kind="number", text="{:g}".format),
     *(

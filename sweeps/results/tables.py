@@ -114,7 +114,8 @@ def _first_word(status: str) -> str:
     return status.partition(":")[0]
 
 
-def _result(field: str) -> Callable[[Row], Cell]:
+def of_result(field: str) -> Callable[[Row], Cell]:
+    """Tells a field of a trial's result; None where there is none."""
     return lambda row: getattr(row.result, field) if row.result else None
 
 
@@ -192,14 +193,14 @@ LATENCIES = {  # title -> images at once, field of a `Cost`
 }
 COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
     SEED,
-    _number("parameters", _result("parameters"), text=millions, terminal=WIDE),
-    _number("seconds", _result("seconds"), text="{:.0f}".format, terminal=WIDE),
+    _number("parameters", of_result("parameters"), text=millions, terminal=WIDE),
+    _number("seconds", of_result("seconds"), text="{:.0f}".format, terminal=WIDE),
     *(_number(title, _ms(*of), text=in_words, terminal=WIDER) for title, of in LATENCIES.items()),
-    _number("epochs", _result("epochs")),
+    _number("epochs", of_result("epochs")),
     _number("val 0.10d before", _before, text="{:.2f}".format),
     _number("val 0.10d after", _after, text="{:.2f}".format),
     *(_score(title, key) for title, key in SCORES.items()),
-    TrialColumn("test images", _result("test_images"), folds=True),
-    TrialColumn("test boxes", _result("test_boxes"), folds=True),
+    TrialColumn("test images", of_result("test_images"), folds=True),
+    TrialColumn("test boxes", of_result("test_boxes"), folds=True),
     TrialColumn("dataset", lambda row: row.dataset_id, folds=True),
 )

@@ -68,8 +68,7 @@ def fetch(name: str, folder: Path, place: Place) -> list[Path]:
         UserError: there is no such run, model or alias; it has no network; MLflow does not answer; the folder
             has another network, or cannot be written.
     """
-    if place.database is not None and not place.database.is_file():
-        raise UserError(f"no runs are recorded in {place.database}: name their folder, --out")
+    place.check_recorded()
     with answered(place):
         client = connected(place.uri, place.artifacts)
         uri = _uri(client, name, place)

@@ -9,7 +9,7 @@ from sweeps.folder import TRIALS, Sweep, open_sweep
 from sweeps.names import safe_name
 from sweeps.tracking.experiment import EXPERIMENT, connected
 from sweeps.tracking.place import Place, answered
-from sweeps.tracking.run_index import NO_TRIAL, RUNS_PER_PAGE, SWEEP_TAG, TRIAL_TAG
+from sweeps.tracking.run_index import NO_TRIAL, SWEEP_TAG, TRIAL_TAG, all_runs, of_sweep
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
 FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE)  # all that a comparison needs of a trial
@@ -26,8 +26,7 @@ def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:
     Raises:
         UserError: there is no such sweep; its runs lack the files of their trials; MLflow does not answer.
     """
-    if place.database is not None and not place.database.is_file():
-        raise UserError(f"no runs are recorded in {place.database}: name their folder, --out")
+    place.check_recorded()
     folder = out / safe_name(name)  # a server's names are anybody's
     with answered(place):
         client = connected(place.uri, place.artifacts)
@@ -44,27 +43,21 @@ def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:
 
 def _children(client: Any, name: str, place: Place) -> list[Any]:
     """The runs of its trials. UserError where there is no such sweep."""
+    from mlflow.entities import ViewType
+
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    parents = [] if experiment is None else _search(client, experiment, f"tags.`{TRIAL_TAG}` = '{NO_TRIAL}'")
+
+    def runs(query: str) -> list[Any]:
+        return all_runs(client, experiment.experiment_id, query, ViewType.ACTIVE_ONLY)
+
+    parents = [] if experiment is None else runs(f"tags.`{TRIAL_TAG}` = '{NO_TRIAL}'")
     named = [run for run in parents if run.info.run_name == name]
     if not named:
         advice = nearest(name, [run.info.run_name for run in parents])
         raise UserError(f"there is no sweep '{name}' in MLflow at {place.told}{advice}")
     newest = max(named, key=lambda run: run.info.start_time)
-    runs = _search(client, experiment, f"tags.`{SWEEP_TAG}` = '{newest.data.tags[SWEEP_TAG]}'")
-    return [run for run in runs if run.data.tags.get(TRIAL_TAG, NO_TRIAL) != NO_TRIAL]
-
-
-def _search(client: Any, experiment: Any, query: str) -> list[Any]:
-    found, token = [], None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id], query, max_results=RUNS_PER_PAGE, page_token=token
-        )
-        found += page
-        token = page.token
-        if not token:
-            return found
+    of_all = runs(of_sweep(newest.data.tags[SWEEP_TAG]))
+    return [run for run in of_all if run.data.tags.get(TRIAL_TAG, NO_TRIAL) != NO_TRIAL]
 
 
 def _bring(client: Any, run: Any, folder: Path) -> None:

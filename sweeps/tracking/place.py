@@ -29,6 +29,11 @@ class Place:
         """Its file, if it is one of ours."""
         return None if self.artifacts is None else Path(self.uri.removeprefix(SQLITE))
 
+    def check_recorded(self) -> None:
+        """UserError where there is no such database."""
+        if self.database is not None and not self.database.is_file():
+            raise UserError(f"no runs are recorded in {self.database}: name their folder, --out")
+
     @property
     def told(self) -> str:
         """For people, and for a shell."""

@@ -18,6 +18,22 @@ RUNS_PER_PAGE = 1000
 log = logging.getLogger(__name__)
 
 
+def of_sweep(sweep_id: str) -> str:
+    """A query for all runs of a sweep."""
+    return f"tags.`{SWEEP_TAG}` = '{sweep_id}'"
+
+
+def all_runs(client: Any, experiment: str, query: str, kind: int) -> list[Any]:
+    """The runs of an experiment that a query finds, page by page; `kind` is one of MLflow's `ViewType`."""
+    found, token = [], None
+    while True:
+        page = client.search_runs([experiment], query, kind, RUNS_PER_PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
 class RunIndex:
     """Ids of runs.
 
@@ -63,16 +79,7 @@ class RunIndex:
         """The runs of the trials, and of the sweep itself (`PARENT`), that MLflow has, also in the trash."""
         from mlflow.entities import ViewType
 
-        query = f"tags.`{SWEEP_TAG}` = '{self._sweep_id}'"
-        runs, token = [], None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], query, ViewType.ALL, RUNS_PER_PAGE, page_token=token
-            )
-            runs += page
-            token = page.token
-            if not token:
-                break
+        runs = all_runs(self._client, self._experiment, of_sweep(self._sweep_id), ViewType.ALL)
         found: dict[str, Any] = {}
         for run in sorted(runs, key=lambda run: run.info.lifecycle_stage == "deleted"):
             trial = run.data.tags.get(TRIAL_TAG, NO_TRIAL)
