@@ -72,6 +72,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     from epropnp.data.reader import ArrowDataset
     from epropnp.evaluation.bop_results import write_bop_results
     from epropnp.evaluation.calibration import calibrate
+    from epropnp.evaluation.error_file import errors_beside
     from epropnp.evaluation.pose_errors import pose_errors
     from epropnp.evaluation.predictions import Predictions
     from epropnp.evaluation.score_table import merged, score_list, score_table, table_columns
@@ -85,8 +86,13 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     predictions = Predictions.read(file)
     if not len(predictions):
         raise UserError(f"{file} holds no predictions")
-    objects = predictions.objects if arguments.data is None else ArrowDataset(arguments.data).objects
-    values = image_scores(pose_errors(predictions, objects), arguments.thresholds)
+    if arguments.data is None:
+        objects = predictions.objects
+        errors = errors_beside(predictions, objects, file)
+    else:
+        objects = ArrowDataset(arguments.data).objects
+        errors = pose_errors(predictions, objects)
+    values = image_scores(errors, arguments.thresholds)
     values |= best_of_hypotheses(predictions, objects, arguments.thresholds)
     scores = estimates(values, predictions.object_id, resamples=arguments.resamples)
     calibration = calibrate(predictions, objects)

@@ -44,12 +44,12 @@ Examples:
   python -m epropnp.train --recipe best --list-settings 'optim.*'
       what --set may change, and what the recipe says
 
-Results: OUT/result.json, predictions.parquet, validation.parquet, checkpoint.pt, best.pt.
+Results: OUT/result.json, predictions.parquet, validation.parquet, checkpoint.pt, best.pt; pictures:
+predictions.png (poses on test images), calibration.png, curves.png, epochs.png (an animation).
 """
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 OVERFIT_EPOCHS = 40  # of 20 updates: enough for the networks of `quick` to learn a few images by heart
 BUILD = "build one with `python pipelines/prepare.py build --objects cat` and give the folder that it names"
-SHOWN = ("add_0.02d", "add_0.05d", "add_0.10d", "add_area", "2deg2cm", "5deg5cm", "proj_5px")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def train(flags: Arguments) -> int:
             return 0
         except InterruptionError:
             raise termination.ended from None
-    _report(result, out, console)
+    _report(result, trainer, console)
     return 0 if config.data.overfit is None else _overfit_verdict(result, console)
 
 
@@ -256,35 +256,34 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
     )
 
 
-def _report(result: "TrialResult", out: Path, console: "Console") -> None:
+def _report(result: "TrialResult", trainer: "Trainer", console: "Console") -> None:
     """The scores with their intervals, and where everything is."""
-    from epropnp.evaluation.predictions import Predictions
-    from epropnp.evaluation.score_table import score_table, table_columns
-    from epropnp.evaluation.scores import score_estimates
     from epropnp.evaluation.table import print_table
+    from epropnp.training.report import PREDICTIONS_FILE, draw_training, scores_of_test
 
-    predictions = Predictions.read(out / "predictions.parquet")
-    names = {key: model.name for key, model in predictions.objects.items()}
-    columns = table_columns(score_estimates(predictions, predictions.objects), names)
-    shown = {title: {key: cells[key] for key in SHOWN} for title, cells in columns.items()}
+    out, dataset = trainer.work_dir, trainer.data.dataset
     _say(
         console,
         f"test: {_images(result.test_images)}, weights of epoch {result.best_epoch}, "
         "percent with 95 % intervals",
     )
-    print_table(score_table(shown), console)
-    _say(console, f"results: {out / 'result.json'}, {out / 'predictions.parquet'}")
-    _say(console, f"more scores: python -m epropnp.evaluate {out / 'predictions.parquet'}")
+    print_table(scores_of_test(out), console)
+    _say(console, f"results: {out / 'result.json'}, {out / PREDICTIONS_FILE}")
+    try:
+        pictures = [] if trainer.config.data.overfit else draw_training(result, dataset, out)
+        for file in pictures:
+            _say(console, f"{file.stem}: {file}")
+    except UserError as error:  # a full disk: the results are there all the same
+        _say(console, f"not all pictures are drawn: {error}")
+    _say(console, f"more scores: python -m epropnp.evaluate {out / PREDICTIONS_FILE}")
 
 
 def _overfit_verdict(result: "TrialResult", console: "Console") -> int:
     reached = result.test["add_0.10d"]
     passed = reached == 100
-    _say(
-        console,
-        f"overfit: ADD(-S) 0.10d {reached:.2f} on the {_images(result.test_images)} it was trained on: "
-        + ("passed" if passed else "not passed; more --epochs may do it"),
-    )
+    images = f"the {_images(result.test_images)} it was trained on"
+    verdict = "passed" if passed else "not passed; more --epochs may do it"
+    _say(console, f"overfit: ADD(-S) 0.10d {reached:.2f} on {images}: {verdict}")
     return 0 if passed else 1
 
 

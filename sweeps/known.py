@@ -7,17 +7,21 @@ from functools import cached_property
 from pathlib import Path
 
 from epropnp.errors import UserError
+from epropnp.evaluation.error_file import SUFFIX
 from epropnp.files import share_file
 from epropnp.inference.latency import LATENCY_FILE
 from epropnp.models.config import BEST
+from epropnp.training.frames import ANIMATION, POSTER
 from epropnp.training.record import STATUS_FILE
+from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.folder import Sweep
-from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_note
 
-PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)
-LINKED = (STATUS_FILE, *PREDICTED, BEST, LATENCY_FILE, RESULT_FILE)
+PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE)
+ERRORS = tuple(str(Path(name).with_suffix(SUFFIX)) for name in PREDICTED)
+PICTURES = (PICTURE_FILE, CALIBRATION_FILE, ANIMATION, POSTER)
+LINKED = (STATUS_FILE, *PREDICTED, *ERRORS, *PICTURES, BEST, LATENCY_FILE, RESULT_FILE)
 UNFINISHED = "linking"  # in a sweep's folder: the trial that is being linked, until it is whole
 
 

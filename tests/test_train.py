@@ -10,6 +10,7 @@ from epropnp.train import Arguments, main, trial_config
 from epropnp.training.progress import TrialProgress
 from epropnp.training.recipes import RECIPES, small
 from epropnp.training.result import EpochReport
+from tests.pictures import picture_in
 
 TINY = (
     *("model.backbone=test_resnet", "model.input_px=64", "model.head_width=32", "optim.precision=float32"),
@@ -54,6 +55,9 @@ def test_a_training_that_was_stopped_goes_on(
     assert f"test: 12 images, weights of epoch {result['best_epoch']}, percent with 95 % intervals" in lines
     row = next(line for line in lines if "add_area" in line)
     assert f"{result['test']['add_area']:.1f} [" in row
+    for name in ("predictions", "calibration", "curves", "epochs"):
+        assert f"{name}: {out / name}.png" in lines
+        assert picture_in(out / f"{name}.png").std() > 10
     assert lines[-1] == f"more scores: python -m epropnp.evaluate {out / 'predictions.parquet'}"
     assert (out / "epoch-0002.pt").is_file()
     assert load_checkpoint(out / "checkpoint.pt")["config"]["model"]["input_px"] == 64

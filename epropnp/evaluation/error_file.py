@@ -20,6 +20,7 @@ from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.files import replaced
 
+SUFFIX = ".errors.parquet"  # in place of `.parquet`
 VERSION = b"1"  # raised where an error is defined anew
 NAMES = tuple(field.name for field in fields(PoseErrors))
 OF_KEY, VERSION_KEY = b"epropnp.errors.of", b"epropnp.errors"
@@ -30,7 +31,7 @@ def errors_beside(predictions: Predictions, objects: Mapping[int, ObjectModel], 
 
     UserError where an object is not among `objects`.
     """
-    kept, digest = file.with_name(f"{file.stem}.errors.parquet"), hashlib.sha256(file.read_bytes()).digest()
+    kept, digest = file.with_suffix(SUFFIX), hashlib.sha256(file.read_bytes()).digest()
     found = _read(kept, digest)
     if found is None:
         found = pose_errors(predictions, objects)

@@ -41,14 +41,14 @@ def score(
     predictions: Predictions, objects: Mapping[int, ObjectModel], thresholds: Thresholds = STANDARD
 ) -> Scores:
     """Scores in percent, averaged over the objects that occur; `image_scores` lists them."""
-    values = image_scores(pose_errors(predictions, objects), thresholds)
-    groups = [predictions.object_id == object_id for object_id in np.unique(predictions.object_id)]
+    return mean_scores(pose_errors(predictions, objects), thresholds)
+
+
+def mean_scores(errors: PoseErrors, thresholds: Thresholds = STANDARD) -> Scores:
+    """The scores of `score`, of predictions with these errors."""
+    groups = [errors.object_id == object_id for object_id in np.unique(errors.object_id)]
+    values = image_scores(errors, thresholds)
     return {key: float(np.mean([row[group].mean() for group in groups])) for key, row in values.items()}
-
-
-def score_estimates(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> Estimates:
-    """The scores of `score` with their 95 % confidence intervals, also per object."""
-    return estimates(image_scores(pose_errors(predictions, objects)), predictions.object_id)
 
 
 def image_scores(errors: PoseErrors, thresholds: Thresholds = STANDARD) -> dict[str, Array]:

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from epropnp.claims import claimed
 from epropnp.data.dataset import Batch, CropDataset
+from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.scores import score
+from epropnp.evaluation.scores import mean_scores, score
 from epropnp.files import replaced
 from epropnp.inference.device import chosen_device
 from epropnp.inference.model import portable
@@ -26,7 +27,6 @@ from epropnp.inference.poses import Inference, as_image
 from epropnp.inference.precision import autocast
 from epropnp.inference.temperature import Temperatures
 from epropnp.losses.algebra import LossValue
-from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.models.pretrained import tensors_sha256
 from epropnp.training.averages import counted, means
@@ -89,7 +89,8 @@ class Trainer:
         header = config_note(config, self.data.dataset.dataset_id)
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
         self.recorder = Recorder(work_dir, config, self.device, self.data)
-        start = self._start()
+        # Weights that a checkpoint will replace are not asked for again.
+        start = config.model.bare if self.checkpoints.last.exists() else config.model
         self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
         self.state = TrialState()
         if start.starts_from_weights:
@@ -210,9 +211,16 @@ class Trainer:
     def _inference(self) -> Inference:
         return inference_of(self.updates.evaluated, self.objective.layer, self.config)
 
-    def _score(self, images: CropDataset, temperatures: Temperatures | None = None) -> Scored:
-        predictions = predict(self._inference, images, temperatures, self._tell_scored)
+    def _score(self, images: CropDataset) -> Scored:
+        predictions = predict(self._inference, images, None, self._tell_scored)
         return predictions, score(predictions, self.data.dataset.objects)
+
+    def _test(self, split: str, file: Path, temperatures: Temperatures | None = None) -> Scored:
+        """Score all of a split; the predictions are kept, and their errors beside them."""
+        predictions = predict(self._inference, self.data.evaluation(split), temperatures, self._tell_scored)
+        with replaced(file) as unfinished:
+            predictions.write(unfinished)
+        return predictions, mean_scores(errors_beside(predictions, self.data.dataset.objects, file))
 
     def _tell_scored(self) -> None:
         """Tell of a batch that was evaluated, and end the training after it where that is wanted."""
@@ -250,16 +258,12 @@ class Trainer:
         best, saved = self.updates.evaluated, self.checkpoints.load_best()
         best.load_state_dict(saved["net"])
         self.objective.load_state_dict(saved["objective"])
+        predictions, validation = self._test("validation", self.work_dir / "validation.parquet")
         images, temperatures = self.data.evaluation("validation"), None
-        predictions, validation = self._score(images)
-        with replaced(self.work_dir / "validation.parquet") as file:
-            predictions.write(file)
         if self.config.evaluation.temperature == "validation":
             temperatures = fit_temperatures(self._inference, images, predictions, self._tell_scored)
             self.checkpoints.complete(saved, {"temperatures": dataclasses.asdict(temperatures)})
-        predictions, test = self._score(self.data.evaluation("test"), temperatures)
-        with replaced(self.work_dir / "predictions.parquet") as file:
-            predictions.write(file)
+        predictions, test = self._test("test", self.work_dir / "predictions.parquet", temperatures)
         result = trial_result(
             self.config, self.data, self.state, self.parameters, validation, predictions, test
         )
@@ -267,10 +271,6 @@ class Trainer:
         with replaced(self.work_dir / "result.json") as file:
             file.write_text(result.to_json())
         return result
-
-    def _start(self) -> ModelConfig:
-        """What the network starts as: weights that a checkpoint will replace are not asked for again."""
-        return self.config.model.bare if self.checkpoints.last.exists() else self.config.model
 
     def _tick(self) -> None:
         """Add the time since the last call to that of the trial."""

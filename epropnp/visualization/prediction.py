@@ -14,7 +14,8 @@ import tyro
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
-from epropnp.evaluation.metrics import add_error, adi_error
+from epropnp.evaluation.error_file import errors_beside
+from epropnp.evaluation.pose_errors import PoseErrors
 from epropnp.evaluation.predictions import Predictions
 
 TRUE_RGB, PREDICTED_RGB = (60, 220, 60), (255, 70, 50)
@@ -44,11 +45,8 @@ def draw_box(
         cv2.line(image, pixels[a].tolist(), pixels[b].tolist(), colour, 1, cv2.LINE_AA, shift=4)
 
 
-def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel) -> np.ndarray:
-    """One crop with both boxes and the error in fractions of the diameter, (224, 224, 3) RGB.
-
-    That is ADD, of symmetric objects ADI: a pose that looks the same is right.
-    """
+def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel, error_d: float) -> np.ndarray:
+    """One crop with both boxes and the error in fractions of the diameter, (224, 224, 3) RGB."""
     side = record.rgb.shape[0]
     scale = TILE_PX / side
     tile = cv2.resize(record.rgb, (TILE_PX, TILE_PX), interpolation=cv2.INTER_AREA)
@@ -57,26 +55,29 @@ def prediction_tile(record: Record, T_pred: np.ndarray, model: ObjectModel) -> n
     K = to_tile @ record.K
     draw_box(tile, K, record.T_cam_obj, model, TRUE_RGB)
     draw_box(tile, K, T_pred, model, PREDICTED_RGB)
-    distance = adi_error if model.symmetric else add_error
-    error = distance(T_pred[None], record.T_cam_obj[None], model.points.astype(np.float64))[0]
-    label = f"{error / model.diameter_m:.3f} d"
+    label = f"{error_d:.3f} d"
     cv2.rectangle(tile, (0, 0), (62, 20), (0, 0, 0), cv2.FILLED)
     cv2.putText(tile, label, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return tile
 
 
 def prediction_sheet(
-    predictions: Predictions, dataset: ArrowDataset, *, rows: int = 3, columns: int = 6
+    predictions: Predictions, errors: PoseErrors, dataset: ArrowDataset, *, rows: int = 3, columns: int = 6
 ) -> np.ndarray:
-    """Evenly spaced test images with true and predicted boxes, RGB uint8."""
+    """Evenly spaced test images with true and predicted boxes, RGB uint8.
+
+    Each tells its ADD, of symmetric objects its ADI: a pose that looks the same is right.
+    """
     split = dataset.split("test")
+    relative = errors.add_m / errors.diameter_m
     chosen = np.linspace(0, len(split) - 1, rows * columns).astype(int)
     tiles = []
     for i in chosen:
         record = split[int(i)]
         if predictions.sample_id[i] != record.sample_id:
             raise UserError(f"the predictions are not of the test split of {dataset.path}")
-        tiles.append(prediction_tile(record, predictions.T_pred[i], dataset.objects[record.object_id]))
+        model = dataset.objects[record.object_id]
+        tiles.append(prediction_tile(record, predictions.T_pred[i], model, float(relative[i])))
     grid = [np.concatenate(tiles[r * columns : (r + 1) * columns], 1) for r in range(rows)]
     return np.concatenate(grid)
 
@@ -100,8 +101,9 @@ def main() -> int:
     """Command line."""
     arguments = tyro.cli(Arguments)
     try:
-        sheet = prediction_sheet(Predictions.read(arguments.predictions), ArrowDataset(arguments.dataset))
-        save_png(arguments.out, sheet)
+        predictions, dataset = Predictions.read(arguments.predictions), ArrowDataset(arguments.dataset)
+        errors = errors_beside(predictions, dataset.objects, arguments.predictions)
+        save_png(arguments.out, prediction_sheet(predictions, errors, dataset))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -1,24 +1,21 @@
-"""The pictures of one trial: predicted poses on test images, and how sure it was beside how right it was."""
+"""The pictures of one trial of a sweep, drawn from its folder."""
 
 from pathlib import Path
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
-from epropnp.evaluation.calibration import calibrate
+from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.predictions import Predictions
-from epropnp.visualization.calibration import save_calibration
-from epropnp.visualization.prediction import prediction_sheet, save_png
+from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE, draw_tested
 from sweeps.program import go_on_with_trial
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
-
-PICTURE_FILE, CALIBRATION_FILE = "predictions.png", "calibration.png"
 
 
 def draw(folder: Path, dataset: ArrowDataset) -> None:
     """Draw them into the folder of a finished trial. UserError where its predictions cannot be read."""
     predictions = read_predictions(folder)
-    save_png(folder / PICTURE_FILE, prediction_sheet(predictions, dataset))
-    save_calibration(calibrate(predictions, dataset.objects), folder / CALIBRATION_FILE)
+    errors = errors_beside(predictions, dataset.objects, folder / PREDICTIONS_FILE)
+    draw_tested(predictions, errors, dataset, folder)
 
 
 def draw_missing(folder: Path, dataset: ArrowDataset) -> None:

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Callable
 
 from epropnp.errors import UserError
+from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import image_scores
 from sweeps.folder import Sweep
@@ -32,7 +32,7 @@ def images_of(sweep: Sweep, objective: Objective) -> Callable[[Trial], Images]:
         except UserError as error:
             remove = f"remove {folder / RESULT_FILE} to have its evaluation repeated"
             raise UserError(f"{error}; {remove}: {go_on_with_trial(folder)}") from error
-        scores = image_scores(pose_errors(found, found.objects))
+        scores = image_scores(errors_beside(found, found.objects, folder / VALIDATION_FILE))
         return found.sample_id, found.object_id, scores[objective.score]
 
     return images

@@ -13,7 +13,7 @@ from typing import Any
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError, first_line
 from epropnp.evaluation.comparison import Verdict, compare
-from epropnp.evaluation.pose_errors import pose_errors
+from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.scores import image_scores
 from epropnp.models.config import BEST
@@ -97,15 +97,15 @@ def crowned(sweep: Sweep, place: Place, name: str | None = None) -> str:
 
 def verdict_of(new: Path, old: Path) -> Verdict | None:
     """Of one file of validation predictions against another; None where they are not of the same images."""
-    files = [Predictions.read(file) for file in (new, old)]
-    if files[0].sample_id != files[1].sample_id:
+    files = {"new": new, "old": old}
+    found = {name: Predictions.read(file) for name, file in files.items()}
+    if found["new"].sample_id != found["old"].sample_id:
         return None
-    names = ("new", "old")
     values = {
-        name: image_scores(pose_errors(each, each.objects))[SCORE][None]
-        for name, each in zip(names, files, strict=True)
+        name: image_scores(errors_beside(each, each.objects, files[name]))[SCORE][None]
+        for name, each in found.items()
     }
-    settings = compare(values, files[0].object_id).settings
+    settings = compare(values, found["new"].object_id).settings
     return next(each.verdict for each in settings if each.name == "new")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
-from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
+from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.tracking.events import Event, described, ended, epoch_ended, measured, started
 from sweeps.tracking.measures import scores_of
 from sweeps.tracking.trial_words import begun_tags, inputs_of, params_of, tags_of

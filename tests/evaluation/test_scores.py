@@ -15,7 +15,6 @@ from epropnp.evaluation.scores import (
     estimates,
     image_scores,
     resampled_means,
-    score_estimates,
 )
 from tests.evaluation.known_errors import model, pose, predictions, turn
 
@@ -72,7 +71,8 @@ def test_an_estimate_reads_as_in_a_table() -> None:
 def test_estimates_of_predictions_name_every_score() -> None:
     T_true = np.concatenate([pose()] * 4)
     T_pred = np.concatenate([pose(), pose(), pose(), pose(t=(1, 0, 1))])
-    found = score_estimates(predictions(T_pred, T_true), {6: model()})
+    errors = pose_errors(predictions(T_pred, T_true), {6: model()})
+    found = estimates(image_scores(errors), errors.object_id)
     assert found.average["add_0.10d"].value == 75
     assert 0 <= found.average["add_0.10d"].low < 75 < found.average["add_0.10d"].high <= 100
     assert found.per_object[6] == found.average

@@ -30,8 +30,12 @@ DATASET = "0123456789ab"
 FILES = (
     "predictions.parquet",
     "validation.parquet",
+    "predictions.errors.parquet",
+    "validation.errors.parquet",
     "predictions.png",
     "calibration.png",
+    "epochs.png",
+    "epochs-last.png",
     "best.pt",
     "checkpoint.pt",
 )
@@ -91,10 +95,8 @@ def test_a_result_is_linked_with_all_that_readers_ask_for(
     assert read_back.history == ({"val/add_area": 3.5},)
     assert read_back.record is not None
     assert read_back.record.host == "alpha"
-    assert {file.name for file in folder.iterdir()} == {
-        *("trial.json", "status.json", "result.json", "predictions.parquet", "predictions.png"),
-        *("validation.parquet", "calibration.png", "best.pt"),
-    }
+    left = {*FILES, "trial.json", "status.json", "result.json"} - {"checkpoint.pt"}
+    assert {file.name for file in folder.iterdir()} == left
     assert json.loads((folder / "trial.json").read_text())["sweep"]["name"] == "mine"
 
 

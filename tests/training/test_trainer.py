@@ -9,7 +9,10 @@ import torch
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
+from epropnp.evaluation import error_file
+from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
+from epropnp.evaluation.scores import mean_scores
 from epropnp.training.callbacks import Callback, Training
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
 from epropnp.training.guard import NonFiniteError
@@ -42,6 +45,22 @@ def test_loss_falls_and_the_result_is_complete(
     assert len(predictions.sample_id) == 12
     boxes = np.stack([record.box for record in ArrowDataset(tiny_dataset).split("test")])
     np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_errors_of_what_is_kept_lie_beside_it(
+    uninterrupted: tuple[Path, TrialResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of symmetric objects take minutes: nobody who reads the folder computes them again."""
+    folder, result = uninterrupted
+    for name, scores in (("predictions", result.test), ("validation", result.validation)):
+        predictions = Predictions.read(folder / f"{name}.parquet")
+        expected = pose_errors(predictions, predictions.objects)
+        with monkeypatch.context() as patch:
+            patch.setattr(error_file, "pose_errors", None)
+            found = error_file.errors_beside(predictions, predictions.objects, folder / f"{name}.parquet")
+        np.testing.assert_array_equal(found.add_m, expected.add_m)
+        assert mean_scores(found) == scores
 
 
 @pytest.mark.slow

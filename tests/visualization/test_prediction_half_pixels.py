@@ -31,7 +31,7 @@ def test_a_tile_moves_camera_and_picture_alike(
     T_pred = T.copy()
     T_pred[2, 3] = 1.1
     record = dataclasses.replace(make_record(0), rgb=rgb, crop_origin=np.array([100, 70]), K=K, T_cam_obj=T)
-    tile = prediction.prediction_tile(record, T_pred, make_model())
+    tile = prediction.prediction_tile(record, T_pred, make_model(), 0.1)
     (K_true, T_true, green), (K_pred, found, red) = drawn
     assert (green, red) == ((60, 220, 60), (255, 70, 50))
     np.testing.assert_array_equal(T_true, T)

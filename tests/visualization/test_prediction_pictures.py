@@ -7,6 +7,7 @@ import pytest
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
+from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
 from epropnp.visualization.prediction import PREDICTED_RGB, draw_box, prediction_sheet, save_png
 from tests.pictures import picture_in
@@ -29,6 +30,10 @@ def truth(dataset: ArrowDataset) -> Predictions:
     )
 
 
+def no_errors(dataset: ArrowDataset) -> PoseErrors:
+    return pose_errors(truth(dataset), dataset.objects)
+
+
 def test_the_box_of_the_true_pose_encloses_the_mask(tiny_dataset: Path) -> None:
     dataset = ArrowDataset(tiny_dataset)
     for record in dataset.split("test"):
@@ -44,7 +49,7 @@ def test_the_box_of_the_true_pose_encloses_the_mask(tiny_dataset: Path) -> None:
 
 def test_sheet_of_predictions(tiny_dataset: Path, tmp_path: Path) -> None:
     dataset = ArrowDataset(tiny_dataset)
-    sheet = prediction_sheet(truth(dataset), dataset, rows=2, columns=3)
+    sheet = prediction_sheet(truth(dataset), no_errors(dataset), dataset, rows=2, columns=3)
     assert sheet.shape == (2 * 224, 3 * 224, 3)
     save_png(tmp_path / "sheet.png", sheet)
     assert np.array_equal(picture_in(tmp_path / "sheet.png")[..., ::-1], sheet)
@@ -55,4 +60,4 @@ def test_predictions_of_another_dataset_are_refused(tiny_dataset: Path) -> None:
     predictions = truth(dataset)
     predictions.sample_id[0] = "another"
     with pytest.raises(UserError, match="not of the test split"):
-        prediction_sheet(predictions, dataset)
+        prediction_sheet(predictions, no_errors(dataset), dataset)

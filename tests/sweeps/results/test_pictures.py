@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from epropnp.errors import UserError
+from epropnp.evaluation.pose_errors import PoseErrors, pose_errors
 from epropnp.evaluation.predictions import Predictions
-from sweeps.results import pictures
+from epropnp.visualization import tested
 from sweeps.results.pictures import draw, draw_missing
 from tests.sweeps import graded
 
@@ -26,13 +27,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found[str(path)] = content
         path.write_text("picture")
 
-    def sheet(predictions: Predictions, dataset: Any) -> np.ndarray:
+    def sheet(predictions: Predictions, errors: PoseErrors, dataset: Any) -> np.ndarray:
         assert dataset is DATASET
+        np.testing.assert_array_equal(errors.add_m, pose_errors(predictions, DATASET.objects).add_m)
         return predictions.T_pred
 
-    monkeypatch.setattr(pictures, "prediction_sheet", sheet)
-    monkeypatch.setattr(pictures, "save_png", save)
-    monkeypatch.setattr(pictures, "save_calibration", lambda content, path: save(path, content))
+    monkeypatch.setattr(tested, "prediction_sheet", sheet)
+    monkeypatch.setattr(tested, "save_png", save)
+    monkeypatch.setattr(tested, "save_calibration", lambda content, path: save(path, content))
     return found
 
 
