@@ -47,6 +47,7 @@ from epropnp.training.outcome import trial_result
 from epropnp.training.record import Recorder, config_note
 from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 from epropnp.training.seeds import mixed_seed
+from epropnp.training.usage import Usage
 
 # The checkpoint with the highest values is tested; the later ones decide where a network is still so poor
 # that the earlier ones are 0, and of equal ones the longest trained is taken.
@@ -67,6 +68,9 @@ class Trainer:
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
         keep_every: epochs between checkpoints that are kept (`epoch-NNNN.pt`); 0: only the last and the best.
         checkpoint_s: seconds between checkpoints within an epoch.
+
+    Attributes:
+        parameters: of the network, their number.
 
     Raises:
         UserError: an unusable configuration, dataset or checkpoint.
@@ -92,6 +96,7 @@ class Trainer:
         # Weights that a checkpoint will replace are not asked for again.
         start = config.model.bare if self.checkpoints.last.exists() else config.model
         self.net = CorrespondenceNet(start).to(self.device).to(memory_format=torch.channels_last)
+        self.parameters = sum(p.numel() for p in self.net.parameters())
         self.state = TrialState()
         if start.starts_from_weights:
             self.state.weights_sha256 = tensors_sha256(self.net.backbone.state_dict())
@@ -100,16 +105,11 @@ class Trainer:
         self._loss = graphed(self.objective, self.device)
         self.updates = Updates(self.net, self.objective, config.optim, self.data.steps)
         self.guard = Guard([self.net, self.objective], config.optim.skips(self.data.steps))
-        self._since = time.monotonic()
+        self._since, self._usage = time.monotonic(), Usage(self.device)
         self._sums: dict[str, Tensor] = {}  # of the metrics of this epoch's updates; stay on the device
         self._predict = as_trained(self.net, config)
         self._callbacks: Sequence[Callback] = ()
         self.frames = EpochFrames(work_dir, self.data)
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters of the network."""
-        return sum(p.numel() for p in self.net.parameters())
 
     def fit(self, callbacks: Sequence[Callback] = ()) -> TrialResult:
         """Train to the end, from the last checkpoint if there is one, and test the best weights once.
@@ -238,7 +238,7 @@ class Trainer:
         state = self.state
         state.epoch, state.step, self._sums = epoch, 0, {}
         self._tick()
-        state.history.append(metrics | {"time/seconds": state.seconds})
+        state.history.append(metrics | {"time/seconds": state.seconds} | self._usage.since_last())
         quality = [[past[name] for name in SELECTION_METRICS] for past in state.history]
         is_best = quality[-1] == max(quality)
         state.best_epoch = epoch if is_best else state.best_epoch

@@ -1,11 +1,10 @@
 """How much memory a trial takes, measured in its process, and how many of them it is enough for."""
 
 import os
-import resource
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from epropnp.training.usage import peak_bytes
 from sweeps.running.cluster import Node
 
 CONTEXT_BYTES = 600 * 2**20  # of CUDA, beside what torch counts
@@ -34,10 +33,8 @@ def measured() -> Memory:
     if torch.cuda.is_available():
         used = torch.cuda.max_memory_reserved() + CONTEXT_BYTES
         return Memory(used=used, available=torch.cuda.get_device_properties(0).total_memory, on_device=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return Memory(
-        used=used, available=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), on_device=False
+        used=peak_bytes(), available=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), on_device=False
     )
 
 

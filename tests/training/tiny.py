@@ -9,7 +9,7 @@ from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
-from epropnp.training.result import EpochReport, StepReport
+from epropnp.training.result import EpochReport, Metrics, StepReport
 
 
 def tiny(**changes: Any) -> TrialConfig:
@@ -31,6 +31,11 @@ def tiny(**changes: Any) -> TrialConfig:
 def with_optim(**changes: Any) -> TrialConfig:
     config = tiny()
     return dataclasses.replace(config, optim=dataclasses.replace(config.optim, **changes))
+
+
+def reproducible(metrics: Metrics) -> Metrics:
+    """Those of an epoch that are the same whenever and however often it is trained."""
+    return {key: value for key, value in metrics.items() if not key.startswith(("time/", "system/"))}
 
 
 class Killed(Exception):

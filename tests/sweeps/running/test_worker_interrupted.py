@@ -18,7 +18,7 @@ from sweeps.running import worker as module
 from sweeps.running.trials import trial_spec
 from sweeps.running.worker import run_trial
 from sweeps.trial import Trial, read
-from tests.training.tiny import with_optim
+from tests.training.tiny import reproducible, with_optim
 
 CONFIG = with_optim(epochs=2)
 STEPS = 4  # updates of an epoch
@@ -29,9 +29,11 @@ FILES = {
     "epochs",
     "epochs-last.png",
     "epochs.png",
+    "predictions.errors.parquet",
     "predictions.parquet",
     "predictions.png",
     "result.json",
+    "validation.errors.parquet",
     "validation.parquet",
 }
 
@@ -127,9 +129,8 @@ def assert_alike(worker: Worker, undisturbed: Worker) -> None:
 
 
 def without_time(report: dict[str, Any]) -> dict[str, Any]:
-    plain = [{k: v for k, v in past.items() if k != "time/seconds"} for past in report["earlier"]]
-    metrics = {k: v for k, v in report["metrics"].items() if k != "time/seconds"}
-    return report | {"metrics": metrics, "earlier": plain}
+    earlier = [reproducible(past) for past in report["earlier"]]
+    return report | {"metrics": reproducible(report["metrics"]), "earlier": earlier}
 
 
 @pytest.mark.slow
