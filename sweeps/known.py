@@ -12,6 +12,7 @@ from epropnp.files import share_file
 from epropnp.inference.latency import LATENCY_FILE
 from epropnp.models.config import BEST
 from epropnp.training.frames import ANIMATION, POSTER
+from epropnp.training.log import LOG_FILE
 from epropnp.training.record import STATUS_FILE
 from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.folder import Sweep
@@ -21,7 +22,7 @@ from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_no
 PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE)
 ERRORS = tuple(str(Path(name).with_suffix(SUFFIX)) for name in PREDICTED)
 PICTURES = (PICTURE_FILE, CALIBRATION_FILE, ANIMATION, POSTER)
-LINKED = (STATUS_FILE, *PREDICTED, *ERRORS, *PICTURES, BEST, LATENCY_FILE, RESULT_FILE)
+LINKED = (STATUS_FILE, LOG_FILE, *PREDICTED, *ERRORS, *PICTURES, BEST, LATENCY_FILE, RESULT_FILE)
 UNFINISHED = "linking"  # in a sweep's folder: the trial that is being linked, until it is whole
 
 

@@ -25,6 +25,7 @@ from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import Failure, InterruptionError, SettingsError, StopError
 from epropnp.training.identity import COMPUTES, identity, trial_hash
+from epropnp.training.log import TrialLog
 from epropnp.training.result import Metrics
 
 if TYPE_CHECKING:  # what reads folders only starts without torch
@@ -120,7 +121,7 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, config: TrialConfig, device: "torch.device", data: "TrialData") -> None:
-        self.folder = folder
+        self.folder, self._log, self._begun = folder, TrialLog(folder), False
         self._note = config_note(config, data.dataset.dataset_id)
         self._record = Record(
             status="running",
@@ -136,7 +137,12 @@ class Recorder:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """Notes how what is done meanwhile ends."""
+        """Notes how what is done meanwhile ends, and what is warned of."""
+        with self._log.listening(), self._noting_the_end():
+            yield
+
+    @contextlib.contextmanager
+    def _noting_the_end(self) -> Iterator[None]:
         try:
             yield
         except ForeignError:
@@ -158,13 +164,18 @@ class Recorder:
             self._end("waiting", interrupted(self._record.history))
             raise
         dataclasses.replace(self._record, status="finished", ended=_now()).write(self.folder)
+        self._log.say("finished")
 
     def note(self, history: Sequence[Metrics]) -> None:
         """Write that the trial runs, and how far it is."""
         if not (self.folder / CONFIG_FILE).exists():
             write_config(self.folder, self._note)
+        if not self._begun:
+            self._begun = True
+            self._log.begin(f"{self._record.host}, {self._record.device}, {self._record.commit}", history)
         self._record = dataclasses.replace(self._record, history=tuple(history))
         self._record.write(self.folder)
+        self._log.tell(history)
 
     def _end(
         self, status: Status, reason: str, trace: str | None = None, failure: Failure | None = None
@@ -179,6 +190,7 @@ class Recorder:
         )
         with contextlib.suppress(UserError):  # a full disk must not hide why it ended
             ended.write(self.folder)
+        self._log.say("\n".join(filter(None, (f"{status}: {ended.reason}", ended.traceback))).rstrip())
 
 
 def interrupted(history: Sequence[Metrics]) -> str:

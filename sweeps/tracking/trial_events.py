@@ -6,6 +6,7 @@ from pathlib import Path
 
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
+from epropnp.training.log import LOG_FILE
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.tracking.events import Event, described, ended, epoch_ended, measured, started
@@ -13,10 +14,9 @@ from sweeps.tracking.measures import scores_of
 from sweeps.tracking.trial_words import begun_tags, inputs_of, params_of, tags_of
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
-TOLD = (CONFIG_FILE, STATUS_FILE)  # files of any trial that ended: all settings, its history, its failure
+TOLD = (CONFIG_FILE, STATUS_FILE, LOG_FILE)  # of any trial that ended: all settings, history, its failure
 # Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
 FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
-LOGS = "*.log"
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then
@@ -32,7 +32,7 @@ def end_of(trial: Trial, folder: Path, root: Path) -> Event:
         STATUSES[trial.status],
         trial.reason or "",
         scores=scores_of(result),
-        files=[*files, *sorted(folder.glob(LOGS))],
+        files=files,
         root=root,
     )
     event |= described(tags_of(trial), inputs_of(trial))

@@ -37,6 +37,7 @@ FILES = (
     "epochs.png",
     "epochs-last.png",
     "best.pt",
+    "trial.log",
     "checkpoint.pt",
 )
 Plan = Callable[..., Planned]

@@ -37,7 +37,7 @@ from tests.sweeps.driver import three
 ROOT = Path(__file__).parents[2]
 FILES = {
     *("result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"),
-    *("trial.json", "status.json", "objects.json", "images.json"),
+    *("trial.json", "status.json", "trial.log", "objects.json", "images.json"),
 }
 QUICK = ["optim.batch_size=16"]  # four updates an epoch
 MEASURED = "latency: networks are measured, each alone: 1"

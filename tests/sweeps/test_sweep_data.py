@@ -33,7 +33,6 @@ BATCH, EPOCHS = 4, 2  # of the tiny recipe
 ADDED = {
     "calibration.png",
     "latency.json",
-    "predictions.errors.parquet",
     "predictions.png",
 }  # by a sweep to a trial that is finished
 

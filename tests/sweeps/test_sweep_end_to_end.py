@@ -103,7 +103,7 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     predicted = {"predictions.parquet", "validation.parquet"}
     tables = {"objects.json", "images.json"}
-    notes = {"trial.json", "status.json", "result.json"}
+    notes = {"trial.json", "status.json", "trial.log", "result.json"}
     assert names == {*notes, *tables, *predicted, "predictions.png", "calibration.png"}
     for name in names - tables:
         stored = client.download_artifacts(run.info.run_id, name)

@@ -19,7 +19,7 @@ from epropnp.training.trainer import Trainer
 from tests.training.scripted_trial import Clock, Scripted, number_in, script
 from tests.training.tiny import Killed, Stop, with_optim
 
-STOPPED = {".lock", "best.pt", "checkpoint.pt"}
+STOPPED = {".lock", "best.pt", "checkpoint.pt", "trial.log"}
 TESTED = {"result.json", "predictions.parquet"}
 FINISHED = STOPPED | TESTED | {"validation.parquet"}
 
@@ -98,7 +98,7 @@ def test_a_folder_is_claimed_while_a_trial_runs_and_free_after_it_failed(
     with pytest.raises(Killed):
         Scripted(with_optim(epochs=1), tiny_dataset, tmp_path, "cpu").fit([Second()])
     assert "another process trains here" in heard[0]
-    assert names(tmp_path) == {".lock"}
+    assert names(tmp_path) == {".lock", "trial.log"}
     assert claim(tmp_path) == "free"
 
 

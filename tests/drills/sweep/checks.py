@@ -12,7 +12,8 @@ from sweeps.tracking.experiment import EXPERIMENT
 from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
 
-FILES = {"result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
+PREDICTED = {"predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
+FILES = {"result.json", "trial.log"} | PREDICTED
 TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png"}
 
 

@@ -98,7 +98,13 @@ class Worker:
 
     @property
     def files(self) -> set[str]:
-        return {file.name for file in self.folder.iterdir()} - {".lock", "trial.json", "status.json", "stop"}
+        return {file.name for file in self.folder.iterdir()} - {
+            ".lock",
+            "trial.json",
+            "status.json",
+            "trial.log",
+            "stop",
+        }
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     assert shown == {f"validation/{key}": validated[key] for key in ("add_area", "add_0.10d", "5deg5cm")}
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
     predicted = {"predictions.parquet", "validation.parquet"}
-    notes = {"trial.json", "status.json", "result.json"}
+    notes = {"trial.json", "status.json", "trial.log", "result.json"}
     assert set(FILES) == {*notes, *predicted, "predictions.png", "calibration.png"}
 
 
