@@ -98,7 +98,7 @@ def _records(world: World, folder: Path) -> list[str]:
         if run.data.tags.get("epropnp.reason"):
             said.append(f"run {name} still has a reason: {run.data.tags['epropnp.reason']}")
         files = {file.name for file in _stored(world, run).glob("*")}
-        if not (TABLES <= files if run is parents[0] else files == FILES):
+        if not (files >= TABLES if run is parents[0] else files == FILES):
             said.append(f"run {name} has {', '.join(sorted(files)) or 'no files'}")
     for run in children:
         said += _history(client, run)
