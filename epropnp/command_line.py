@@ -11,7 +11,7 @@ import io
 import operator
 import sys
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
@@ -64,6 +64,34 @@ Pattern = Annotated[
     ),
     tyro.conf.arg(help_behavior_hint=""),
 ]
+
+
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
+
+def run_program(run: Callable[[], int | None], stopped: str = "stopped") -> int:
+    """Run a command line; what a user can mend is said in one line, without a traceback.
+
+    Args:
+        run: does all of it; None counts as 0.
+        stopped: is said after Ctrl-C.
+
+    Returns:
+        The exit code: that of `run`, 2 for bad input, 130 after Ctrl-C.
+    """
+    try:
+        return run() or 0
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{stopped}\n")
+        return INTERRUPTED
+
+
+def say(console: "Console", text: str) -> None:
+    """A line as it is: paths and reasons may look like rich's markup, and are not folded."""
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def parse(kind: type[T], description: str, args: Sequence[str], prog: str) -> T:

@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from epropnp.command_line import parse, shown_as
+from epropnp.command_line import parse, run_program, say, shown_as
 from epropnp.errors import UserError
 from epropnp.evaluation.thresholds import Thresholds
 from epropnp.files import replaced
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from epropnp.evaluation.calibration import Calibration
     from epropnp.evaluation.predictions import Predictions
 
+PROG = "python -m epropnp.evaluate"
 DESCRIPTION = """Score the predictions of a trial again, or test a network: accuracies with confidence
 intervals, calibration.
 
@@ -103,7 +104,7 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     title = f"{file} ({len(predictions)} images)"
     notes = [*NOTES, *_remarks(predictions, calibration)]
     table = score_table(columns)
-    _say(console, title)
+    say(console, title)
     print_table(table, console)
     for note in notes:
         console.print(note, markup=False, highlight=False)
@@ -112,10 +113,10 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     _write(folder / "scores.csv", to_csv(score_list(columns)), console)
     _write(folder / "scores.md", to_markdown(replace(table, title=title, notes=notes)), console)
     save_calibration(calibration, folder / "calibration.png")
-    _say(console, f"wrote {folder / 'calibration.png'}")
+    say(console, f"wrote {folder / 'calibration.png'}")
     if arguments.bop_csv is not None:
         left_out = write_bop_results(predictions, arguments.bop_csv)
-        _say(console, f"wrote {arguments.bop_csv} ({left_out} images without a pose left out)")
+        say(console, f"wrote {arguments.bop_csv} ({left_out} images without a pose left out)")
 
 
 def _is_file_of_predictions(arguments: Arguments) -> bool:
@@ -140,17 +141,17 @@ def _tested(arguments: Arguments, console: Console) -> Path:
     else:
         model = load_released_model(path, dataset.objects, device)
     if (released := model.inference.net.released) is not None:
-        _say(console, f"{path}: {released.summary}")
+        say(console, f"{path}: {released.summary}")
     with console.status(escape(f"testing {path} on {len(dataset.split('test'))} images")):
         predictions = predict_test(model, dataset)
     folder = arguments.output or path.parent / f"tested-{dataset.dataset_id}"
     with replaced(folder / PREDICTIONS) as unfinished:
         predictions.write(unfinished)
-    _say(console, f"wrote {folder / PREDICTIONS}")
+    say(console, f"wrote {folder / PREDICTIONS}")
     with console.status("measuring its latency"):
         latency = measure(model.inference)
     latency.write(folder)
-    _say(console, f"{latency.words}; wrote {folder / LATENCY_FILE}")
+    say(console, f"{latency.words}; wrote {folder / LATENCY_FILE}")
     return folder / PREDICTIONS
 
 
@@ -190,22 +191,13 @@ def _write(path: Path, text: str, console: Console) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
-    _say(console, f"wrote {path}")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
+    say(console, f"wrote {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 on success, 2 with one line on stderr for a user's error."""
-    try:
-        words = sys.argv[1:] if arguments is None else arguments
-        evaluate(parse(Arguments, DESCRIPTION, words, "python -m epropnp.evaluate"), Console())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    """Run the command line; see `run_program` for the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_program(lambda: evaluate(parse(Arguments, DESCRIPTION, words, PROG), Console()))
 
 
 if __name__ == "__main__":

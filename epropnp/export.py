@@ -9,10 +9,11 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from epropnp.command_line import parse, shown_as
+from epropnp.command_line import parse, run_program, shown_as
 from epropnp.errors import UserError
 from epropnp.models.config import own_file
 
+PROG = "python -m epropnp.export"
 DESCRIPTION = """Write a trained network as ONNX, or as a program of torch.export; the file is checked.
 
 Examples:
@@ -64,14 +65,9 @@ def export(arguments: Arguments, console: Console) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 on success, 2 with one line on stderr for a user's error."""
-    try:
-        words = sys.argv[1:] if arguments is None else arguments
-        export(parse(Arguments, DESCRIPTION, words, "python -m epropnp.export"), Console())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    """Run the command line; see `run_program` for the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_program(lambda: export(parse(Arguments, DESCRIPTION, words, PROG), Console()))
 
 
 if __name__ == "__main__":

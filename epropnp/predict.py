@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from epropnp.command_line import parse, shown_as
+from epropnp.command_line import parse, run_program, say, shown_as
 from epropnp.errors import UserError
 from epropnp.models.config import own_file
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag an
     from epropnp.prediction.pose_predictor import PosePredictor
     from epropnp.prediction.stream import Solved
 
+PROG = "python -m epropnp.predict"
 DESCRIPTION = """Poses of objects in pictures, by a trained network.
 
 Examples:
@@ -94,7 +95,7 @@ def predict(arguments: Arguments, console: Console) -> int:
     predictor, folder = _predictor(arguments, console), _folder(arguments)
     with opened(folder, _about(arguments, predictor), fresh=arguments.frames is None) as lines:
         if lines.done:
-            _say(console, f"{folder / POSES} has lines 1 to {lines.done}: going on behind them")
+            say(console, f"{folder / POSES} has lines 1 to {lines.done}: going on behind them")
         listed = frames if arguments.frames is None else read_frames(arguments.frames, skip=lines.done)
         told = 0
         with _progress(console) as bar:
@@ -107,12 +108,12 @@ def predict(arguments: Arguments, console: Console) -> int:
                 _draw(each, predictor, arguments, folder)
                 bar.update(task, completed=each.line)
         failed = lines.failed
-    _say(console, f"wrote {folder / POSES}")
+    say(console, f"wrote {folder / POSES}")
     if arguments.bop_csv is not None:
         count = write_bop_rows(bop_rows(folder / POSES), arguments.bop_csv)
-        _say(console, f"wrote {arguments.bop_csv} ({count} poses)")
+        say(console, f"wrote {arguments.bop_csv} ({count} poses)")
     if failed:
-        _say(console, f"{failed} of {total} lines have failed: see 'error' in {folder / POSES}")
+        say(console, f"{failed} of {total} lines have failed: see 'error' in {folder / POSES}")
     return int(failed > 0)
 
 
@@ -182,7 +183,7 @@ def _predictor(arguments: Arguments, console: Console) -> "PosePredictor":
     inference = predictor.model.inference
     precision = computed(inference.device, inference.precision)
     names = ", ".join(each.name for each in model.objects.values())
-    _say(console, f"{own_file(str(arguments.model))}: {names}; network in {precision} on {inference.device}")
+    say(console, f"{own_file(str(arguments.model))}: {names}; network in {precision} on {inference.device}")
     return predictor
 
 
@@ -221,14 +222,14 @@ def _tell(each: "Solved", arguments: Arguments, console: Console, told: int) -> 
     """Prints the poses of a single picture, and the first notes of a list; returns how many so far."""
     if arguments.frames is None and each.poses is not None:
         for number, estimate in enumerate(each.poses, 1):
-            _say(console, f"box {number}: {_words(estimate)}")
+            say(console, f"box {number}: {_words(estimate)}")
     where = "" if arguments.frames is None else f"line {each.line}: "
     for text in [*each.notes, *([] if each.error is None else [each.error])]:
         told += 1
         if told <= TOLD:
-            _say(console, f"{where}{text}")
+            say(console, f"{where}{text}")
         elif told == TOLD + 1:
-            _say(console, "and so on: all notes and errors are in the file of poses")
+            say(console, "and so on: all notes and errors are in the file of poses")
     return told
 
 
@@ -262,21 +263,13 @@ def _draw(each: "Solved", predictor: "PosePredictor", arguments: Arguments, fold
             save_posterior(picture, folder / "overlays" / f"{name}-posterior-{index + 1}.png")
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 on success, 1 if lines of a list have failed, 2 with one line on stderr for a user's error."""
-    try:
-        words = sys.argv[1:] if arguments is None else arguments
-        return predict(parse(Arguments, DESCRIPTION, words, "python -m epropnp.predict"), Console())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped: the same command goes on from here\n")
-        return 130
+    """Run the command line; exit code 1 if lines of a list have failed, else see `run_program`."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_program(
+        lambda: predict(parse(Arguments, DESCRIPTION, words, PROG), Console()),
+        "stopped: the same command goes on from here",
+    )
 
 
 if __name__ == "__main__":

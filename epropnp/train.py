@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from epropnp.command_line import Pattern, YesNo, console_or_file, parse, shown_as
+from epropnp.command_line import Pattern, YesNo, console_or_file, parse, run_program, say, shown_as
 from epropnp.errors import UserError, nearest
 from epropnp.training.halt import STOP_FILE, InterruptionError, StopError, TerminatedError
 from epropnp.training.overrides import check_once, override
@@ -47,7 +47,7 @@ Examples:
 Results: OUT/result.json, predictions.parquet, validation.parquet, checkpoint.pt, best.pt; pictures:
 predictions.png (poses on test images), calibration.png, curves.png, epochs.png (an animation).
 """
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+GO_ON = "the same command goes on from the last checkpoint"
 OVERFIT_EPOCHS = 40  # of 20 updates: enough for the networks of `quick` to learn a few images by heart
 BUILD = "build one with `python pipelines/prepare.py build --objects cat` and give the folder that it names"
 
@@ -90,21 +90,19 @@ class Arguments:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; exit code 0, 1 (failed to overfit), 2 (bad input), or 128 + that of a signal."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        flags = parse(Arguments, DESCRIPTION, sys.argv[1:] if arguments is None else arguments, PROG)
-        if flags.list_recipes:
-            return list_recipes()
-        _check(flags)
-        return train(flags) if flags.list_settings is None else list_settings(flags)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped: the same command goes on from the last checkpoint\n")
-        return INTERRUPTED
+        return run_program(lambda: _run(parse(Arguments, DESCRIPTION, words, PROG)), f"stopped: {GO_ON}")
     except TerminatedError as signal:
-        sys.stderr.write(f"\nstopped by {signal}: the same command goes on from the last checkpoint\n")
+        sys.stderr.write(f"\nstopped by {signal}: {GO_ON}\n")
         return signal.code
+
+
+def _run(flags: Arguments) -> int:
+    if flags.list_recipes:
+        return list_recipes()
+    _check(flags)
+    return train(flags) if flags.list_settings is None else list_settings(flags)
 
 
 def train(flags: Arguments) -> int:
@@ -132,7 +130,7 @@ def train(flags: Arguments) -> int:
             with TrialProgress(console) as progress:
                 result = trainer.fit([termination, progress])  # whose terminal may be gone
         except StopError as stop:
-            _say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
+            say(console, f"stopped: {stop}; to go on, remove {out / STOP_FILE} and give the same command")
             return 0
         except InterruptionError:
             raise termination.ended from None
@@ -176,7 +174,7 @@ def list_recipes() -> int:
 
     console = Console()
     for recipe in RECIPES.values():
-        _say(console, described(recipe))
+        say(console, described(recipe))
     return 0
 
 
@@ -240,16 +238,16 @@ def _introduce(trainer: "Trainer", console: "Console") -> None:
     own = model.start or model.released
     weights = f"from {own}" if own else "pretrained" if model.pretrained else "from scratch"
     names = ", ".join(found.name for found in dataset.objects.values())
-    _say(
+    say(
         console,
         f"recipe {config.recipe}: {model.backbone} + {model.head}, {trainer.parameters / 1e6:.1f} M "
         f"parameters, {weights}, on {device_name(trainer.device, config.optim.precision)}",
     )
     if (released := trainer.net.released) is not None:
-        _say(console, f"{model.released}: {released.summary}")
+        say(console, f"{model.released}: {released.summary}")
     images, overfit = len(dataset.split("train")), config.data.overfit
     what = _images(images) if overfit is None else f"the first {_images(min(overfit, images))}"
-    _say(
+    say(
         console,
         f"dataset {dataset.dataset_id}: {names}; {config.optim.epochs} epochs of "
         f"{trainer.data.steps} updates on {what}",
@@ -262,20 +260,20 @@ def _report(result: "TrialResult", trainer: "Trainer", console: "Console") -> No
     from epropnp.training.report import PREDICTIONS_FILE, draw_training, scores_of_test
 
     out, dataset = trainer.work_dir, trainer.data.dataset
-    _say(
+    say(
         console,
         f"test: {_images(result.test_images)}, weights of epoch {result.best_epoch}, "
         "percent with 95 % intervals",
     )
     print_table(scores_of_test(out), console)
-    _say(console, f"results: {out / 'result.json'}, {out / PREDICTIONS_FILE}")
+    say(console, f"results: {out / 'result.json'}, {out / PREDICTIONS_FILE}")
     try:
         pictures = [] if trainer.config.data.overfit else draw_training(result, dataset, out)
         for file in pictures:
-            _say(console, f"{file.stem}: {file}")
+            say(console, f"{file.stem}: {file}")
     except UserError as error:  # a full disk: the results are there all the same
-        _say(console, f"not all pictures are drawn: {error}")
-    _say(console, f"more scores: python -m epropnp.evaluate {out / PREDICTIONS_FILE}")
+        say(console, f"not all pictures are drawn: {error}")
+    say(console, f"more scores: python -m epropnp.evaluate {out / PREDICTIONS_FILE}")
 
 
 def _overfit_verdict(result: "TrialResult", console: "Console") -> int:
@@ -283,16 +281,12 @@ def _overfit_verdict(result: "TrialResult", console: "Console") -> int:
     passed = reached == 100
     images = f"the {_images(result.test_images)} it was trained on"
     verdict = "passed" if passed else "not passed; more --epochs may do it"
-    _say(console, f"overfit: ADD(-S) 0.10d {reached:.2f} on {images}: {verdict}")
+    say(console, f"overfit: ADD(-S) 0.10d {reached:.2f} on {images}: {verdict}")
     return 0 if passed else 1
 
 
 def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
-
-
-def _say(console: "Console", text: str) -> None:
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

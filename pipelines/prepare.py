@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from epropnp.command_line import parse_command, shown_as
+from epropnp.command_line import parse_command, run_program, shown_as
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError
 from epropnp.extras import require
@@ -230,19 +230,15 @@ COMMANDS: dict[str, type[Command]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 with one line on stderr for a user's error."""
+    """Run one command; see `run_program` for the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     words = sys.argv[1:] if arguments is None else arguments
-    try:
+
+    def run() -> None:
         command: Command = parse_command(COMMANDS, DESCRIPTION, words, PROG, default="build")
         command.run()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+
+    return run_program(run, "stopped: the same command goes on from here")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Command lines from dataclasses: values, and one line for whatever is wrong."""
 
+import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tyro
 
-from epropnp.command_line import YesNo, flags, parse, parse_command
+from epropnp.command_line import YesNo, flags, parse, parse_command, run_program
 from epropnp.errors import UserError
 
 
@@ -124,3 +126,38 @@ def test_help_of_all_commands_and_of_one(
     out = capsys.readouterr().out
     assert heading in out
     assert ("{paint,list}" in out) == (heading == "About all.")
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        (None, 0, ""),
+        (3, 3, ""),
+        (UserError("no such file; name another"), 2, "error: no such file; name another\n"),
+        (KeyboardInterrupt(), 130, "\nstopped: it goes on\n"),
+    ],
+)
+def test_a_program_ends_with_a_code_and_at_most_one_line(
+    end: int | BaseException | None, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> int | None:
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    assert run_program(run, "stopped: it goes on") == code
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("program", ["evaluate", "export", "predict"])
+def test_ctrl_c_leaves_no_traceback(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"epropnp.{program}")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, program, interrupted)
+    assert module.main(["x"]) == 130
+    assert capsys.readouterr().err.startswith("\nstopped")

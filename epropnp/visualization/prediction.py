@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import tyro
 
+from epropnp.command_line import run_program
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
@@ -100,14 +101,13 @@ class Arguments:
 def main() -> int:
     """Command line."""
     arguments = tyro.cli(Arguments)
-    try:
+
+    def draw() -> None:
         predictions, dataset = Predictions.read(arguments.predictions), ArrowDataset(arguments.dataset)
         errors = errors_beside(predictions, dataset.objects, arguments.predictions)
         save_png(arguments.out, prediction_sheet(predictions, errors, dataset))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+
+    return run_program(draw)
 
 
 if __name__ == "__main__":
