@@ -1,12 +1,13 @@
 """Datasets shared by the tests: built once, also when several test processes run side by side."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.forked import Origin
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -49,14 +50,17 @@ def bf16_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The BOP folder of `tests.photographs`, written once for all processes."""
+    """The BOP folder of `tests.photographs`, written once for all processes.
+
+    Its meshes are as coarse as the pipelines allow: every training scores poses by their vertices.
+    """
+    from epropnp.files import locked
     from tests.photographs import write_photographs
 
     kept = _kept("photographs") or _shared(tmp_path_factory, worker_id) / "photographs"
-    if not kept.is_dir():
-        folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
-        with contextlib.suppress(OSError):  # another process was faster
-            folder.rename(kept)
+    with locked(kept.with_suffix(".lock")):  # else each process would draw them
+        if not kept.is_dir():
+            write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=24).rename(kept)
     return kept
 
 
@@ -83,6 +87,29 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
 
     root = _kept("datasets") or _shared(tmp_path_factory, worker_id) / "datasets"
     return build_tiny(photographs, root)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of the trial of `tests.training.tiny`, trained once for all processes: only to be read."""
+    from epropnp.files import fill_folder
+    from epropnp.training.trainer import Trainer
+    from tests.training.tiny import tiny
+
+    def train(work: Path) -> None:
+        Trainer(tiny(), tiny_dataset, work, "cpu").fit()
+
+    folder = _shared(tmp_path_factory, worker_id) / "trained"
+    fill_folder(folder, folder.with_suffix(".work"), train)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """Starts processes that need not import again what trains."""
+    found = Origin(tmp_path_factory.mktemp("forked"))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from epropnp.inference.model import (
     save_checkpoint,
     without_weights,
 )
-from epropnp.training.trainer import Trainer
 from tests.inference.untrained import untrained
 from tests.training.tiny import tiny
 
@@ -128,16 +127,15 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+def trial(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Objects reach three times as far ahead of their origin as behind it; units stay |bounds_min|."""
     folder = tmp_path_factory.mktemp("export")
-    Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
-    state = load_checkpoint(folder / "best.pt")
+    state = load_checkpoint(trained / "best.pt")
     for row in state["objects"]:
         row["bounds_max"] = 3 * row["bounds_min"].abs()
     save_checkpoint(folder / "best.pt", state)
     export_onnx(load_model(folder / "best.pt"), folder / "best.onnx")
-    return Trial(folder / "best.pt", folder / "best.onnx", Predictions.read(folder / "predictions.parquet"))
+    return Trial(folder / "best.pt", folder / "best.onnx", Predictions.read(trained / "predictions.parquet"))
 
 
 @pytest.mark.slow

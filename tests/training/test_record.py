@@ -25,6 +25,7 @@ from epropnp.training.memory import MemoryLackError
 from epropnp.training.record import Record, device_name, note_failure
 from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
+from tests.forked import Origin
 from tests.training.tiny import tiny, with_optim
 
 SHORT = with_optim(epochs=2, batch_size=32)  # two updates an epoch
@@ -155,7 +156,9 @@ def test_a_failure_that_its_settings_are_to_blame_for_says_so(
     assert ended(tiny_dataset, tmp_path).failure is None
 
 
-def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_a_killed_trial_is_left_running_with_its_history(
+    origin: Origin, tiny_dataset: Path, tmp_path: Path
+) -> None:
     """Whether anyone still runs it, the claim on the folder says."""
     program = (
         "import os, sys, json; from pathlib import Path; from tests.training.tiny import with_optim\n"
@@ -165,8 +168,7 @@ def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp
         "        if report.epoch == 1: os.kill(os.getpid(), 9)\n"
         "Trainer(with_optim(epochs=2, batch_size=32), sys.argv[1], Path(sys.argv[2]), 'cpu').fit([Dies()])"
     )
-    command = [sys.executable, "-c", program, str(tiny_dataset), str(tmp_path)]
-    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -9
+    assert origin.start(["-c", program, str(tiny_dataset), str(tmp_path)]).wait() == -9
     found = Record.read(tmp_path)
     assert found is not None
     assert (found.status, len(found.history), found.ended) == ("running", 2, None)
