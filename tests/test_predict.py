@@ -14,12 +14,12 @@ import pytest
 from epropnp.data.reader import ArrowDataset
 from epropnp.predict import main
 from tests.forked import Origin
-from tests.inference.trials import Trial, trained, whole_picture
+from tests.inference.trials import Trial, trial_of, whole_picture
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return trained(tiny_dataset, tmp_path_factory.mktemp("predict"), batch_size=5)
+def trial(tiny_dataset: Path, trained_in_fives: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return trial_of(tiny_dataset, trained_in_fives, tmp_path_factory.mktemp("predict") / "alone")
 
 
 @pytest.fixture(scope="module")

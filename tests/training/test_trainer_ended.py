@@ -12,7 +12,7 @@ from tests.forked import Forked, Origin
 from tests.process_groups import left_after, members
 from tests.test_train import TINY
 
-SECONDS = 5.0  # that a process may stay
+SECONDS = 30.0  # that a process may stay, on a busy machine
 SETTINGS = ("--set", *TINY, "optim.batch_size=8", "data.workers=2")
 
 
