@@ -4,6 +4,7 @@ They are forked from one process that has done nothing else, and are real in all
 and a session of their own, signals, output, exit codes, what they start themselves, and their end.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -91,9 +92,12 @@ class Origin:
 
 def serve() -> None:
     """Fork what is asked for, and tell how it ended."""
+    gc.disable()  # nothing of what is imported is garbage
     # What programs import where they use it; and what torch's optimisers import when the first is made.
     for name in ("epropnp.training.progress", "epropnp.training.trainer", "torch._dynamo"):
         importlib.import_module(name)
+    gc.freeze()  # nor need a fork copy it
+    gc.enable()
 
     for line in sys.stdin:
         request = json.loads(line)
