@@ -1,12 +1,17 @@
 """Datasets shared by the tests: built once, also when several test processes run side by side."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.forked import Origin
+
+if TYPE_CHECKING:
+    from epropnp.training.config import TrialConfig
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -48,22 +53,26 @@ def bf16_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def photographs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The BOP folder of `tests.photographs`, written once for all processes."""
-    from tests.photographs import write_photographs
-
-    kept = _kept("photographs") or _shared(tmp_path_factory, worker_id) / "photographs"
-    if not kept.is_dir():
-        folder = write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40)
-        with contextlib.suppress(OSError):  # another process was faster
-            folder.rename(kept)
-    return kept
-
-
-def _shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder of all processes that run tests side by side."""
     base = tmp_path_factory.getbasetemp()
     return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def photographs(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The BOP folder of `tests.photographs`, written once for all processes.
+
+    Its meshes are as coarse as the pipelines allow: every training scores poses by their vertices.
+    """
+    from epropnp.files import locked
+    from tests.photographs import write_photographs
+
+    kept = _kept("photographs") or shared / "photographs"
+    with locked(kept.with_suffix(".lock")):  # else each process would draw them
+        if not kept.is_dir():
+            write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=24).rename(kept)
+    return kept
 
 
 def _kept(name: str) -> Path | None:
@@ -73,7 +82,7 @@ def _kept(name: str) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def tiny_dataset(photographs: Path, shared: Path) -> Path:
     """The stand-in cat and the symmetric eggbox: 64 training, 12 validation and 12 test samples.
 
     Of each object train 8 photographs (see `photographs`) and 24 renderings, and 6 photographs validate. Test
@@ -81,8 +90,44 @@ def tiny_dataset(photographs: Path, tmp_path_factory: pytest.TempPathFactory, wo
     """
     from tests.tiny_dataset import build_tiny
 
-    root = _kept("datasets") or _shared(tmp_path_factory, worker_id) / "datasets"
+    root = _kept("datasets") or shared / "datasets"
     return build_tiny(photographs, root)
+
+
+def _trained(name: str, config: "TrialConfig", dataset: Path, root: Path) -> Path:
+    """Folder of a finished trial, which one of all processes has trained: only to be read."""
+    from epropnp.files import fill_folder
+    from epropnp.training.trainer import Trainer
+
+    def train(work: Path) -> None:
+        Trainer(config, dataset, work, "cpu").fit()
+
+    fill_folder(root / name, root / f"{name}.work", train)
+    return root / name
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_dataset: Path, shared: Path) -> Path:
+    """Folder of the trial of `tests.training.tiny`: only to be read."""
+    from tests.training.tiny import tiny
+
+    return _trained("trained", tiny(), tiny_dataset, shared)
+
+
+@pytest.fixture(scope="session")
+def trained_in_fives(tiny_dataset: Path, shared: Path) -> Path:
+    """The same with evaluations in several batches; see `tests.inference.trials`."""
+    from tests.inference.trials import tested_in_fives
+
+    return _trained("fives", tested_in_fives(), tiny_dataset, shared)
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """Starts processes that need not import again what trains."""
+    found = Origin(tmp_path_factory.mktemp("forked"))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

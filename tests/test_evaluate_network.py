@@ -1,6 +1,7 @@
 """`epropnp.evaluate MODEL --data DATASET`: a network of ours, or of the official code, is tested alone."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,15 @@ from epropnp.inference.epnp import epnp_poses
 from epropnp.inference.latency import Latency
 from epropnp.pnp import Camera, Correspondences, EProPnP, PnPConfig
 from epropnp.pnp.pose import to_matrix
-from epropnp.training.trainer import Trainer
 from pipelines.building.build import BuildConfig, build
 from tests.data.sets import write_dataset
 from tests.models.test_released import Official
-from tests.training.tiny import tiny
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trial")
-    Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
-    return folder
+def trial(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results are written beside its network."""
+    return shutil.copytree(trained, tmp_path_factory.mktemp("trial") / "trained")
 
 
 @pytest.mark.slow

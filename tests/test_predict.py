@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +13,13 @@ import pytest
 
 from epropnp.data.reader import ArrowDataset
 from epropnp.predict import main
-from tests.inference.trials import Trial, trained, whole_picture
+from tests.forked import Origin
+from tests.inference.trials import Trial, trial_of, whole_picture
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return trained(tiny_dataset, tmp_path_factory.mktemp("predict"), batch_size=5)
+def trial(tiny_dataset: Path, trained_in_fives: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return trial_of(tiny_dataset, trained_in_fives, tmp_path_factory.mktemp("predict") / "alone")
 
 
 @pytest.fixture(scope="module")
@@ -131,17 +128,18 @@ def test_a_damaged_frame_costs_that_frame_and_the_exit_code(run: Run, pictures: 
 
 
 @pytest.mark.slow
-def test_killed_it_goes_on_to_the_same_file(run: Run, trial: Trial, pictures: Path, tmp_path: Path) -> None:
+def test_killed_it_goes_on_to_the_same_file(
+    origin: Origin, run: Run, trial: Trial, pictures: Path, tmp_path: Path
+) -> None:
     text = (pictures / "frames.jsonl").read_text()
     (pictures / "long.jsonl").write_text(text * 15)  # 180 lines
     words = [str(trial.best), "--frames", str(pictures / "long.jsonl"), "--overlays", "0", "--samples", "32"]
-    command = [sys.executable, "-m", "epropnp.predict", *words, "--output", str(tmp_path / "killed")]
     file = tmp_path / "killed" / "poses.jsonl"
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
+    process = origin.start(["-m", "epropnp.predict", *words, "--output", str(tmp_path / "killed")])
     deadline = time.monotonic() + 120
     while not (file.is_file() and len(file.read_bytes().splitlines()) > 20) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     before = len(file.read_bytes().splitlines())
     assert before > 20

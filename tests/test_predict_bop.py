@@ -12,14 +12,14 @@ from epropnp.predict import main
 from pipelines.building.bop_export import export_bop, source_of
 from pipelines.prepare import main as prepare
 from tests.bop_scores import errors
-from tests.inference.trials import trained
+from tests.inference.trials import trial_of
 
 
 @pytest.mark.slow
 def test_a_made_set_is_listed_predicted_and_scored_as_the_test_of_the_network(
-    tiny_dataset: Path, photographs: Path, tmp_path: Path
+    tiny_dataset: Path, trained_in_fives: Path, photographs: Path, tmp_path: Path
 ) -> None:
-    trial = trained(tiny_dataset, tmp_path / "trial", batch_size=5)
+    trial = trial_of(tiny_dataset, trained_in_fives, tmp_path / "alone")
     dataset = ArrowDataset(tiny_dataset)
     export_bop(dataset, source_of(dataset, photographs), tmp_path / "bop")
     assert prepare(["frames", str(tmp_path / "bop"), "--output", str(tmp_path / "list.jsonl")]) == 0

@@ -172,10 +172,12 @@ def _asked_for(resources: Mapping[str, float], trial: Mapping[str, Any]) -> tune
 
 def trainable(space: dict[str, Any]) -> None:
     """What Ray's workers run. They alone import what trains."""
+    gc.disable()  # nothing of what is imported is garbage, and to look for some takes a fifth of the time
     from sweeps.running.worker import run_trial
 
     if not gc.get_freeze_count():  # what was imported stays; else it is looked through after each trial
         gc.freeze()
+    gc.enable()
     if space["trial"]["name"] != WARM:
         return run_trial(space)
     go = Path(space["trial"]["go"])

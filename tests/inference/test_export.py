@@ -25,7 +25,6 @@ from epropnp.inference.model import (
     save_checkpoint,
     without_weights,
 )
-from epropnp.training.trainer import Trainer
 from tests.inference.untrained import untrained
 from tests.training.tiny import tiny
 
@@ -40,8 +39,8 @@ def assert_same(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
     assert list(found) == ["coords", "weight_logits", "log_scale"]
     for name, values in expected.items():
         assert found[name].shape == values.shape
-        assert values.std() > 1e-3  # there is something to compare
-        assert (found[name] - values).abs().max() < 1e-4, name
+        assert values.std() > 5e-4  # there is something to compare
+        assert (found[name] - values).abs().max() < 5e-5, name
 
 
 def assert_exported(model: TrainedModel, path: Path) -> None:
@@ -128,16 +127,15 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+def trial(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Objects reach three times as far ahead of their origin as behind it; units stay |bounds_min|."""
     folder = tmp_path_factory.mktemp("export")
-    Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
-    state = load_checkpoint(folder / "best.pt")
+    state = load_checkpoint(trained / "best.pt")
     for row in state["objects"]:
         row["bounds_max"] = 3 * row["bounds_min"].abs()
     save_checkpoint(folder / "best.pt", state)
     export_onnx(load_model(folder / "best.pt"), folder / "best.onnx")
-    return Trial(folder / "best.pt", folder / "best.onnx", Predictions.read(folder / "predictions.parquet"))
+    return Trial(folder / "best.pt", folder / "best.onnx", Predictions.read(trained / "predictions.parquet"))
 
 
 @pytest.mark.slow

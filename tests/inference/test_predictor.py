@@ -11,12 +11,12 @@ from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError
 from epropnp.inference import Poses, Predictor
 from epropnp.inference.model import load_checkpoint, save_checkpoint
-from tests.inference.trials import Trial, trained
+from tests.inference.trials import Trial, trial_of
 
 
 @pytest.fixture(scope="module")
-def trial(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return trained(tiny_dataset, tmp_path_factory.mktemp("predictor"), batch_size=5)
+def trial(tiny_dataset: Path, trained_in_fives: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return trial_of(tiny_dataset, trained_in_fives, tmp_path_factory.mktemp("predictor") / "alone")
 
 
 def asked(trial: Trial, **changes: Any) -> Poses:

@@ -11,7 +11,7 @@ from epropnp.data.dataset import CropDataset
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import Record
 from epropnp.evaluation.predictions import Predictions
-from epropnp.training.trainer import Trainer
+from epropnp.training.config import TrialConfig
 from tests.training.tiny import tiny
 
 
@@ -24,16 +24,21 @@ class Trial:
     crops: np.ndarray
 
 
-def trained(dataset: Path, folder: Path, **evaluation: Any) -> Trial:
+def tested_in_fives() -> TrialConfig:
+    """Whose test images come in several batches, and fill the last one in part."""
     config = tiny()
-    settings = dataclasses.replace(config.evaluation, **evaluation)
-    Trainer(dataclasses.replace(config, evaluation=settings), dataset, folder / "trial", "cpu").fit()
-    (folder / "alone").mkdir()
-    best = shutil.copy(folder / "trial" / "best.pt", folder / "alone")
+    return dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, batch_size=5))
+
+
+def trial_of(dataset: Path, finished: Path, alone: Path) -> Trial:
+    """What such a trial left in its folder; its network is put into one of its own."""
+    alone.mkdir()
+    best = shutil.copy(finished / "best.pt", alone)
+    config = tested_in_fives()
     size: dict[str, Any] = {"input_px": config.model.input_px, "map_px": config.model.map_px}
-    crops = CropDataset(ArrowDataset(dataset), "test", **size, noise=settings.detector)
+    crops = CropDataset(ArrowDataset(dataset), "test", **size, noise=config.evaluation.detector)
     images = crops.__getitems__([(0, i, i) for i in range(len(crops))]).image.numpy()
-    return Trial(Path(best), Predictions.read(folder / "trial" / "predictions.parquet"), images)
+    return Trial(Path(best), Predictions.read(finished / "predictions.parquet"), images)
 
 
 def whole_picture(record: Record) -> np.ndarray:

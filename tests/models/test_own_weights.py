@@ -12,7 +12,7 @@ from epropnp.models.config import ModelConfig
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.identity import identity
 from epropnp.training.trainer import Trainer
-from tests.training.tiny import tiny
+from tests.training.tiny import result_of, tiny, with_optim
 
 SMALL = ModelConfig(backbone="test_resnet", head="deconv", input_px=64, deconv_stride=16, head_width=8)
 
@@ -81,12 +81,11 @@ def test_its_content_is_part_of_the_trial_and_its_place_is_not(
 
 
 @pytest.mark.slow
-def test_a_training_goes_on_from_it(tiny_dataset: Path, tmp_path: Path) -> None:
-    first = Trainer(tiny(), tiny_dataset, tmp_path / "first", "cpu").fit()
-    config = tiny()
-    model = dataclasses.replace(config.model, start=str(tmp_path / "first"))
-    second = Trainer(dataclasses.replace(config, model=model), tiny_dataset, tmp_path / "second", "cpu").fit()
-    assert second.val_before == pytest.approx(first.val_after, abs=1e-6)
+def test_a_training_goes_on_from_it(trained: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    config = with_optim(epochs=1)
+    model = dataclasses.replace(config.model, start=str(trained))
+    second = Trainer(dataclasses.replace(config, model=model), tiny_dataset, tmp_path, "cpu").fit()
+    assert second.val_before == pytest.approx(result_of(trained).val_after, abs=1e-6)
     assert second.pretrained
     assert second.weights_sha256 is not None
 

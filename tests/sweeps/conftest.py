@@ -2,11 +2,14 @@
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from epropnp.evaluation.estimate import Estimate
+from epropnp.files import fill_folder
 from epropnp.training.recipes import Recipe
 from epropnp.training.result import TrialResult
 from sweeps.results.columns import Row
@@ -30,9 +33,27 @@ SCORES = {
 
 
 @pytest.fixture(scope="session")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow database for all tests: its migration takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def empty_database(shared: Path) -> Callable[[Path], Path]:
+    """Put an empty MLflow database into a folder, new or not: its migration takes seconds."""
+
+    def make(work: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{work / 'mlflow.db'}").search_experiments()
+
+    def put(folder: Path) -> Path:
+        folder.mkdir(exist_ok=True)
+        shutil.copy(shared / "mlflow" / "mlflow.db", folder)
+        return folder
+
+    fill_folder(shared / "mlflow", shared / "mlflow.work", make)
+    return put
+
+
+@pytest.fixture(scope="session")
+def uri(empty_database: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for all tests of a process."""
+    return f"sqlite:///{empty_database(tmp_path_factory.mktemp('mlflow')) / 'mlflow.db'}"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 python -m tests.sweeps.driver DATASET FOLDER
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def three() -> list[Cell]:
 
 def main(dataset: str, folder: str) -> int:
     """Run the sweep, one trial at a time."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
     console = Console(width=200)
     options = Options(at_once=1, check=False)
     outcome = run(three(), dataset, Path(folder), options=options, console=console)

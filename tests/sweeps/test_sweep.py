@@ -4,10 +4,7 @@ import csv
 import io
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +28,10 @@ from sweeps.space import Axis, Cell
 from sweeps.sweep import Outcome, _warnings, run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import Trial, read
+from tests.forked import Forked, Origin
 from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import three
 
-ROOT = Path(__file__).parents[2]
 FILES = {
     *("result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"),
     *("trial.json", "status.json", "trial.log", "objects.json", "images.json"),
@@ -82,12 +79,8 @@ def wait_until(what: Callable[[], bool], seconds: float = 400) -> None:
 
 
 @contextmanager
-def driver(dataset: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.sweeps.driver", str(dataset), str(folder)]
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def driver(origin: Origin, dataset: Path, folder: Path) -> Iterator[Forked]:
+    process = origin.start(["-m", "tests.sweeps.driver", str(dataset), str(folder)])
     try:
         yield process
     finally:
@@ -95,30 +88,16 @@ def driver(dataset: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Put an empty MLflow database into a new folder: to make one takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-
-    def put(folder: Path) -> Path:
-        folder.mkdir()
-        shutil.copy(file, folder / "mlflow.db")
-        return folder
-
-    return put
-
-
 def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_table(
-    database: Callable[[Path], Path], tiny_dataset: Path, tmp_path: Path
+    empty_database: Callable[[Path], Path], origin: Origin, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    killed = database(tmp_path / "a") / "sweep"
+    killed = empty_database(tmp_path / "a") / "sweep"
     names = _names(killed, three(), tiny_dataset)
-    with driver(tiny_dataset, killed) as process:
+    with driver(origin, tiny_dataset, killed) as process:
         second = killed / "trials" / names[1]
         wait_until(lambda: second.is_dir())  # asked for when the first had ended
         wait_until(lambda: len(runs(killed)) == 3)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     found = runs(killed)
     assert set(found) == {"sweep", *names[:2]}
@@ -132,9 +111,9 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
         assert files(killed, found[name]) == FILES
 
     wait_until(lambda: read(second).status != "running")  # its process ends with the driver
-    with driver(tiny_dataset, killed) as process:
-        out, _ = process.communicate(timeout=600)
-        assert process.returncode == 0, out
+    with driver(origin, tiny_dataset, killed) as process:
+        out, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, out + errors
     assert "1 trials are finished already; kept" in out
     undisturbed(tmp_path / "whole", tiny_dataset, three())
     own = ("seconds", *LATENCIES)
@@ -160,14 +139,14 @@ def test_a_machine_that_computes_in_another_precision_says_so(
 
 
 def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
-    database: Callable[[Path], Path],
+    empty_database: Callable[[Path], Path],
     tiny: Recipe,
     tiny_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = database(tmp_path / "a") / "sweep"
+    folder = empty_database(tmp_path / "a") / "sweep"
     cells = cells_of(tiny, Axis.of("optim.epochs", [1, 60]), settings=QUICK, backbones=["test_resnet"])
     long = open_sweep(folder).planned(cells, _id(tiny_dataset))[1].name
     own = folder / "trials" / long
@@ -238,14 +217,14 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
 
 
 def test_settings_that_fail_are_found_before_anything_long_is_trained(
-    database: Callable[[Path], Path],
+    empty_database: Callable[[Path], Path],
     tiny: Recipe,
     tiny_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = database(tmp_path / "a") / "sweep"
+    folder = empty_database(tmp_path / "a") / "sweep"
     # Far too high a rate: the first update leaves weights that are not finite.
     rates = Axis.of("optim.lr", [1e-3, 1e30])
     cells = cells_of(tiny, rates, settings=QUICK, backbones=["test_resnet"], seeds=[0, 1])
@@ -291,7 +270,7 @@ def _run(
 ) -> tuple[Outcome, str]:
     said = io.StringIO()
     console = Console(file=said, width=250)
-    options = Options(check=check)
+    options = Options(at_once=1, check=check)  # a second process would import all that trains, too
     outcome = run(cells, dataset, folder, margin=margin, options=options, console=console)
     show(outcome.report, console)
     return outcome, said.getvalue()

@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,14 @@ def alone(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], str]
 
 
 def test_two_numbers_of_renderings_are_two_datasets_with_one_test(
-    tiny: Recipe, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_database: Callable[[Path], Path],
+    tiny: Recipe,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = tmp_path / "runs" / "sizes"
+    folder = empty_database(tmp_path / "runs") / "sizes"
     first = cells(tiny, Axis.of("build.train", [8]))
     own = alone(folder, first, places(root, tiny, first))
     before = {file.name: file.read_bytes() for file in own.iterdir() if file.is_file()}

@@ -193,7 +193,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
     for trial in trials:
         (folder / "trials" / trial / "result.json").unlink()
     (folder / "trials" / trials[1] / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    assert backbones.main([*common, "--resume"]) == 1
+    assert backbones.main([*common, "--resume", "--trials-at-once", "1"]) == 1
     rows = _table(folder)
     assert rows[0] == first[0]
     assert "checkpoint.pt cannot be read" in rows[1]["status"]

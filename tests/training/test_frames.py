@@ -11,28 +11,21 @@ from PIL import Image
 
 from epropnp.evaluation.metrics import add_error, adi_error
 from epropnp.training import frames
-from epropnp.training.result import TrialResult
 from epropnp.training.trainer import Trainer
 from tests.evaluation.known_errors import POINTS, model, pose, turn
 from tests.training.test_trainer import weights_of
-from tests.training.tiny import Killed, Stop, tiny
+from tests.training.tiny import Killed, Stop, result_of, tiny
 
 
 def names(folder: Path) -> list[str]:
     return sorted(file.name for file in (folder / "epochs").glob("*"))
 
 
-@pytest.fixture(scope="module")
-def pictured(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrialResult]:
-    folder = tmp_path_factory.mktemp("pictured")
-    return folder, Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
-
-
 @pytest.mark.slow
 def test_every_epoch_has_a_frame_and_the_animation_shows_them_in_order(
-    pictured: tuple[Path, TrialResult],
+    trained: Path,
 ) -> None:
-    folder, _ = pictured
+    folder = trained
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "0003.png"]
     with Image.open(folder / "epochs.png") as moving:
         assert moving.n_frames == 5  # type: ignore[attr-defined]  # the poster, and four epochs
@@ -45,37 +38,35 @@ def test_every_epoch_has_a_frame_and_the_animation_shows_them_in_order(
 
 
 @pytest.mark.slow
-def test_pictures_change_no_number(
-    pictured: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
-) -> None:
+def test_pictures_change_no_number(trained: Path, tiny_dataset: Path, tmp_path: Path) -> None:
     trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
     trainer.frames.images = 0
     result = trainer.fit()
     assert not list(tmp_path.glob("epochs*"))
-    folder, expected = pictured
+    expected = result_of(trained)
     assert (result.train_loss, result.test) == (expected.train_loss, expected.test)
-    assert (tmp_path / "predictions.parquet").read_bytes() == (folder / "predictions.parquet").read_bytes()
-    for name, value in weights_of(folder).items():
+    assert (tmp_path / "predictions.parquet").read_bytes() == (trained / "predictions.parquet").read_bytes()
+    for name, value in weights_of(trained).items():
         assert torch.equal(value, weights_of(tmp_path)[name]), name
 
 
 @pytest.mark.slow
 def test_each_epoch_has_its_frame_once_after_a_kill(
-    pictured: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
+    trained: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(Killed):
         Trainer(tiny(), tiny_dataset, tmp_path, "cpu", checkpoint_s=0).fit([Stop(2, 1)])
     assert names(tmp_path) == ["0000.png", "0001.png"]
     (tmp_path / "epochs" / "0002.png").write_bytes(b"drawn before a kill, and its epoch not saved")
     Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit()
-    assert names(tmp_path) == names(pictured[0])
+    assert names(tmp_path) == names(trained)
     for name in names(tmp_path):
-        assert (tmp_path / "epochs" / name).read_bytes() == (pictured[0] / "epochs" / name).read_bytes()
+        assert (tmp_path / "epochs" / name).read_bytes() == (trained / "epochs" / name).read_bytes()
 
 
 @pytest.mark.slow
 def test_a_picture_that_fails_costs_the_picture_alone(
-    pictured: tuple[Path, TrialResult],
+    trained: Path,
     tiny_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -85,7 +76,7 @@ def test_a_picture_that_fails_costs_the_picture_alone(
         raise OSError("no space left")
 
     monkeypatch.setattr(frames, "save_frame", fail)
-    assert Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit().test == pictured[1].test
+    assert Trainer(tiny(), tiny_dataset, tmp_path, "cpu").fit().test == result_of(trained).test
     assert "epoch 3 is not drawn: no space left" in caplog.text
     assert not (tmp_path / "epochs.png").exists()
 

@@ -86,81 +86,68 @@ def assert_like(undisturbed: tuple[TrialResult, Path], result: TrialResult, fold
     assert ours == others
 
 
-PLACES = [
+PLACES = [  # one after the other; what is saved then, and the last epoch that is evaluated
     ((1, 2), (0, 2), 0),
-    ((2, STEPS), (1, STEPS), 1),  # the last update, before the epoch is evaluated
     ((1, None), (1, 0), 1),
+    ((2, STEPS), (1, STEPS), 1),  # the last update, before the epoch is evaluated
     ((2, None), (2, 0), 2),  # only the test is left to do
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "saved", "epoch"), PLACES)
 def test_an_interrupted_training_waits_and_goes_on_to_the_same_end(
-    place: tuple[int, int | None],
-    saved: tuple[int, int],
-    epoch: int,
-    undisturbed: tuple[TrialResult, Path],
-    tiny_dataset: Path,
-    tmp_path: Path,
+    undisturbed: tuple[TrialResult, Path], tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    ear = Ear(place, raises(InterruptionError("the node's time is up")))
-    with pytest.raises(InterruptionError, match="the node's time is up"):
-        train(tiny_dataset, tmp_path, ear)
-    assert ear.heard[-1] == place
-    assert progress(tmp_path) == saved
-    found = record(tmp_path)
-    assert (found.status, found.traceback) == ("waiting", None)
-    assert found.reason == f"interrupted after epoch {epoch}: the node's time is up"
-    assert len(found.history) == epoch + 1
-    assert not (tmp_path / "predictions.parquet").exists()
+    heard: list[tuple[int, int | None]] = []
+    for place, saved, epoch in PLACES:
+        ear = Ear(place, raises(InterruptionError("the node's time is up")))
+        with pytest.raises(InterruptionError, match="the node's time is up"):
+            train(tiny_dataset, tmp_path, ear)
+        assert ear.heard[-1] == place
+        assert progress(tmp_path) == saved
+        found = record(tmp_path)
+        assert (found.status, found.traceback) == ("waiting", None)
+        assert found.reason == f"interrupted after epoch {epoch}: the node's time is up"
+        assert len(found.history) == epoch + 1
+        assert not (tmp_path / "predictions.parquet").exists()
+        heard += ear.heard
     again = Ear((99, None), raises(AssertionError()))
     assert_like(undisturbed, train(tiny_dataset, tmp_path, again), tmp_path)
     # No update is done twice, and none is left out.
+    heard += again.heard
     steps = [(e, s) for e in (1, 2) for s in range(1, STEPS + 1)]
-    assert [each for each in (*ear.heard, *again.heard) if each[1] is not None] == steps
-    assert [each[0] for each in (*ear.heard, *again.heard) if each[1] is None] == [0, 1, 2]
+    assert [each for each in heard if each[1] is not None] == steps
+    assert [each[0] for each in heard if each[1] is None] == [0, 1, 2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "saved", "epoch"), PLACES)
 def test_a_file_stop_ends_a_training_after_the_running_update_until_it_is_removed(
-    place: tuple[int, int | None],
-    saved: tuple[int, int],
-    epoch: int,
-    undisturbed: tuple[TrialResult, Path],
-    tiny_dataset: Path,
-    tmp_path: Path,
-) -> None:
-    stop = tmp_path / "stop"
-    ear = Ear(place, lambda: stop.write_text("  not worth it \nmore about it\n"))
-    for _ in range(2):  # the second time without any update
-        with pytest.raises(StopError, match=r"^not worth it$"):
-            train(tiny_dataset, tmp_path, ear)
-        assert ear.heard[-1] == place
-        assert len(set(ear.heard)) == len(ear.heard)
-        assert progress(tmp_path) == saved
-        found = record(tmp_path)
-        assert (found.status, found.reason, found.traceback) == ("stopped", "not worth it", None)
-        assert len(found.history) == epoch + 1
-        assert not (tmp_path / "predictions.parquet").exists()  # it is never tested
-        assert not (tmp_path / "result.json").exists()
-    stop.unlink()
-    assert_like(undisturbed, train(tiny_dataset, tmp_path), tmp_path)
-
-
-def test_a_training_that_is_to_be_stopped_before_its_start_does_nothing(
     undisturbed: tuple[TrialResult, Path], tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "stop").touch()
+    stop = tmp_path / "stop"
+    stop.touch()
     ear = Ear((99, None), raises(AssertionError()))
-    with pytest.raises(StopError, match=f"^{BY_HAND}$"):
+    with pytest.raises(StopError, match=f"^{BY_HAND}$"):  # before its start, and nothing is done
         train(tiny_dataset, tmp_path, ear)
     assert ear.heard == []
     assert not (tmp_path / "checkpoint.pt").exists()
     found = record(tmp_path)
     assert (found.status, found.reason, found.history) == ("stopped", "stopped by hand", ())
-    (tmp_path / "stop").unlink()
+    stop.unlink()
+    for place, saved, epoch in PLACES:
+        ear = Ear(place, lambda: stop.write_text("  not worth it \nmore about it\n"))
+        for _ in range(2):  # the second time without any update
+            with pytest.raises(StopError, match=r"^not worth it$"):
+                train(tiny_dataset, tmp_path, ear)
+            assert ear.heard[-1] == place
+            assert len(set(ear.heard)) == len(ear.heard)
+            assert progress(tmp_path) == saved
+            found = record(tmp_path)
+            assert (found.status, found.reason, found.traceback) == ("stopped", "not worth it", None)
+            assert len(found.history) == epoch + 1
+            assert not (tmp_path / "predictions.parquet").exists()  # it is never tested
+            assert not (tmp_path / "result.json").exists()
+        stop.unlink()
     assert_like(undisturbed, train(tiny_dataset, tmp_path), tmp_path)
 
 

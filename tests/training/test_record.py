@@ -25,6 +25,7 @@ from epropnp.training.memory import MemoryLackError
 from epropnp.training.record import Record, device_name, note_failure
 from epropnp.training.result import EpochReport
 from epropnp.training.trainer import Trainer
+from tests.forked import Origin
 from tests.training.tiny import tiny, with_optim
 
 SHORT = with_optim(epochs=2, batch_size=32)  # two updates an epoch
@@ -106,56 +107,57 @@ def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "reason", "traced"),
+    ("error", "status", "reason", "traced", "failure"),
     [
-        (UserError("lower the rate"), "failed", "lower the rate", False),
-        (RuntimeError("broken\nin many lines"), "failed", "RuntimeError: broken", True),
+        (UserError("lower the rate"), "failed", "lower the rate", False, None),
+        (RuntimeError("broken\nin many lines"), "failed", "RuntimeError: broken", True, None),
         (
             OSError("s3://me:hush@b is gone\nin many lines"),
             "failed",
             "OSError: s3://***@b is gone",
             True,
+            None,
         ),
-        (KeyboardInterrupt(), "waiting", "interrupted after epoch 1", False),
-        (SystemExit(143), "waiting", "interrupted after epoch 1", False),
-        (StopError("worse than others"), "stopped", "worse than others", False),
-        (InterruptionError("the node goes"), "waiting", "interrupted after epoch 1: the node goes", False),
+        # A search leaves settings that are to blame themselves; what a machine fails at, it tries again.
+        (NonFiniteError("not finite"), "failed", "not finite", False, "diverged"),
+        (MemoryLackError("cpu is out of memory"), "failed", "cpu is out of memory", False, "memory"),
+        (KeyboardInterrupt(), "waiting", "interrupted after epoch 1", False, None),
+        (SystemExit(143), "waiting", "interrupted after epoch 1", False, None),
+        (StopError("worse than others"), "stopped", "worse than others", False, None),
+        (
+            InterruptionError("the node goes"),
+            "waiting",
+            "interrupted after epoch 1: the node goes",
+            False,
+            None,
+        ),
     ],
 )
 def test_every_end_leaves_its_reason_and_the_history(
-    tiny_dataset: Path, tmp_path: Path, error: BaseException, status: str, reason: str, traced: bool
+    tiny_dataset: Path,
+    tmp_path: Path,
+    error: BaseException,
+    status: str,
+    reason: str,
+    traced: bool,
+    failure: str | None,
 ) -> None:
     found = ended(tiny_dataset, tmp_path, error)
-    assert (found.status, found.reason) == (status, reason)
+    assert (found.status, found.reason, found.failure) == (status, reason, failure)
     assert ("in many lines" in (found.traceback or "")) == traced
     assert "hush" not in (found.traceback or "")
     assert len(found.history) == 2
     assert found.ended is not None
     again = ended(tiny_dataset, tmp_path)
     assert (again.status, again.reason, again.traceback) == ("finished", None, None)
+    assert again.failure is None
     assert again.history[:2] == found.history
     assert len(again.history) == 3
 
 
-@pytest.mark.parametrize(
-    ("error", "failure"),
-    [
-        (NonFiniteError("not finite"), "diverged"),
-        (MemoryLackError("cpu is out of memory"), "memory"),
-        (UserError("the disk is full"), None),
-        (RuntimeError("broken"), None),
-    ],
-)
-def test_a_failure_that_its_settings_are_to_blame_for_says_so(
-    tiny_dataset: Path, tmp_path: Path, error: BaseException, failure: str | None
+def test_a_killed_trial_is_left_running_with_its_history(
+    origin: Origin, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    """A search leaves such settings; what a machine fails at, it tries again."""
-    found = ended(tiny_dataset, tmp_path, error)
-    assert (found.status, found.failure) == ("failed", failure)
-    assert ended(tiny_dataset, tmp_path).failure is None
-
-
-def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp_path: Path) -> None:
     """Whether anyone still runs it, the claim on the folder says."""
     program = (
         "import os, sys, json; from pathlib import Path; from tests.training.tiny import with_optim\n"
@@ -165,8 +167,7 @@ def test_a_killed_trial_is_left_running_with_its_history(tiny_dataset: Path, tmp
         "        if report.epoch == 1: os.kill(os.getpid(), 9)\n"
         "Trainer(with_optim(epochs=2, batch_size=32), sys.argv[1], Path(sys.argv[2]), 'cpu').fit([Dies()])"
     )
-    command = [sys.executable, "-c", program, str(tiny_dataset), str(tmp_path)]
-    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -9
+    assert origin.start(["-c", program, str(tiny_dataset), str(tmp_path)]).wait() == -9
     found = Record.read(tmp_path)
     assert found is not None
     assert (found.status, len(found.history), found.ended) == ("running", 2, None)

@@ -1,6 +1,7 @@
 """The trainer: learns, resumes bit for bit, refuses what it cannot go on with."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from epropnp.evaluation.scores import mean_scores
 from epropnp.training.callbacks import Callback, Training
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
 from epropnp.training.guard import NonFiniteError
-from epropnp.training.result import EpochReport, StepReport, TrialResult
+from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
-from tests.training.tiny import Killed, Stop, tiny, with_optim
+from tests.training.tiny import Killed, Stop, result_of, tiny, with_optim
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -26,67 +27,55 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrialResult]:
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    return folder, Trainer(tiny(), tiny_dataset, folder, "cpu").fit()
-
-
 @pytest.mark.slow
-def test_loss_falls_and_the_result_is_complete(
-    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path
-) -> None:
-    folder, result = uninterrupted
+def test_loss_falls_and_the_result_is_complete(trained: Path, tiny_dataset: Path) -> None:
+    result = result_of(trained)
     assert len(result.train_loss) == 3
     assert result.train_loss[-1] < 0.8 * result.train_loss[0]
     assert result.test_images == 12
-    assert TrialResult.from_json((folder / "result.json").read_text()) == result
-    predictions = Predictions.read(folder / "predictions.parquet")
+    predictions = Predictions.read(trained / "predictions.parquet")
     assert len(predictions.sample_id) == 12
     boxes = np.stack([record.box for record in ArrowDataset(tiny_dataset).split("test")])
     np.testing.assert_allclose(predictions.crop[:, 2], 1.5 * boxes[:, 2:].max(1), rtol=1e-6)
 
 
 @pytest.mark.slow
-def test_the_errors_of_what_is_kept_lie_beside_it(
-    uninterrupted: tuple[Path, TrialResult], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_errors_of_what_is_kept_lie_beside_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of symmetric objects take minutes: nobody who reads the folder computes them again."""
-    folder, result = uninterrupted
+    result = result_of(trained)
     for name, scores in (("predictions", result.test), ("validation", result.validation)):
-        predictions = Predictions.read(folder / f"{name}.parquet")
+        predictions = Predictions.read(trained / f"{name}.parquet")
         expected = pose_errors(predictions, predictions.objects)
         with monkeypatch.context() as patch:
             patch.setattr(error_file, "pose_errors", None)
-            found = error_file.errors_beside(predictions, predictions.objects, folder / f"{name}.parquet")
+            found = error_file.errors_beside(predictions, predictions.objects, trained / f"{name}.parquet")
         np.testing.assert_array_equal(found.add_m, expected.add_m)
         assert mean_scores(found) == scores
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("epoch", "step"), [(0, None), (2, None), (2, 2)])
-def test_resume_after_a_stop_is_bit_identical(
-    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path, epoch: int, step: int | None
-) -> None:
-    with pytest.raises(Killed):
-        Trainer(tiny(), tiny_dataset, tmp_path, "cpu", checkpoint_s=0).fit([Stop(epoch, step)])
-    torch.rand(7)  # whatever else drew random numbers meanwhile
+def test_resume_after_stops_is_bit_identical(trained: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    for stop in (Stop(0), Stop(2, 2), Stop(2)):
+        with pytest.raises(Killed):
+            Trainer(tiny(), tiny_dataset, tmp_path, "cpu", checkpoint_s=0).fit([stop])
+        torch.rand(7)  # whatever else drew random numbers meanwhile
     trainer = Trainer(tiny(), tiny_dataset, tmp_path, "cpu")
     result = trainer.fit()
-    folder, expected = uninterrupted
+    assert result == result_of(tmp_path)
+    expected = result_of(trained)
     assert result.train_loss == expected.train_loss
     assert result.test == expected.test
-    for name, value in weights_of(folder).items():
+    for name, value in weights_of(trained).items():
         assert torch.equal(value, weights_of(tmp_path)[name]), name
 
 
 @pytest.mark.slow
 def test_loader_processes_do_not_change_the_numbers(
-    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path, tmp_path: Path
+    trained: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     config = tiny()
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=2))
-    assert Trainer(config, tiny_dataset, tmp_path, "cpu").fit().train_loss == uninterrupted[1].train_loss
+    assert Trainer(config, tiny_dataset, tmp_path, "cpu").fit().train_loss == result_of(trained).train_loss
 
 
 @pytest.mark.slow
@@ -112,8 +101,8 @@ def test_callbacks_hear_of_every_update_and_epoch(tiny_dataset: Path, tmp_path: 
     assert [file.name for file in sorted(tmp_path.glob("epoch-*.pt"))] == ["epoch-0002.pt"]
 
 
-def test_terms_are_logged_raw_and_weighted(uninterrupted: tuple[Path, TrialResult]) -> None:
-    metrics = load_checkpoint(uninterrupted[0] / "checkpoint.pt")["state"]["history"][1]
+def test_terms_are_logged_raw_and_weighted(trained: Path) -> None:
+    metrics = load_checkpoint(trained / "checkpoint.pt")["state"]["history"][1]
     weights = tiny().loss.weights
     assert set(weights) == {"coord", "mc", "deriv_t", "deriv_r"}
     for name, weight in weights.items():
@@ -190,11 +179,10 @@ def test_overfit_trains_and_tests_on_the_same_images(tiny_dataset: Path, tmp_pat
     assert result.train_loss[1] < result.train_loss[0]
 
 
-def test_a_checkpoint_of_another_config_is_refused(
-    uninterrupted: tuple[Path, TrialResult], tiny_dataset: Path
-) -> None:
+def test_a_checkpoint_of_another_config_is_refused(trained: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "checkpoint.pt", tmp_path)
     with pytest.raises(UserError, match="is of another config"):
-        Trainer(tiny(seed=1), tiny_dataset, uninterrupted[0], "cpu").fit()
+        Trainer(tiny(seed=1), tiny_dataset, tmp_path, "cpu").fit()
 
 
 def test_a_damaged_checkpoint_is_named(tiny_dataset: Path, tmp_path: Path) -> None:

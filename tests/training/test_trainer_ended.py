@@ -3,35 +3,23 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked, Origin
 from tests.process_groups import left_after, members
 from tests.test_train import TINY
 
-SECONDS = 5.0  # that a process may stay
+SECONDS = 30.0  # that a process may stay, on a busy machine
 SETTINGS = ("--set", *TINY, "optim.batch_size=8", "data.workers=2")
 
 
-def started(words: list[str]) -> subprocess.Popen[str]:
-    """In a group of its own, as a terminal starts it."""
-    return subprocess.Popen(
-        [sys.executable, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def trained_for_long(dataset: Path, out: Path) -> subprocess.Popen[str]:
+def trained_for_long(origin: Origin, dataset: Path, out: Path) -> Forked:
     """In its second epoch, or a later one."""
     words = ["--data", str(dataset), "--out", str(out), *SETTINGS, "optim.epochs=1000"]
-    run = started(["-m", "epropnp.train", *words])
+    run = origin.start(["-m", "epropnp.train", *words])
     status = out / "status.json"
     while not (status.exists() and '"train/loss"' in status.read_text()):
         assert run.poll() is None, run.communicate()
@@ -49,9 +37,9 @@ ENDS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
 def test_a_signal_to_the_whole_group_leaves_one_line_a_checkpoint_and_no_process(
-    number: signal.Signals, tiny_dataset: Path, tmp_path: Path
+    number: signal.Signals, origin: Origin, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    run = trained_for_long(tiny_dataset, tmp_path)
+    run = trained_for_long(origin, tiny_dataset, tmp_path)
     assert len(members(run.pid)) == 5  # trainer, two loaders, their server, its helper
     before_ns = time.time_ns()
     os.killpg(run.pid, number)
@@ -69,8 +57,8 @@ def test_a_signal_to_the_whole_group_leaves_one_line_a_checkpoint_and_no_process
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_no_process(tiny_dataset: Path, tmp_path: Path) -> None:
-    run = trained_for_long(tiny_dataset, tmp_path)
+def test_a_kill_leaves_no_process(origin: Origin, tiny_dataset: Path, tmp_path: Path) -> None:
+    run = trained_for_long(origin, tiny_dataset, tmp_path)
     run.kill()
     run.wait(60)
     assert left_after(run.pid, SECONDS) == []
@@ -81,6 +69,7 @@ import sys
 from pathlib import Path
 from epropnp.train import Arguments, trial_config
 from epropnp.training.trainer import Trainer
+from tests.forked import Forked, Origin
 from tests.process_groups import members
 from tests.training.tiny import Killed, Stop
 import os
@@ -108,9 +97,9 @@ for number, stop in enumerate((Counted(2, 3), Counted(9))):
 
 @pytest.mark.slow
 def test_one_process_trains_several_trials_and_each_ends_with_its_loaders(
-    tiny_dataset: Path, tmp_path: Path
+    origin: Origin, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    run = started(["-c", TRIALS, str(tiny_dataset), str(tmp_path), *SETTINGS[1:]])
+    run = origin.start(["-c", TRIALS, str(tiny_dataset), str(tmp_path), *SETTINGS[1:]])
     said, errors = run.communicate(timeout=300)
     assert (errors, run.returncode) == ("", 0)
     assert said.splitlines() == ["2 2 then 0"] * 2  # twice in each of two epochs
@@ -118,9 +107,9 @@ def test_one_process_trains_several_trials_and_each_ends_with_its_loaders(
 
 
 @pytest.mark.slow
-def test_an_error_leaves_no_process(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_an_error_leaves_no_process(origin: Origin, tiny_dataset: Path, tmp_path: Path) -> None:
     script = TRIALS.replace("except Killed", "except ZeroDivisionError")
-    run = started(["-c", script, str(tiny_dataset), str(tmp_path), *SETTINGS[1:]])
+    run = origin.start(["-c", script, str(tiny_dataset), str(tmp_path), *SETTINGS[1:]])
     _, errors = run.communicate(timeout=300)
     assert run.returncode == 1
     assert errors.splitlines()[-1] == "tests.training.tiny.Killed"

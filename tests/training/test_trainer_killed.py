@@ -2,9 +2,6 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from epropnp.plain import from_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.result import TrialResult
 from epropnp.training.trainer import Trainer
+from tests.forked import Forked, Origin
 
 SCRIPT = """
 import sys
@@ -39,34 +37,34 @@ CONFIG = """{
 }"""
 
 
-def start(dataset: Path, folder: Path) -> subprocess.Popen[bytes]:
+def start(origin: Origin, dataset: Path, folder: Path) -> Forked:
     """With two loaders, unlike the one that nothing cuts."""
     config = CONFIG.replace("WORKERS", "2")
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, config, str(dataset), str(folder)])
+    return origin.start(["-c", SCRIPT, config, str(dataset), str(folder)])
 
 
-def wait_for(path: Path, run: subprocess.Popen[bytes]) -> None:
+def wait_for(path: Path, run: Forked) -> None:
     """Until a checkpoint is there, or the process has ended."""
     while not path.exists() and run.poll() is None:
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_killed_at_random_moments(origin: Origin, tiny_dataset: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     config = from_dict(TrialConfig, json.loads(CONFIG.replace("WORKERS", "0")))
     Trainer(config, tiny_dataset, whole, "cpu").fit()
     moments = random.Random(7)
     kills = 0
     for _ in range(2):
-        run = start(tiny_dataset, cut)
+        run = start(origin, tiny_dataset, cut)
         wait_for(cut / "checkpoint.pt", run)
         time.sleep(moments.uniform(0.2, 1.5))
         if run.poll() is None:
-            run.send_signal(signal.SIGKILL)
+            run.kill()
             kills += 1
         run.wait(60)
-    assert start(tiny_dataset, cut).wait(300) == 0
+    assert start(origin, tiny_dataset, cut).wait(300) == 0
     assert kills
     first, second = (TrialResult.from_json((f / "result.json").read_text()) for f in (whole, cut))
     assert first.train_loss == second.train_loss

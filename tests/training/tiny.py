@@ -1,6 +1,7 @@
 """A trial that takes seconds, and a callback that cuts it short."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from epropnp.data.config import AugmentConfig
@@ -9,7 +10,7 @@ from epropnp.models.config import ModelConfig
 from epropnp.pnp import PnPConfig
 from epropnp.training.callbacks import Callback
 from epropnp.training.config import DataConfig, LossConfig, OptimConfig, TrialConfig
-from epropnp.training.result import EpochReport, Metrics, StepReport
+from epropnp.training.result import EpochReport, Metrics, StepReport, TrialResult
 
 
 def tiny(**changes: Any) -> TrialConfig:
@@ -26,6 +27,11 @@ def tiny(**changes: Any) -> TrialConfig:
         evaluation=EvaluationConfig(proposals=8, iterations=5),
     )
     return dataclasses.replace(config, **changes)
+
+
+def result_of(folder: Path) -> TrialResult:
+    """What a finished trial left."""
+    return TrialResult.from_json((folder / "result.json").read_text())
 
 
 def with_optim(**changes: Any) -> TrialConfig:

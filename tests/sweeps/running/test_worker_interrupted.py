@@ -140,32 +140,35 @@ def without_time(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("place", "saved", "epoch", "told"),
-    [((1, 2), (0, 2), 0, [0]), ((1, STEPS), (0, STEPS), 0, [0]), ((2, 1), (1, 1), 1, [0, 1])],
-)
 def test_the_sweeps_file_stop_interrupts_a_trial_after_the_running_update(
-    worker: Worker,
-    undisturbed: Worker,
-    place: tuple[int, int],
-    saved: tuple[int, int],
-    epoch: int,
-    told: list[int],
+    worker: Worker, undisturbed: Worker
 ) -> None:
-    worker.at(*place, lambda: worker.stop_file.write_text("SIGTERM"))
-    trial = worker.run()
-    assert worker.progress == saved
-    assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}: the sweep was")
-    assert len(trial.history) == epoch + 1
-    assert worker.files == {"best.pt", "checkpoint.pt", "epochs"}
-    before = [without_time(report) for report in worker.told]
-    assert [report["epoch"] for report in before] == told
-    worker.stop_file.unlink()
+    metrics: list[Any] = []
+    for place, saved, epoch, told in (
+        ((1, 2), (0, 2), 0, [0]),
+        ((1, STEPS), (0, STEPS), 0, []),
+        ((2, 1), (1, 1), 1, [1]),
+    ):
+        worker.at(*place, lambda: worker.stop_file.write_text("SIGTERM"))
+        trial = worker.run()
+        assert worker.progress == saved
+        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}: the sweep was")
+        assert len(trial.history) == epoch + 1
+        assert worker.files == {"best.pt", "checkpoint.pt", "epochs"}
+        assert_told(worker, told, metrics)
+        worker.stop_file.unlink()
     assert worker.run().status == "finished"
-    after = [without_time(report) for report in worker.told]
-    assert [report["epoch"] for report in after] == [number for number in (1, 2) if number not in told]
-    assert after[0]["earlier"] == [report["metrics"] for report in before]
+    assert_told(worker, [2], metrics)
     assert_alike(worker, undisturbed)
+
+
+def assert_told(worker: Worker, epochs: list[int], metrics: list[Any]) -> None:
+    """A run reports its own epochs, the first time beside those of earlier runs, which `metrics` collects."""
+    reports = [without_time(report) for report in worker.told]
+    assert [report["epoch"] for report in reports] == epochs
+    if reports:
+        assert reports[0]["earlier"] == metrics
+    metrics += [report["metrics"] for report in reports]
 
 
 @pytest.mark.slow
@@ -205,19 +208,17 @@ def test_a_sweep_that_is_to_end_before_a_trial_trains_interrupts_it_in_its_first
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("evaluation", "saved", "epochs"), [(2, (0, STEPS), 0), (3, (1, STEPS), 1), (4, (2, 0), 2)]
-)
 def test_an_evaluation_is_interrupted_after_a_batch_and_no_update_is_lost(
-    worker: Worker, undisturbed: Worker, evaluation: int, saved: tuple[int, int], epochs: int
+    worker: Worker, undisturbed: Worker
 ) -> None:
-    """Of validation it is the rest of the epoch; the fourth is the test, which is done again."""
-    worker.in_evaluation(evaluation, lambda: worker.stop_file.write_text("SIGTERM"))
-    trial = worker.run()
-    assert worker.progress == saved
-    assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epochs}: the sweep was")
-    assert "result.json" not in worker.files
-    worker.stop_file.unlink()
+    """Of validation it is the rest of the epoch, where the trial goes on; the last is the test's."""
+    for saved, epochs in (((0, STEPS), 0), ((1, STEPS), 1), ((2, 0), 2)):
+        worker.in_evaluation(2, lambda: worker.stop_file.write_text("SIGTERM"))
+        trial = worker.run()
+        assert worker.progress == saved
+        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epochs}: the sweep was")
+        assert "result.json" not in worker.files
+        worker.stop_file.unlink()
     assert worker.run().status == "finished"
     assert_alike(worker, undisturbed)
 

@@ -48,7 +48,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        end_s = time.monotonic() + 120
+        end_s = time.monotonic() + 300  # that a busy machine may need
         while time.monotonic() < end_s:
             assert self._process.poll() is None
             with (

@@ -1,5 +1,6 @@
 """Where runs are looked at: as the database says, and without what an address holds of credentials."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from sweeps.tracking.tracker import tracker_of
 from sweeps.tracking.views import ALL
 
 
-def test_a_sweep_in_a_local_database_has_the_address_of_its_view(tmp_path: Path) -> None:
+def test_a_sweep_in_a_local_database_has_the_address_of_its_view(
+    empty_database: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    empty_database(tmp_path)
     sweep = open_sweep(tmp_path / "rates")
     sweep.write()
     tracker = tracker_of(sweep)

@@ -21,20 +21,6 @@ from sweeps.tracking.tracker import Tracker, tracker_of
 Put = Callable[[Path], Path]
 
 
-@pytest.fixture(scope="module")
-def put(tmp_path_factory: pytest.TempPathFactory) -> Put:
-    """Make a working folder with an empty database: to migrate one takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-
-    def make(folder: Path) -> Path:
-        folder.mkdir()
-        shutil.copy(file, folder / "mlflow.db")
-        return folder
-
-    return make
-
-
 def begun(out: Path) -> Tracker:
     """A sweep of a working folder, started or gone on with."""
     sweep = open_sweep(out / "night")
@@ -72,9 +58,9 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_moved_folder_keeps_its_files_and_takes_new_ones(
-    put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    empty_database: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stored(put(tmp_path / "a"), "one.txt", "before")
+    stored(empty_database(tmp_path / "a"), "one.txt", "before")
     new = tmp_path / "b [x]"
     (tmp_path / "a").rename(new)
     stored(new, "two.txt", "after")
@@ -84,8 +70,8 @@ def test_a_moved_folder_keeps_its_files_and_takes_new_ones(
     assert line == f"{new}/mlflow.db was moved: MLflow looks for its files in {new}/mlartifacts now"
 
 
-def test_a_copy_leaves_the_folder_that_it_is_one_of_alone(put: Put, tmp_path: Path) -> None:
-    stored(put(tmp_path / "a"), "one.txt", "before")
+def test_a_copy_leaves_the_folder_that_it_is_one_of_alone(empty_database: Put, tmp_path: Path) -> None:
+    stored(empty_database(tmp_path / "a"), "one.txt", "before")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     stored(tmp_path / "b", "two.txt", "after")
     assert shown(tmp_path / "b") == {"one.txt": "before", "two.txt": "after"}
@@ -93,20 +79,20 @@ def test_a_copy_leaves_the_folder_that_it_is_one_of_alone(put: Put, tmp_path: Pa
 
 
 def test_a_folder_that_moved_is_shown_by_the_ui_though_nothing_is_gone_on_with(
-    put: Put, tmp_path: Path
+    empty_database: Put, tmp_path: Path
 ) -> None:
-    stored(put(tmp_path / "a"), "one.txt", "before")
+    stored(empty_database(tmp_path / "a"), "one.txt", "before")
     (tmp_path / "a").rename(tmp_path / "b")
     mend_places(tmp_path / "b" / "mlflow.db", tmp_path / "b" / "mlartifacts")
     assert shown(tmp_path / "b") == {"one.txt": "before"}
 
 
 @pytest.mark.parametrize("place", ["s3://bucket/x", "mlflow-artifacts:/1", "{elsewhere}"])
-def test_a_place_that_was_chosen_is_left(put: Put, tmp_path: Path, place: str) -> None:
+def test_a_place_that_was_chosen_is_left(empty_database: Put, tmp_path: Path, place: str) -> None:
     """Such as by who made the experiment by hand."""
     (tmp_path / "elsewhere").mkdir()
     place = place.format(elsewhere=(tmp_path / "elsewhere").as_uri())
-    out = put(tmp_path / "a")
+    out = empty_database(tmp_path / "a")
     client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
     client.create_experiment(EXPERIMENT, artifact_location=place)
     mend_places(out / "mlflow.db", out / "mlartifacts")
@@ -116,10 +102,10 @@ def test_a_place_that_was_chosen_is_left(put: Put, tmp_path: Path, place: str) -
 
 
 def test_a_place_that_takes_nothing_holds_nothing_else_and_is_said_once(
-    put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    empty_database: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As that of another machine, to which a database without files points."""
-    out = put(tmp_path / "a")
+    out = empty_database(tmp_path / "a")
     (tmp_path / "file").write_text("where the folder would be")
     client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
     client.create_experiment(EXPERIMENT, artifact_location=f"file://{tmp_path}/elsewhere")
@@ -146,9 +132,9 @@ def test_a_place_that_takes_nothing_holds_nothing_else_and_is_said_once(
 
 
 def test_a_deleted_experiment_is_restored_for_the_next_sweep(
-    put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    empty_database: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    out = put(tmp_path / "a")
+    out = empty_database(tmp_path / "a")
     stored(out, "one.txt", "before")
     client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
     client.delete_experiment("1")

@@ -1,6 +1,7 @@
 """Networks come back from MLflow as they went there; what is not there is one line."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ def said(capsys: pytest.CaptureFixture[str], *words: Any, code: int = 0) -> list
 
 @pytest.mark.slow
 def test_a_network_comes_back_by_every_name_also_after_a_move(
+    empty_database: Callable[[Path], Path],
     tmp_path: Path,
     result: TrialResult,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    runs = tmp_path / "runs"
+    runs = empty_database(tmp_path / "runs")
     write_trial(runs / "first", result, [8.0])
     write_untrained(runs / "first" / "best.pt")
     network, note = ((runs / "first" / name).read_bytes() for name in ("best.pt", "trial.json"))

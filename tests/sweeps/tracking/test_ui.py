@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,9 @@ EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=9"
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(empty_database: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder in which a sweep has recorded something."""
-    folder = tmp_path_factory.mktemp("out")
+    folder = empty_database(tmp_path_factory.mktemp("out"))
     sweep = open_sweep(folder / "rates")
     sweep.write()
     tracker = tracker_of(sweep)
