@@ -17,8 +17,10 @@ if __package__ in (None, ""):  # run as a file
 
 from epropnp.command_line import YesNo, console_or_file, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
+from epropnp.evaluation.table import Table, print_table
+from epropnp.evaluation.table_fit import wrapped
 from epropnp.evaluation.table_latex import to_latex
+from epropnp.evaluation.table_text import to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.extras import require
 from epropnp.files import replaced
@@ -31,7 +33,9 @@ from sweeps.results.figures import figures, save
 from sweeps.results.findings import BEST, Findings, find
 from sweeps.results.joined import join
 from sweeps.results.report_page import PAGE_FILE, write_page
+from sweeps.results.sentences import answer
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
+from sweeps.results.summary import SELECTION
 
 DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
 
@@ -89,18 +93,23 @@ def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
     folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
     written = write(found, sweeps, folder, config.published, drawn=config.figures is not False)
     console = console_or_file()
-    for table in (*tables(found, config.published).values(), unfinished_table(found)):
-        if table is not None:
-            print_table(table, console)
-    for line in (*found.remarks, *map(str, written)):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    for name, table in tables(found, config.published).items():
+        print_table(table, console, whole=folder / f"{name}.md")
+    for line in (*_answers(found), *found.remarks, *written):
+        console.print(wrapped(line, console.width), soft_wrap=True, markup=False, highlight=False)
+
+
+def _answers(findings: Findings) -> list[str]:
+    return [] if findings.summary is None else [answer(SELECTION, findings.summary.ranked[SELECTION])]
 
 
 def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
     """By name of its files, every table that there is something to say in."""
+    unfinished = unfinished_table(findings)
+    found = {} if unfinished is None else {"unfinished": unfinished}
     if findings.summary is None:
-        return {}
-    return {
+        return found
+    return found | {
         "networks": network_table(findings),
         "objects": object_table(findings),
         "accuracy": accuracy_table(findings, published),
@@ -109,8 +118,8 @@ def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
 
 def write(
     findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False, drawn: bool = True
-) -> list[Path]:
-    """Page and tables into a folder; the files. UserError where they cannot be written."""
+) -> list[str]:
+    """Page and tables into a folder; where they lie, in words. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     if drawn and findings.summary is not None:
         compared = [row for row in findings.rows if row.name in findings.images]
@@ -124,7 +133,8 @@ def write(
     for name, make in makers.items():
         with replaced(folder / name) as unfinished:
             unfinished.write_text(make(), encoding="utf-8")
-    return [folder / PAGE_FILE, *(folder / name for name in makers)]
+    names = ", ".join(dict.fromkeys(name.partition(".")[0] for name in makers))
+    return [f"page: {folder / PAGE_FILE}", f"tables, as md, csv and tex: {names} in {folder}"]
 
 
 def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:
