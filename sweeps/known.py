@@ -12,12 +12,13 @@ from epropnp.inference.latency import LATENCY_FILE
 from epropnp.models.config import BEST
 from epropnp.training.record import STATUS_FILE
 from sweeps.folder import Sweep
+from sweeps.peak import PEAK_FILE
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.search.search import Planned
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, read_note
 
 PREDICTED = (VALIDATION_FILE, PREDICTIONS_FILE, PICTURE_FILE, CALIBRATION_FILE)
-LINKED = (STATUS_FILE, *PREDICTED, BEST, LATENCY_FILE, RESULT_FILE)
+LINKED = (STATUS_FILE, *PREDICTED, BEST, LATENCY_FILE, PEAK_FILE, RESULT_FILE)
 UNFINISHED = "linking"  # in a sweep's folder: the trial that is being linked, until it is whole
 
 

@@ -19,6 +19,7 @@ from epropnp.training.identity import identity, trial_hash
 from epropnp.training.record import CONFIG_FILE, Record, Status, interrupted
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import Build
+from sweeps.peak import Peak
 from sweeps.search.asked import Asked
 
 RESULT_FILE = "result.json"
@@ -45,6 +46,7 @@ class Trial:
         asked: why it was begun, where a search has drawn it.
         known: sweep and name of the trial that its result comes from, where it was not trained here.
         latency: of a finished trial's network, where it was measured.
+        peak: of its memory, where it was noted.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Trial:
     asked: Asked | None = None
     known: str | None = None
     latency: Latency | None = None
+    peak: Peak | None = None
 
     @property
     def untested(self) -> bool:
@@ -106,6 +109,7 @@ def read(folder: Path) -> Trial:
         asked=note.asked,
         known=note.known,
         latency=None if result is None else Latency.read(folder),
+        peak=Peak.read(folder),
     )
 
 

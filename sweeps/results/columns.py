@@ -17,6 +17,7 @@ from epropnp.training.overrides import key_and_text
 from epropnp.training.record import Record, Status
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import KNOWN, Build
+from sweeps.peak import Peak
 
 if TYPE_CHECKING:
     from epropnp.models.pretraining import Pretraining
@@ -42,6 +43,7 @@ class Row:
         latency: of its network, where it was measured.
         test_id: which images it is tested on; None where its folder does not say.
         record: where and by which versions it was trained.
+        peak: of its memory, where it was noted.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Row:
     latency: Latency | None = None
     test_id: str | None = None
     record: Record | None = None
+    peak: Peak | None = None
 
     @property
     def begun(self) -> bool:

@@ -49,6 +49,7 @@ def _row(trial: Trial, case: str | None, build: Build) -> Row:
         latency=trial.latency,
         test_id=trial.test_id,
         record=trial.record,
+        peak=trial.peak,
     )
 
 

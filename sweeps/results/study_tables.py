@@ -43,6 +43,11 @@ SHORT_ACCURACY_NOTE = (
     "Percent of the test images, means over objects and seeds, ± half the 95 % interval for other images and "
     "other seeds. Bold: the best, and all that is not told from it. verdict: by ADD(-S) 0.10d."
 )
+FLOPS_NOTE = (
+    "GFLOPs: billions of multiply-adds of the network for one image at its input px, as tables of networks "
+    "count; two operations each."
+)
+MEMORY_OF = {False: "main memory of its process", True: "what torch had allocated on the GPU"}
 HOURS = 3600.0
 WIDE = 260  # characters of a terminal that is shown whole intervals: all of them have room there
 FEW = 5  # rows of trials without a result, in a terminal
@@ -130,6 +135,7 @@ def network_table(findings: Findings) -> Table:
     columns = (*own, *COSTS, Column("hours", kind="number", text="{:.2f}".format, terminal=40))
     notes = [
         *latency_notes([row for group in groups for row in group]),
+        *_cost_notes([row for group in groups for row in group]),
         "hours: of the training of one trial, mean over seeds, on the device it says.",
         *shared,
     ]
@@ -242,6 +248,33 @@ def _training(title: str, value: Callable[[Row], Cell], text: Callable[..., str]
     return TrialColumn(title, value, kind="number", text=text, folds=True, terminal=70)
 
 
+def _gflops(row: Row) -> Cell:
+    """Billions of multiply-adds for one image."""
+    count = row.latency.multiply_adds if row.latency else None
+    return None if count is None else count / 1e9
+
+
+def _peak(row: Row) -> Cell:
+    """Bytes."""
+    return row.peak.used_bytes if row.peak else None
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _cost_notes(rows: Sequence[Row]) -> list[str]:
+    """What GFLOPs and memory are, where there are any."""
+    found = []
+    if any(row.latency and row.latency.multiply_adds for row in rows):
+        found.append(FLOPS_NOTE)
+    where = {row.peak.on_device for row in rows if row.peak}
+    if where:
+        places = " or ".join(MEMORY_OF[on_device] for on_device in sorted(where))
+        found.append(f"memory: of training and test of one trial, at its most: {places}.")
+    return found
+
+
 def _device(row: Row) -> Cell:
     return row.record.device if row.record else None
 
@@ -250,6 +283,7 @@ COSTS: tuple[TrialColumn, ...] = (
     TrialColumn(PRETRAINING, lambda row: pretraining(row).data, folds=True, terminal=65),
     TrialColumn(WEIGHTS, lambda row: pretraining(row).tag, folds=True, terminal=75),
     TrialColumn("parameters", of_result("parameters"), kind="number", text=millions, terminal=10),
+    TrialColumn("GFLOPs", _gflops, kind="number", text="{:.2f}".format, terminal=20),
     _training("input px", lambda row: row.config.model.input_px),
     _training("epochs", of_result("epochs")),
     _training("batch", lambda row: row.config.optim.batch_size),
@@ -264,5 +298,6 @@ COSTS: tuple[TrialColumn, ...] = (
         )
         for count in BATCHES
     ),
+    TrialColumn("memory", _peak, kind="number", text=_gigabytes, terminal=50),
     TrialColumn("device", _device, folds=True, terminal=65),
 )

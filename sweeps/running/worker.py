@@ -25,6 +25,7 @@ from epropnp.training.halt import HaltError, InterruptionError
 from epropnp.training.record import failure_of, note_failure
 from epropnp.training.result import EpochReport, StepReport
 from epropnp.training.trainer import Trainer
+from sweeps.peak import noted
 from sweeps.results.pictures import draw
 from sweeps.running.keep import remove_surplus
 from sweeps.running.memory import measured
@@ -57,7 +58,8 @@ def run_trial(space: dict[str, Any]) -> None:
     try:
         _await_ghost(folder)
         _check_device(spec["gpus"])
-        _train(spec, folder)
+        with noted(folder):
+            _train(spec, folder)
     except HaltError:
         pass  # the folder says why
     except UserError as error:

@@ -7,12 +7,13 @@ from epropnp.errors import UserError, nearest
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from sweeps.folder import TRIALS, Sweep, open_sweep
 from sweeps.names import safe_name
+from sweeps.peak import PEAK_FILE
 from sweeps.tracking.experiment import EXPERIMENT, connected
 from sweeps.tracking.place import Place, answered
 from sweeps.tracking.run_index import NO_TRIAL, SWEEP_TAG, TRIAL_TAG, all_runs, of_sweep
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
 
-FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE)  # all that a comparison needs of a trial
+FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE, PEAK_FILE)  # what a comparison reads
 
 
 def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:

@@ -7,6 +7,7 @@ from pathlib import Path
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
+from sweeps.peak import PEAK_FILE
 from sweeps.results.pictures import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.tracking.events import Event, described, ended, epoch_ended, measured, started
 from sweeps.tracking.measures import scores_of
@@ -15,7 +16,8 @@ from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, 
 
 TOLD = (CONFIG_FILE, STATUS_FILE)  # files of any trial that ended: all settings, its history, its failure
 # Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
-FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
+PREDICTED = (PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
+FILES = (*TOLD, RESULT_FILE, PEAK_FILE, *PREDICTED)
 LOGS = "*.log"
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}

@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.table import Table, print_table
+from epropnp.evaluation.table_text import to_markdown
+from sweeps.peak import Peak
 from sweeps.results.columns import Row
 from sweeps.results.findings import Findings
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
@@ -112,3 +114,27 @@ def test_of_many_settings_the_best_are_shown_and_the_others_counted(made_row: Ma
     assert sum("168 more rows" in line for line in lines) == 1
     assert lines[-1].endswith("table.md.")
     assert len(lines) < 30
+
+
+def test_networks_tell_multiply_adds_and_memory_where_they_are_known(findings: Findings) -> None:
+    assert findings.summary is not None
+    known = dataclasses.replace(latency(12.5), multiply_adds=4_123_000_000)
+    peak = Peak(used_bytes=2_341_000_000, on_device=False)
+    (first, *group), *_ = findings.summary.settings.values()
+    label = next(iter(findings.summary.settings))
+    settings = {
+        **findings.summary.settings,
+        label: [dataclasses.replace(first, latency=known, peak=peak), *group],
+    }
+    table = network_table(
+        dataclasses.replace(findings, summary=dataclasses.replace(findings.summary, settings=settings))
+    )
+    lines = to_markdown(table).splitlines()
+    titles, *rows = ([cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| "))
+    cells = sorted([(row[titles.index("GFLOPs")], row[titles.index("memory")]) for row in rows], reverse=True)
+    assert cells == [("4.12", "2.34 GB"), *[("-", "-")] * (len(rows) - 1)]
+    assert sum("multiply-adds" in line for line in lines) == 1
+    assert sum("main memory of its process" in line for line in lines) == 1
+    bare = to_markdown(network_table(findings))  # of an older version
+    assert "multiply-adds" not in bare
+    assert "memory:" not in bare
