@@ -122,8 +122,8 @@ def write(
     """Page and tables into a folder; where they lie, in words. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     if drawn and findings.summary is not None:
-        compared = [row for row in findings.rows if row.name in findings.images]
-        for name, draw in figures(compared, findings.summary, findings.images).items():
+        stopped = [row for row in findings.rows if row.status == "stopped"]
+        for name, draw in figures(findings.summary, findings.images, stopped).items():
             save(draw, folder / FIGURES / f"{name}.png")
     write_page(findings, sweeps, folder / PAGE_FILE, published)
     makers: dict[str, Callable[[], str]] = {}

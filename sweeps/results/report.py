@@ -218,7 +218,7 @@ class Reporter(Listener):
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
-        found = figures(report.rows, summary, report.images)
+        found = figures(summary, report.images, [row for row in report.rows if row.status == "stopped"])
         for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
             _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
         makers: dict[Path, Callable[[Path], None]] = {

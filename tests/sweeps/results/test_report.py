@@ -32,7 +32,7 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
 
-    def figures(rows: Any, summary: Any, images: Any) -> dict[str, str]:
+    def figures(summary: Any, images: Any, stopped: Any) -> dict[str, str]:
         drawn.update(rows=rows, summary=summary, images=images)
         return {"differences": "d", "curves": "c"}
 
