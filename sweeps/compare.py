@@ -3,6 +3,7 @@
 python sweeps/compare.py SWEEP...          (= epropnp-sweeps compare)
 """
 
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,7 @@ class CompareConfig:
     published: bool = False
     """Add the rows of the literature, marked as such."""
     figures: YesNo = None
-    """Draw them, which takes most of the time. Default: yes."""
+    """Draw them, and test images where the datasets lie, which takes most of the time. Default: yes."""
     output: Annotated[Path | None, shown_as("FOLDER")] = None
     """Where page and tables go. Default: OUT/compare-SWEEPS."""
 
@@ -91,7 +92,9 @@ def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
     names = ", ".join(sweep.name for sweep in sweeps)
     found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
     folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
-    written = write(found, sweeps, folder, config.published, drawn=config.figures is not False)
+    if config.figures is not False:
+        found = _drawn(found, sweeps, folder)
+    written = write(found, sweeps, folder, config.published)
     console = console_or_file()
     for name, table in tables(found, config.published).items():
         print_table(table, console, whole=folder / f"{name}.md")
@@ -116,15 +119,22 @@ def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
     }
 
 
-def write(
-    findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False, drawn: bool = True
-) -> list[str]:
+def _drawn(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> Findings:
+    """Figures and test images into a folder; the findings with a remark on what cannot be drawn."""
+    from sweeps.results.compared_examples import draw_examples  # loads networks
+
+    if findings.summary is None:
+        return findings
+    stopped = [row for row in findings.rows if row.status == "stopped"]
+    for name, draw in figures(findings.summary, findings.images, stopped).items():
+        save(draw, folder / FIGURES / f"{name}.png")
+    remark = draw_examples(findings, sweeps, folder)
+    return dataclasses.replace(findings, remarks=[*findings.remarks, remark]) if remark else findings
+
+
+def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[str]:
     """Page and tables into a folder; where they lie, in words. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    if drawn and findings.summary is not None:
-        stopped = [row for row in findings.rows if row.status == "stopped"]
-        for name, draw in figures(findings.summary, findings.images, stopped).items():
-            save(draw, folder / FIGURES / f"{name}.png")
     write_page(findings, sweeps, folder / PAGE_FILE, published)
     makers: dict[str, Callable[[], str]] = {}
     for name, table in tables(findings, published).items():

@@ -224,7 +224,9 @@ class Reporter(Listener):
         makers: dict[Path, Callable[[Path], None]] = {
             folder / FOLDER / f"{key}.png": partial(save, draw) for key, draw in found.items()
         }
-        makers[folder / EXAMPLES] = partial(save_examples, self._sweep, summary, self._images, self.datasets)
+        makers[folder / EXAMPLES] = partial(
+            save_examples, self._sweep.trial_folder, summary, self._images, self.datasets
+        )
         makers[folder / "summary.png"] = partial(_copy, folder / FOLDER / "differences.png")
         makers[folder / PAGE_FILE] = partial(self._write_page, report)
         return _made(report, makers)
