@@ -4,15 +4,15 @@ A row is a setting. Accuracies are means over its seeds, with the interval of `e
 what stands out is the best of a column, with all that is not distinguishable from it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from epropnp.evaluation.comparison import Compared
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Cell, Column, Layout, Table, millions
-from epropnp.inference.latency import BATCHES, in_words
-from sweeps.results.columns import PRETRAINING, WEIGHTS, Row, TrialColumn, pretraining, setting_columns
+from epropnp.evaluation.table import Cell, Column, Layout, Table
+from sweeps.results.columns import PRETRAINING, WEIGHTS, Row, TrialColumn, setting_columns
+from sweeps.results.costs import COSTS, cost_notes
 from sweeps.results.findings import Findings
 from sweeps.results.published import PUBLISHED, Published
 from sweeps.results.summary import SELECTION
@@ -23,7 +23,6 @@ from sweeps.results.tables import (
     half_width,
     interval,
     latency_notes,
-    of_result,
     shared_settings,
 )
 from sweeps.results.tested import ImageScores
@@ -43,11 +42,6 @@ SHORT_ACCURACY_NOTE = (
     "Percent of the test images, means over objects and seeds, ± half the 95 % interval for other images and "
     "other seeds. Bold: the best, and all that is not told from it. verdict: by ADD(-S) 0.10d."
 )
-FLOPS_NOTE = (
-    "GFLOPs: billions of multiply-adds of the network for one image at its input px, as tables of networks "
-    "count; two operations each."
-)
-MEMORY_OF = {False: "main memory of its process", True: "what torch had allocated on the GPU"}
 HOURS = 3600.0
 WIDE = 260  # characters of a terminal that is shown whole intervals: all of them have room there
 FEW = 5  # rows of trials without a result, in a terminal
@@ -130,12 +124,12 @@ def network_table(findings: Findings) -> Table:
     groups = groups_of(findings)
     own, shared = _settings(groups, apart=(PRETRAINING, WEIGHTS))
     rows = [
-        [*_own(own, group), *(column.value(group[0]) for column in COSTS), _hours(group)] for group in groups
+        [*_own(own, group), *(_first(column, group) for column in COSTS), _hours(group)] for group in groups
     ]
     columns = (*own, *COSTS, Column("hours", kind="number", text="{:.2f}".format, terminal=40))
     notes = [
         *latency_notes([row for group in groups for row in group]),
-        *_cost_notes([row for group in groups for row in group]),
+        *cost_notes([row for group in groups for row in group]),
         "hours: of the training of one trial, mean over seeds, on the device it says.",
         *shared,
     ]
@@ -172,6 +166,11 @@ def _settings(groups: Sequence[Group], apart: Collection[str] = ()) -> tuple[lis
 
 def _own(columns: Sequence[TrialColumn], group: Group) -> list[Cell]:
     return [column.value(group[0]) for column in columns]
+
+
+def _first(column: TrialColumn, group: Group) -> Cell:
+    """Of the first seed that has a value: not all were measured."""
+    return next((value for row in group if (value := column.value(row)) is not None), None)
 
 
 def _score(title: str) -> Column:
@@ -231,73 +230,3 @@ def _published(entry: Published, own: Collection[TrialColumn]) -> list[Cell]:
 def _hours(group: Group) -> Cell:
     found = [row.result.seconds / HOURS for row in group if row.result is not None]
     return float(np.mean(found)) if found else None
-
-
-def _ms(count: int) -> Callable[[Row], Cell]:
-    """Of network and poses together, per image."""
-
-    def found(row: Row) -> Cell:
-        cost = row.latency.batches.get(count) if row.latency else None
-        return None if cost is None else cost.network_ms + cost.layer_ms
-
-    return found
-
-
-def _training(title: str, value: Callable[[Row], Cell], text: Callable[..., str] = str) -> TrialColumn:
-    """A setting of the training, which most comparisons share."""
-    return TrialColumn(title, value, kind="number", text=text, folds=True, terminal=70)
-
-
-def _gflops(row: Row) -> Cell:
-    """Billions of multiply-adds for one image."""
-    count = row.latency.multiply_adds if row.latency else None
-    return None if count is None else count / 1e9
-
-
-def _peak(row: Row) -> Cell:
-    """Bytes."""
-    return row.peak.used_bytes if row.peak else None
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"
-
-
-def _cost_notes(rows: Sequence[Row]) -> list[str]:
-    """What GFLOPs and memory are, where there are any."""
-    found = []
-    if any(row.latency and row.latency.multiply_adds for row in rows):
-        found.append(FLOPS_NOTE)
-    where = {row.peak.on_device for row in rows if row.peak}
-    if where:
-        places = " or ".join(MEMORY_OF[on_device] for on_device in sorted(where))
-        found.append(f"memory: of training and test of one trial, at its most: {places}.")
-    return found
-
-
-def _device(row: Row) -> Cell:
-    return row.record.device if row.record else None
-
-
-COSTS: tuple[TrialColumn, ...] = (
-    TrialColumn(PRETRAINING, lambda row: pretraining(row).data, folds=True, terminal=65),
-    TrialColumn(WEIGHTS, lambda row: pretraining(row).tag, folds=True, terminal=75),
-    TrialColumn("parameters", of_result("parameters"), kind="number", text=millions, terminal=10),
-    TrialColumn("GFLOPs", _gflops, kind="number", text="{:.2f}".format, terminal=20),
-    _training("input px", lambda row: row.config.model.input_px),
-    _training("epochs", of_result("epochs")),
-    _training("batch", lambda row: row.config.optim.batch_size),
-    _training("lr", lambda row: row.config.optim.lr, text="{:g}".format),
-    *(
-        TrialColumn(
-            f"ms per image{'' if count == 1 else f' of {count}'}",
-            _ms(count),
-            kind="number",
-            text=in_words,
-            terminal=30 if count == 1 else 60,
-        )
-        for count in BATCHES
-    ),
-    TrialColumn("memory", _peak, kind="number", text=_gigabytes, terminal=50),
-    TrialColumn("device", _device, folds=True, terminal=65),
-)
