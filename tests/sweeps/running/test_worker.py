@@ -14,6 +14,7 @@ from epropnp.plain import to_dict
 from epropnp.training.config import TrialConfig
 from epropnp.training.halt import InterruptionError, StopError
 from epropnp.training.record import Record, config_note, write_config
+from sweeps.peak import Peak
 from sweeps.running import worker as module
 from sweeps.running.trials import trial_spec
 from sweeps.running.worker import run_trial
@@ -90,6 +91,9 @@ def test_every_epoch_is_told_once_with_its_own_metrics(
     assert fake.restored == fake.made
     assert trainer.given == (str(place), place / "trial")
     assert fake.drawn == [(place / "trial", f"read from {place}")]
+    peak = Peak.read(place / "trial")
+    assert peak is not None
+    assert peak.used_bytes > 50e6  # torch alone takes more
     assert trainer.config == dataclasses.replace(
         planned.config, optim=dataclasses.replace(planned.config.optim, epochs=3)
     )
