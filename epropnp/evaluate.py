@@ -78,7 +78,8 @@ def evaluate(arguments: Arguments, console: Console) -> None:
     from epropnp.evaluation.predictions import Predictions
     from epropnp.evaluation.score_table import merged, score_list, score_table, table_columns
     from epropnp.evaluation.scores import best_of_hypotheses, estimates, image_scores
-    from epropnp.evaluation.table import print_table, to_csv, to_markdown
+    from epropnp.evaluation.table import print_table
+    from epropnp.evaluation.table_text import to_csv, to_markdown
     from epropnp.visualization.calibration import save_calibration
 
     if arguments.resamples < 1:

@@ -3,6 +3,7 @@
 python sweeps/compare.py SWEEP...          (= epropnp-sweeps compare)
 """
 
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,12 @@ import tyro
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from epropnp.command_line import YesNo, console_or_file, shown_as
+from epropnp.command_line import YesNo, console_or_file, say, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
+from epropnp.evaluation.table import Table, print_table
+from epropnp.evaluation.table_fit import wrapped
 from epropnp.evaluation.table_latex import to_latex
+from epropnp.evaluation.table_text import to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.extras import require
 from epropnp.files import replaced
@@ -31,7 +34,9 @@ from sweeps.results.figures import figures, save
 from sweeps.results.findings import BEST, Findings, find
 from sweeps.results.joined import join
 from sweeps.results.report_page import PAGE_FILE, write_page
+from sweeps.results.sentences import answer
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
+from sweeps.results.summary import SELECTION
 
 DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
 
@@ -65,7 +70,7 @@ class CompareConfig:
     published: bool = False
     """Add the rows of the literature, marked as such."""
     figures: YesNo = None
-    """Draw them, which takes most of the time. Default: yes."""
+    """Draw them, and test images where the datasets lie, which takes most of the time. Default: yes."""
     output: Annotated[Path | None, shown_as("FOLDER")] = None
     """Where page and tables go. Default: OUT/compare-SWEEPS."""
 
@@ -87,35 +92,49 @@ def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
     names = ", ".join(sweep.name for sweep in sweeps)
     found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
     folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
-    written = write(found, sweeps, folder, config.published, drawn=config.figures is not False)
+    if config.figures is not False:
+        found = _drawn(found, sweeps, folder)
+    written = write(found, sweeps, folder, config.published)
     console = console_or_file()
-    for table in (*tables(found, config.published).values(), unfinished_table(found)):
-        if table is not None:
-            print_table(table, console)
-    for line in (*found.remarks, *map(str, written)):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    for name, table in tables(found, config.published).items():
+        print_table(table, console, whole=folder / f"{name}.md")
+    for line in (*_answers(found), *found.remarks, *written):
+        say(console, wrapped(line, console.width))
+
+
+def _answers(findings: Findings) -> list[str]:
+    return [] if findings.summary is None else [answer(SELECTION, findings.summary.ranked[SELECTION])]
 
 
 def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
     """By name of its files, every table that there is something to say in."""
+    unfinished = unfinished_table(findings)
+    found = {} if unfinished is None else {"unfinished": unfinished}
     if findings.summary is None:
-        return {}
-    return {
+        return found
+    return found | {
         "networks": network_table(findings),
         "objects": object_table(findings),
         "accuracy": accuracy_table(findings, published),
     }
 
 
-def write(
-    findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False, drawn: bool = True
-) -> list[Path]:
-    """Page and tables into a folder; the files. UserError where they cannot be written."""
+def _drawn(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> Findings:
+    """Figures and test images into a folder; the findings with a remark on what cannot be drawn."""
+    from sweeps.results.compared_examples import draw_examples  # loads networks
+
+    if findings.summary is None:
+        return findings
+    stopped = [row for row in findings.rows if row.status == "stopped"]
+    for name, draw in figures(findings.summary, findings.images, stopped).items():
+        save(draw, folder / FIGURES / f"{name}.png")
+    remark = draw_examples(findings, sweeps, folder)
+    return dataclasses.replace(findings, remarks=[*findings.remarks, remark]) if remark else findings
+
+
+def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[str]:
+    """Page and tables into a folder; where they lie, in words. UserError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    if drawn and findings.summary is not None:
-        compared = [row for row in findings.rows if row.name in findings.images]
-        for name, draw in figures(compared, findings.summary, findings.images).items():
-            save(draw, folder / FIGURES / f"{name}.png")
     write_page(findings, sweeps, folder / PAGE_FILE, published)
     makers: dict[str, Callable[[], str]] = {}
     for name, table in tables(findings, published).items():
@@ -124,7 +143,8 @@ def write(
     for name, make in makers.items():
         with replaced(folder / name) as unfinished:
             unfinished.write_text(make(), encoding="utf-8")
-    return [folder / PAGE_FILE, *(folder / name for name in makers)]
+    names = ", ".join(dict.fromkeys(name.partition(".")[0] for name in makers))
+    return [f"page: {folder / PAGE_FILE}", f"tables, as md, csv and tex: {names} in {folder}"]
 
 
 def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:

@@ -1,21 +1,18 @@
 """A result as a value, and the ways to write it: CSV, a Markdown document, a terminal.
 
 A table holds plain values; how they read is said per column. CSV takes every column in full precision, a
-document every column that is meant for readers, a terminal what fits into it. `table_html` and `table_latex`
-write it, too.
+document every column that is meant for readers, a terminal what fits into it without a broken word.
+The first two are written by `table_text`, others by `table_html` and `table_latex`.
 """
 
-import csv
 import dataclasses
-import io
 import math
-import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from epropnp.evaluation.estimate import Estimate
+from epropnp.evaluation.table_fit import fitted, span, wrapped
 
 if TYPE_CHECKING:  # loaded where a terminal is written to
     from rich.console import Console
@@ -37,8 +34,11 @@ class Column:
         short_title, short_text: the same for a dense terminal, where they differ.
         csv_only: not for readers.
         folds: a terminal says below the table what all rows that have a value share.
-        terminal: characters of the narrowest terminal that shows the column.
-        one_line: characters of the narrowest terminal in which its cells never break; an estimate never does.
+        terminal: characters of the narrowest terminal that shows the column; where there is no room for all
+            that are left, those that need more give way first, of equals the last. Where it is not 0,
+            a column without any value is not shown.
+        one_line: characters of the narrowest terminal in which its cells never break between words; numbers
+            and estimates never do.
     """
 
     title: str
@@ -63,13 +63,15 @@ class Layout:
             and notes, and one space between columns.
         title: where its lines stand.
         edges: whether a space stands before the first column and after the last.
-        overflow: whether a word that is too long for its column is broken or cut.
+        overflow: whether a word that is too long for any column is broken or cut.
+        most: rows, and notes, that are shown at most; the number of the others is told.
     """
 
     wide: float = 0
     title: Literal["left", "center"] = "center"
     edges: bool = False
     overflow: Literal["fold", "ellipsis"] = "ellipsis"
+    most: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,79 +97,134 @@ class Table:
     strong: Collection[tuple[int, str]] = frozenset()
 
 
-def to_csv(table: Table) -> str:
-    """All columns in full precision, None as an empty cell; no title and no notes."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([title for column in table.columns for title in _csv_titles(column)])
-    for row in table.rows:
-        cells = zip(table.columns, row, strict=True)
-        writer.writerow([value for column, cell in cells for value in _csv_values(column, cell)])
-    return buffer.getvalue()
+def print_table(table: Table, console: "Console", whole: object = None) -> None:
+    """Print the rows and columns that a terminal has room for, and below them the notes; words stay whole.
 
-
-def to_markdown(table: Table, level: int = 1) -> str:
-    """Title, rows and notes as a document, or as a part of one whose headings have `level`."""
-    table = for_readers(table)
-    lines = ["#" * level + f" {table.title}", ""] if table.title else []
-    lines.append(_markdown_row([column.title for column in table.columns]))
-    lines.append("|" + "|".join("---" if c.kind == "text" else "---:" for c in table.columns) + "|")
-    lines += [
-        _markdown_row([f"**{text}**" if strong else text for text, strong in cells])
-        for cells in cells_text(table)
-    ]
-    for note in table.notes:
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
-
-
-def print_table(table: Table, console: "Console") -> None:
-    """Print the columns that a terminal has room for, and below them the notes, whose words stay whole."""
+    Args:
+        table: to be printed.
+        console: where to.
+        whole: where all of it is to be read, if anywhere.
+    """
     from rich.text import Text
 
-    console.print(to_rich(table, console.width))
-    lines = "\n".join(terminal_notes(table, console.width)).splitlines()
-    # rich breaks what is longer than the terminal, and a path must be one word when it is copied
-    whole = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
-    for line in lines:
-        console.print(Text(whole(line), style="table.caption"), soft_wrap=True)
+    laid = _laid(table, console.width)
+    _print_title(table, console, laid.characters)
+    console.print(_rich(laid))
+    notes = [*terminal_notes(table, console.width), *_left_out(table, laid, whole)]
+    for line in "\n".join(notes).splitlines():
+        # rich breaks what is longer than the terminal, and a path must be one word when it is copied
+        console.print(Text(wrapped(line, console.width), style="table.caption"), soft_wrap=True)
 
 
 def terminal_notes(table: Table, width: int) -> list[str]:
     """What stands below a table in a terminal of that width: what all rows share, then its notes."""
     dense = width < table.layout.wide
     notes = table.short_notes if dense and table.short_notes is not None else table.notes
+    notes = [note for number, note in enumerate(notes) if number < table.layout.most]
     shared = _shared(table)
     said = "; ".join(f"{title}: {text}" for title, text in shared.items()) + "."
     return [said, *notes] if shared else [*notes]
 
 
 def to_rich(table: Table, width: int) -> "RichTable":
-    """The rows for a terminal of that many characters, with the columns that it has room for."""
+    """The rows for a terminal of that many characters, with the columns that it has room for; no title."""
+    return _rich(_laid(table, width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Laid:
+    """A table as a terminal shows it.
+
+    Attributes:
+        table: with the rows and columns that are shown.
+        dense: whether in short.
+        widths: characters of each column.
+        characters: of a line.
+        fits: whether no word needs more than its column has.
+        crowded: titles of columns for which there was no room.
+    """
+
+    table: Table
+    dense: bool
+    widths: Sequence[int]
+    characters: int
+    fits: bool
+    crowded: Sequence[str]
+
+
+def _laid(table: Table, width: int) -> _Laid:
+    dense, layout = width < table.layout.wide, table.layout
+    left = {*_shared(table), *_empty(table)}
+    rows = [row for number, row in enumerate(table.rows) if number < layout.most]
+    table = dataclasses.replace(table, rows=rows)
+    table = _only(table, lambda c: not c.csv_only and c.terminal <= width and c.title not in left)
+    texts = [[text for text, _ in row] for row in cells_text(table, short=dense)]
+    spans = [
+        span(
+            _title(column, dense),
+            (row[number] for row in texts),
+            breaks=column.kind == "text" and column.one_line > width,
+            rank=column.terminal,
+        )
+        for number, column in enumerate(table.columns)
+    ]
+    gap, ends = (2 if dense else 3), (4 if layout.edges else 2)
+    widths = fitted(spans, width - ends, gap)
+    kept = [table.columns[number].title for number in widths]
+    characters = ends + sum(widths.values()) + gap * (len(widths) - 1)
+    return _Laid(
+        table=_only(table, lambda column: column.title in kept),
+        dense=dense,
+        widths=list(widths.values()),
+        characters=min(characters, width),
+        fits=characters <= width,
+        crowded=[column.title for column in table.columns if column.title not in kept],
+    )
+
+
+def _rich(laid: _Laid) -> "RichTable":
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text  # unlike a string, it is never taken for markup
 
-    dense = width < table.layout.wide
-    shared = _shared(table)
-    table = _only(table, lambda c: not c.csv_only and c.terminal <= width and c.title not in shared)
-    found = RichTable(
-        title=Text(table.title, style="table.title") if table.title else None,
-        title_justify=table.layout.title,
-        box=box.SIMPLE_HEAD,
-        pad_edge=table.layout.edges,
-        collapse_padding=dense,
-    )
-    for column in table.columns:
+    layout = laid.table.layout
+    found = RichTable(box=box.SIMPLE_HEAD, pad_edge=layout.edges, collapse_padding=laid.dense)
+    for column, width in zip(laid.table.columns, laid.widths, strict=True):
         found.add_column(
-            Text((column.short_title if dense else None) or column.title),
+            Text(wrapped(_title(column, laid.dense), width)),
             justify="left" if column.kind == "text" else "right",
-            no_wrap=column.kind == "estimate" or column.one_line <= width,
-            overflow=table.layout.overflow,
+            no_wrap=laid.fits,  # lines are broken here
+            overflow=layout.overflow,
         )
-    for cells in cells_text(table, short=dense):
-        found.add_row(*(Text(text, style="bold" if strong else "") for text, strong in cells))
+    for cells in cells_text(laid.table, short=laid.dense):
+        lines = zip(cells, laid.widths, strict=True)
+        found.add_row(
+            *(Text(wrapped(text, width), style="bold" if strong else "") for (text, strong), width in lines)
+        )
     return found
+
+
+def _print_title(table: Table, console: "Console", characters: int) -> None:
+    from rich.text import Text
+
+    for line in wrapped(table.title, console.width).splitlines():
+        centred = table.layout.title == "center"
+        line = " " * max(0, (characters - len(line)) // 2 * centred) + line
+        console.print(Text(line, style="table.title"), soft_wrap=True)
+
+
+def _left_out(table: Table, laid: _Laid, whole: object) -> list[str]:
+    """A line on what a terminal has no room for, and where it stands; none where nothing is left out."""
+    rows, notes = (len(each) - table.layout.most for each in (table.rows, table.notes))
+    told = [f"{count:.0f} more {word}" for count, word in ((rows, "rows"), (notes, "notes")) if count > 0]
+    if laid.crowded:
+        told.append(f"columns {', '.join(laid.crowded)}")
+    where = f"; all of it: {whole}" if whole is not None else ""
+    return [f"Not shown here: {'; '.join(told)}{where}."] if told else []
+
+
+def _title(column: Column, dense: bool) -> str:
+    return (column.short_title if dense else None) or column.title
 
 
 def for_readers(table: Table) -> Table:
@@ -218,6 +275,15 @@ def _shared(table: Table) -> dict[str, str]:
     return shared_texts(folding.columns, folding.rows)
 
 
+def _empty(table: Table) -> list[str]:
+    """Titles of columns of less weight that have no value in any row."""
+    return [
+        column.title
+        for column, *cells in zip(table.columns, *table.rows, strict=True)
+        if column.terminal and cells and all(cell is None for cell in cells)
+    ]
+
+
 def _only(table: Table, keep: Callable[[Column], bool]) -> Table:
     """The table without some of its columns."""
     rows = []
@@ -225,19 +291,3 @@ def _only(table: Table, keep: Callable[[Column], bool]) -> Table:
         cells = zip(table.columns, row, strict=True)
         rows.append([cell for column, cell in cells if keep(column)])
     return dataclasses.replace(table, columns=list(filter(keep, table.columns)), rows=rows)
-
-
-def _csv_titles(column: Column) -> list[str]:
-    bounds = ("", " low", " high") if column.kind == "estimate" else ("",)
-    return [column.title + bound for bound in bounds]
-
-
-def _csv_values(column: Column, cell: Cell) -> list[Cell]:
-    if isinstance(cell, Estimate):
-        return [cell.value, cell.low, cell.high]
-    return [cell, *[None] * (len(_csv_titles(column)) - 1)]  # of a number without an interval, no bounds
-
-
-def _markdown_row(texts: Sequence[str]) -> str:
-    """A line of a table; no text ends its own cell."""
-    return "| " + " | ".join(text.replace("|", r"\|").replace("\n", " ") for text in texts) + " |"

@@ -1,5 +1,7 @@
 """How long a network takes for an image, and how long its poses do after it; as a file of its own, too.
 
+Beside it stands how much the network computes (`flops`), which hangs on no machine.
+
 Made-up crops will do: neither part does more or less for what a picture shows.
 """
 
@@ -55,6 +57,7 @@ class Latency:
         torch: its version.
         host: on which machine.
         measured: when, ISO 8601 in UTC.
+        multiply_adds: of the network for one image; None where older versions measured, or it is an export.
     """
 
     batches: Mapping[int, Cost]
@@ -64,6 +67,7 @@ class Latency:
     torch: str
     host: str
     measured: str
+    multiply_adds: int | None = None
 
     @property
     def place(self) -> str:
@@ -118,6 +122,7 @@ def measure(inference: "Inference", batches: Sequence[int] = BATCHES) -> Latency
     """
     import torch
 
+    from epropnp.inference.flops import multiply_adds
     from epropnp.inference.precision import computed
 
     device, found = inference.device, dict[int, Cost]()
@@ -135,6 +140,7 @@ def measure(inference: "Inference", batches: Sequence[int] = BATCHES) -> Latency
         torch=torch.__version__,
         host=host_here(),
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        multiply_adds=multiply_adds(inference.net, inference.model.input_px, device),
     )
 
 

@@ -9,12 +9,14 @@ import numpy as np
 from epropnp.errors import UserError
 from epropnp.evaluation.calibration import Calibration
 from epropnp.visualization.canvas import plain_log
+from epropnp.visualization.palette import COLOURS, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LEVELS = np.linspace(0, 1, 101)
+SAMPLED, COVARIANCE, *_ = COLOURS
 TITLE = "Calibration: does the predicted uncertainty say how wrong the poses are?"
 TITLE_Y = 1.0  # said, or all ticks are measured to find it
 
@@ -72,7 +74,6 @@ def _emptied(axes: "Axes") -> "Axes":
     legend = axes.get_legend()
     for artist in (*axes.lines, *axes.collections, *([legend] if legend else [])):
         artist.remove()
-    axes.set_prop_cycle(None)
     return axes
 
 
@@ -80,12 +81,28 @@ def _draw_reliability(axes: "Axes", calibration: Calibration) -> None:
     images = len(calibration.object_id)
     chance = 1.96 * np.sqrt(LEVELS * (1 - LEVELS) / max(images, 1))
     axes.fill_between(
-        100 * LEVELS, 100 * (LEVELS - chance), 100 * (LEVELS + chance), color="0.85", label="95 % by chance"
+        100 * LEVELS,
+        100 * (LEVELS - chance),
+        100 * (LEVELS + chance),
+        color=GREY,
+        alpha=0.4,
+        linewidth=0,
+        label="95 % by chance",
     )
-    axes.plot([0, 100], [0, 100], color="0.5", linewidth=1)
+    axes.plot([0, 100], [0, 100], color=INK, linewidth=1)
     if calibration.level_sampled is not None:
-        axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_sampled), label="posterior samples")
-    axes.plot(100 * LEVELS, 100 * coverage_curve(calibration.level_covariance), label="covariance alone")
+        axes.plot(
+            100 * LEVELS,
+            100 * coverage_curve(calibration.level_sampled),
+            color=SAMPLED,
+            label="posterior samples",
+        )
+    axes.plot(
+        100 * LEVELS,
+        100 * coverage_curve(calibration.level_covariance),
+        color=COVARIANCE,
+        label="covariance alone",
+    )
     left_out = f", {calibration.left_out} without a pose left out" if calibration.left_out else ""
     axes.set_title(f"{images} images{left_out}", y=TITLE_Y)
     axes.legend(frameon=False, fontsize="small")
@@ -95,10 +112,10 @@ def _draw_errors(axes: "Axes", std: np.ndarray, error: np.ndarray) -> None:
     """Points below the line err less than predicted."""
     axes.relim()
     axes.autoscale()
-    axes.plot(std, error, ".", markersize=3, alpha=0.4)
+    axes.plot(std, error, ".", color=COVARIANCE, markersize=3, alpha=0.4)  # the standard deviation is of it
     if len(std):
         ends = [0.8 * std.min(), 1.25 * std.max()]
-        axes.plot(ends, ends, color="0.5", linewidth=1, label="error = standard deviation")
+        axes.plot(ends, ends, color=INK, linewidth=1, label="error = standard deviation")
         axes.set_xlim(*ends)
         axes.legend(frameon=False, fontsize="small")
     else:

@@ -48,18 +48,33 @@ def over_seeds(series: Sequence[Sequence[float]]) -> Band:
     return Band(mean=mean, low=low, high=high)
 
 
-def draw_curves(settings: Mapping[str, Sequence[Curves]], palette: Palette) -> "Figure":
-    """Training loss and validation accuracy of settings; of each, the curves of its seeds."""
+def draw_curves(
+    settings: Mapping[str, Sequence[Curves]],
+    palette: Palette,
+    stopped: Sequence[tuple[str, Curves]] = (),
+) -> "Figure":
+    """Training loss and validation accuracy of settings; of each, the curves of its seeds.
+
+    Args:
+        settings: curves of the seeds that finished, by setting; at least one.
+        palette: colours of settings.
+        stopped: setting and curves of each trial that was stopped, which no mean holds.
+    """
     several = max(map(len, settings.values())) > 1
     band = "Line: mean over seeds; band: from the lowest seed to the highest." if several else ""
-    note = sentences(band, palette.note(list(settings)))
+    note = sentences(band, palette.note(list(settings)), _told(len(stopped)))
     figure = new_figure(4.3, "Training, epoch by epoch", note)
     loss, accuracy = figure.subplots(1, 2)
     losses = {name: over_seeds([curves.loss for curves in group]) for name, group in settings.items()}
     scores = {name: over_seeds([curves.accuracy for curves in group]) for name, group in settings.items()}
     _draw(loss, losses, 1, palette)
     _draw(accuracy, scores, 0, palette)
-    top = max((float(np.nanmax(band.high)) for band in scores.values() if len(band.high)), default=0.0)
+    for name, curves in stopped:
+        _draw_stopped(loss, curves.loss, 1, palette.colour(name))
+        _draw_stopped(accuracy, curves.accuracy, 0, palette.colour(name))
+    tops = [float(np.nanmax(band.high)) for band in scores.values() if len(band.high)]
+    tops += [value for _, curves in stopped for value in curves.accuracy if np.isfinite(value)]
+    top = max(tops, default=0.0)
     loss.set(xlabel="epoch", ylabel="training loss, mean of the epoch")
     accuracy.set(
         xlabel="epoch (0: before training)",
@@ -81,6 +96,22 @@ def draw_curves(settings: Mapping[str, Sequence[Curves]], palette: Palette) -> "
         width=24,
     )
     return figure
+
+
+def _told(stopped: int) -> str:
+    trials = f"{stopped} trial{'s that were' if stopped > 1 else ' that was'} stopped"
+    return f"Dashed, up to the cross: {trials}." if stopped else ""
+
+
+def _draw_stopped(axes: "Axes", values: Sequence[float], first: int, colour: str) -> None:
+    """A dashed line from epoch `first`, and a cross where it ends."""
+    epochs = range(first, first + len(values))
+    last = len(values) - 1
+    axes.plot(
+        epochs, values, "--", color=colour, linewidth=0.9, marker="x", markevery=[last] if values else []
+    )
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, max(high, first + last))
 
 
 def _draw(axes: "Axes", bands: Mapping[str, Band], first: int, palette: Palette) -> None:

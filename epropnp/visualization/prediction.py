@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import tyro
 
-from epropnp.command_line import run_program
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.schema import ObjectModel, Record
 from epropnp.errors import UserError
@@ -101,13 +100,14 @@ class Arguments:
 def main() -> int:
     """Command line."""
     arguments = tyro.cli(Arguments)
-
-    def draw() -> None:
+    try:
         predictions, dataset = Predictions.read(arguments.predictions), ArrowDataset(arguments.dataset)
         errors = errors_beside(predictions, dataset.objects, arguments.predictions)
         save_png(arguments.out, prediction_sheet(predictions, errors, dataset))
-
-    return run_program(draw)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

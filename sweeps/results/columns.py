@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "backbone"  # always shown
 PRETRAINING = "pretraining"  # the data of the weights that a network starts from: told wherever it differs
 WIDE = 150  # characters of a terminal that is shown whole intervals and the cost of each trial
+WEIGHTS = "weights"
 # Settings that have a column of their own, or are told by one.
 COVERED = ("recipe", "model.backbone", "model.head", "model.pretrained", "loss.mc", "seed", *INCIDENTAL)
 
@@ -87,8 +88,8 @@ SETTINGS: tuple[TrialColumn, ...] = (
     TrialColumn(NAME, lambda row: row.config.model.backbone, one_line=WIDE),
     TrialColumn("head", lambda row: row.config.model.head, folds=True),
     TrialColumn("loss weight", lambda row: row.config.loss.mc, text="{:g}".format, folds=True),
-    TrialColumn(PRETRAINING, lambda row: pretraining(row).data, folds=True),
-    TrialColumn("weights", lambda row: pretraining(row).tag, folds=True),
+    TrialColumn(PRETRAINING, lambda row: pretraining(row).data, folds=True, terminal=20),
+    TrialColumn(WEIGHTS, lambda row: pretraining(row).tag, folds=True, terminal=75),
 )
 
 SEED = TrialColumn("seed", lambda row: row.config.seed, folds=True)
@@ -119,7 +120,7 @@ def labels(rows: Sequence[Row]) -> dict[str, str]:
 
 def alike(rows: Sequence[Row]) -> list[str]:
     """What these rows have in common of what usually tells rows apart: titles and values."""
-    columns = [column for column in (*SETTINGS, SEED) if column.title not in (PRETRAINING, "weights")]
+    columns = [column for column in (*SETTINGS, SEED) if column.title not in (PRETRAINING, WEIGHTS)]
     found = [(column.title, {cell_text(column, column.value(row)) for row in rows}) for column in columns]
     return [f"{title} {next(iter(texts))}" for title, texts in found if len(texts) == 1]
 

@@ -23,7 +23,6 @@ from epropnp.models.config import BEST
 from epropnp.prediction.pose_predictor import PosePredictor
 from epropnp.visualization.examples import Example, ExampleRow, save_example
 from epropnp.visualization.posterior import PosteriorPicture
-from sweeps.folder import Sweep
 from sweeps.results.columns import Row
 from sweeps.results.pictures import read_predictions
 from sweeps.results.summary import SELECTION, Summary
@@ -67,7 +66,7 @@ class Stand:
 
 
 def save_examples(
-    sweep: Sweep,
+    folder_of: Callable[[str], Path],
     summary: Summary,
     images: Callable[[Row], ImageScores],
     datasets: Mapping[str, ArrowDataset],
@@ -76,7 +75,7 @@ def save_examples(
     """Draw the chosen images into a folder, one file each; what is there of an earlier choice goes.
 
     Args:
-        sweep: where the trials lie.
+        folder_of: tells the folder of a trial of that name.
         summary: its settings, compared.
         images: tells of a trial what it did on each test image.
         datasets: by id.
@@ -85,7 +84,7 @@ def save_examples(
     Raises:
         UserError: no network is kept, or files cannot be read or written.
     """
-    stands = standing(sweep, summary, images)
+    stands = standing(folder_of, summary, images)
     drawn = stands[:MOST]
     if not any((stand.folder / BEST).is_file() for stand in drawn):
         raise UserError(f"no {BEST} of the best {len(drawn)} settings is kept (see --keep)")
@@ -110,14 +109,16 @@ def save_examples(
         save_example(example, folder / f"{kind}.png")
 
 
-def standing(sweep: Sweep, summary: Summary, images: Callable[[Row], ImageScores]) -> list[Stand]:
+def standing(
+    folder_of: Callable[[str], Path], summary: Summary, images: Callable[[Row], ImageScores]
+) -> list[Stand]:
     """The trials that stand for the settings, the best one first."""
     found = []
     for compared in summary.ranked[SELECTION].settings:
         group = sorted(summary.settings[compared.name], key=lambda row: row.config.seed)
-        kept = [row for row in group if (sweep.trial_folder(row.name) / BEST).is_file()]
+        kept = [row for row in group if (folder_of(row.name) / BEST).is_file()]
         row = (kept or group)[0]
-        folder = sweep.trial_folder(row.name)
+        folder = folder_of(row.name)
         found.append(Stand(label=compared.name, row=row, folder=folder, images=images(row)))
     return found
 

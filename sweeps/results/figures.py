@@ -5,6 +5,7 @@ such as the heads of a sweep with one head, is not among them.
 """
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -45,7 +46,7 @@ CAPTIONS: Mapping[str, str] = {
     "cost": "Accuracy against milliseconds per image and parameters; no setting beats those of the Pareto "
     "front in both.",
     "curves": "Training loss and validation accuracy by epoch; bands reach from the lowest "
-    "seed to the highest.",
+    "seed to the highest. Dashed: trials that were stopped, up to where they got.",
     "interaction": "Heads by backbone, of settings that share all else with the best; lines that cross or "
     "part are interaction. Bars: 95 % intervals over images and seeds.",
     "loss-weight": "Accuracy against the weight of the Monte Carlo loss; lines share all else. Bars: 95 % "
@@ -60,17 +61,17 @@ Draw = Callable[[], "Figure"]
 
 
 def figures(
-    rows: Sequence[Row],
     summary: Summary,
     images: Mapping[str, ImageScores],
+    stopped: Sequence[Row] = (),
     visible: Mapping[str, float] | None = None,
 ) -> Mapping[str, Draw]:
     """By key of `CAPTIONS`, what draws the figures that have something to show.
 
     Args:
-        rows: of the trials that are compared.
-        summary: of them.
+        summary: of the trials that are compared.
         images: by name of a trial, what it did on each image.
+        stopped: rows of trials that were stopped, whose curves are drawn up to where they got.
         visible: by sample id, the fraction of the object that is visible, 0 to 1.
     """
     comparison = summary.ranked[SELECTION]
@@ -84,7 +85,7 @@ def figures(
         "accuracy": _accuracy(tested, first.object_id, palette),
         "objects": _objects(tested, first, palette),
         "cost": _cost(summary, means, palette),
-        "curves": _curves(rows, summary, palette),
+        "curves": _curves(summary, stopped, palette),
         "interaction": _interaction(summary, means, ranked[0]),
         "loss-weight": _loss_weight(summary, means, palette),
         "flips": _flips(summary, len(first.object_id), palette),
@@ -165,13 +166,26 @@ def _parameters(summary: Summary) -> Cost:
     return Cost(title="parameters, millions", values={n: value for n, value in values.items() if value > 0})
 
 
-def _curves(rows: Sequence[Row], summary: Summary, palette: Palette) -> Draw | None:
-    settings = {}
+def _curves(summary: Summary, stopped: Sequence[Row], palette: Palette) -> Draw | None:
+    settings, names = {}, {}
     for name, group in summary.settings.items():
+        names[setting_of(group[0].config, group[0].dataset_id)] = name
         results = [row.result for row in group if row.result is not None and row.result.val_add]
         if results:
             settings[name] = [Curves(loss=each.train_loss, accuracy=each.val_add) for each in results]
-    return partial(draw_curves, settings, palette) if settings else None
+    ended = [
+        (names.get(setting_of(row.config, row.dataset_id), ""), _so_far(row))
+        for row in stopped
+        if row.history
+    ]
+    return partial(draw_curves, settings, palette, ended) if settings else None
+
+
+def _so_far(row: Row) -> Curves:
+    return Curves(
+        loss=[epoch.get("train/loss", math.nan) for epoch in row.history[1:]],
+        accuracy=[epoch.get(f"val/{ADD}", math.nan) for epoch in row.history],
+    )
 
 
 def _interaction(summary: Summary, means: Mapping[str, Estimate], best: str) -> Draw | None:

@@ -1,7 +1,8 @@
 """What a comparison stands on: settings, what their trials did on each image, and what is left out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Findings:
         images: what their trials did on each test image, by name.
         others: settings that finished and are not compared, best first: their trials.
         remarks: what was left out, and what could not be read.
+        folders: of the trials, by name, where they are told.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Findings:
     images: Mapping[str, ImageScores]
     others: Sequence[Sequence[Row]] = ()
     remarks: Sequence[str] = ()
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
 
 def find(
@@ -71,7 +74,13 @@ def find(
     compared = [row for row in joined.rows if row.name not in names]
     summary = summarise(compared, images, margin, tuple(SCORES)) if images else None
     return Findings(
-        title=title, rows=joined.rows, summary=summary, images=images, others=others, remarks=remarks
+        title=title,
+        rows=joined.rows,
+        summary=summary,
+        images=images,
+        others=others,
+        remarks=remarks,
+        folders=joined.folders,
     )
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from rich.console import Console
 
+from epropnp.command_line import say
 from epropnp.data.reader import ArrowDataset
 from epropnp.errors import UserError, first_line
-from epropnp.evaluation.table import Table, print_table, to_csv, to_markdown
+from epropnp.evaluation.table import Table, print_table
+from epropnp.evaluation.table_text import to_csv, to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
 from sweeps.folder import Sweep
@@ -27,6 +29,7 @@ from sweeps.results.findings import Findings
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.report_page import PAGE_FILE, write_page
 from sweeps.results.summary import (
+    SELECTION,
     Summary,
     answer_table,
     summarise,
@@ -216,13 +219,15 @@ class Reporter(Listener):
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
-        found = figures(report.rows, summary, report.images)
+        found = figures(summary, report.images, [row for row in report.rows if row.status == "stopped"])
         for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
             _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
         makers: dict[Path, Callable[[Path], None]] = {
             folder / FOLDER / f"{key}.png": partial(save, draw) for key, draw in found.items()
         }
-        makers[folder / EXAMPLES] = partial(save_examples, self._sweep, summary, self._images, self.datasets)
+        makers[folder / EXAMPLES] = partial(
+            save_examples, self._sweep.trial_folder, summary, self._images, self.datasets
+        )
         makers[folder / "summary.png"] = partial(_copy, folder / FOLDER / "differences.png")
         makers[folder / PAGE_FILE] = partial(self._write_page, report)
         return _made(report, makers)
@@ -235,10 +240,11 @@ class Reporter(Listener):
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the table, the answer, where everything lies, and what went wrong with it."""
-    print_table(trial_table(report.rows, report.title), console)
+    """Print the trials, the best settings first, the answer, where everything lies, and what went wrong."""
+    places = {file.name: file for file in report.files}
+    print_table(trial_table(_ranked(report), report.title), console, whole=places.get("table.md"))
     if report.summary is not None:
-        print_table(answer_table(report.summary), console)
+        print_table(answer_table(report.summary), console, whole=places.get("summary.md"))
     for table in report.found:
         print_table(table, console)
     drawn = [file for file in report.files if file.parent.name == FOLDER]
@@ -246,7 +252,16 @@ def show(report: Report, console: Console) -> None:
     if drawn:
         lines.append(f"{len(drawn)} figures, as PNG and PDF: {drawn[0].parent}")
     for line in (*report.waiting, *lines, *report.problems):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        say(console, line)
+
+
+def _ranked(report: Report) -> list[Row]:
+    """Rows of the best settings first: of many trials a terminal shows the first ones."""
+    if report.summary is None:
+        return list(report.rows)
+    order = [setting.name for setting in report.summary.ranked[SELECTION].settings]
+    rank = {row.name: order.index(name) for name in order for row in report.summary.settings[name]}
+    return by_rank(sorted(report.rows, key=lambda row: rank.get(row.name, len(order))))
 
 
 def _write(text: Callable[[], str], file: Path) -> None:

@@ -4,26 +4,25 @@ A row is a setting. Accuracies are means over its seeds, with the interval of `e
 what stands out is the best of a column, with all that is not distinguishable from it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from epropnp.evaluation.comparison import Compared
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Cell, Column, Layout, Table, millions
-from epropnp.inference.latency import BATCHES, in_words
-from sweeps.results.columns import Row, TrialColumn, pretraining, setting_columns
+from epropnp.evaluation.table import Cell, Column, Layout, Table
+from sweeps.results.columns import PRETRAINING, WEIGHTS, Row, TrialColumn, setting_columns
+from sweeps.results.costs import COSTS, cost_notes
 from sweeps.results.findings import Findings
 from sweeps.results.published import PUBLISHED, Published
 from sweeps.results.summary import SELECTION
 from sweeps.results.tables import (
+    MOST,
     SCORES,
     TELLING,
-    WIDER,
     half_width,
     interval,
     latency_notes,
-    of_result,
     shared_settings,
 )
 from sweeps.results.tested import ImageScores
@@ -39,7 +38,13 @@ PUBLISHED_NOTE = (
     "published: on the real LineMOD test images of 13 objects, as their authors say; no number here is of "
     "the same images unless these are LineMOD's."
 )
+SHORT_ACCURACY_NOTE = (
+    "Percent of the test images, means over objects and seeds, ± half the 95 % interval for other images and "
+    "other seeds. Bold: the best, and all that is not told from it. verdict: by ADD(-S) 0.10d."
+)
 HOURS = 3600.0
+WIDE = 260  # characters of a terminal that is shown whole intervals: all of them have room there
+FEW = 5  # rows of trials without a result, in a terminal
 
 
 def groups_of(findings: Findings) -> list[Group]:
@@ -59,7 +64,8 @@ def accuracy_table(findings: Findings, published: bool = False) -> Table:
     """
     groups = groups_of(findings)
     own, shared = _settings(groups)
-    columns = (*own, Column("seeds", kind="number"), *(_score(title) for title in SCORES), Column("verdict"))
+    seeds = Column("seeds", kind="number", terminal=20)
+    columns = (*own, seeds, *(_score(title) for title in SCORES), Column("verdict"))
     found = [_compared(findings, group) for group in groups]
     rows = [
         [*_own(own, group), len(group), *_scores(group, each), _words(findings, each)]
@@ -71,12 +77,17 @@ def accuracy_table(findings: Findings, published: bool = False) -> Table:
         for title, row in each.items()
         if row.verdict in TOLD
     }
-    notes = [ACCURACY_NOTE, *shared]
     if published:
         rows += [_published(entry, own) for entry in PUBLISHED]
-        notes.append(PUBLISHED_NOTE)
+        shared = [*shared, PUBLISHED_NOTE]
     return Table(
-        title="Accuracy", columns=columns, rows=rows, notes=notes, strong=strong, layout=Layout(wide=WIDER)
+        title="Accuracy",
+        columns=columns,
+        rows=rows,
+        notes=[ACCURACY_NOTE, *shared],
+        short_notes=[SHORT_ACCURACY_NOTE, *shared],
+        strong=strong,
+        layout=Layout(wide=WIDE, most=MOST),
     )
 
 
@@ -98,23 +109,33 @@ def object_table(findings: Findings, title: str = SELECTION) -> Table:
         if value == most > 0
     }
     rows = [[*_own(own, group), *each] for group, each in zip(groups, values, strict=True)]
-    return Table(title=f"{title} by object", columns=columns, rows=rows, notes=shared, strong=strong)
+    return Table(
+        title=f"{title} by object",
+        columns=columns,
+        rows=rows,
+        notes=shared,
+        strong=strong,
+        layout=Layout(most=MOST),
+    )
 
 
 def network_table(findings: Findings) -> Table:
     """Table 1: what each setting is, how it was trained and what it costs."""
     groups = groups_of(findings)
-    own, shared = _settings(groups)
+    own, shared = _settings(groups, apart=(PRETRAINING, WEIGHTS))
     rows = [
-        [*_own(own, group), *(column.value(group[0]) for column in COSTS), _hours(group)] for group in groups
+        [*_own(own, group), *(_first(column, group) for column in COSTS), _hours(group)] for group in groups
     ]
-    columns = (*own, *COSTS, Column("hours", kind="number", text="{:.2f}".format))
+    columns = (*own, *COSTS, Column("hours", kind="number", text="{:.2f}".format, terminal=40))
     notes = [
         *latency_notes([row for group in groups for row in group]),
+        *cost_notes([row for group in groups for row in group]),
         "hours: of the training of one trial, mean over seeds, on the device it says.",
         *shared,
     ]
-    return Table(title="Networks, training and cost", columns=columns, rows=rows, notes=notes)
+    return Table(
+        title="Networks, training and cost", columns=columns, rows=rows, notes=notes, layout=Layout(most=MOST)
+    )
 
 
 def unfinished_table(findings: Findings) -> Table | None:
@@ -122,17 +143,21 @@ def unfinished_table(findings: Findings) -> Table | None:
     rows = [row for row in findings.rows if row.result is None and row.begun]
     if not rows:
         return None
-    columns = (Column("trial"), Column("status"), Column("epochs done", kind="number"), Column("reason"))
+    epochs = Column("epochs done", kind="number", terminal=60)
+    columns = (Column("trial"), Column("status"), epochs, Column("reason"))
     cells: list[list[Cell]] = [
         [row.name, row.status, max(0, len(row.history) - 1), row.reason] for row in rows
     ]
-    return Table(title="Without a result", columns=columns, rows=cells)
+    return Table(title="Without a result", columns=columns, rows=cells, layout=Layout(most=FEW))
 
 
-def _settings(groups: Sequence[Group]) -> tuple[list[TrialColumn], list[str]]:
-    """Columns of what tells these settings apart, the backbone always, and what all share in words."""
+def _settings(groups: Sequence[Group], apart: Collection[str] = ()) -> tuple[list[TrialColumn], list[str]]:
+    """Columns of what tells these settings apart, the backbone always, and what all share in words.
+
+    Those of the titles `apart` are among neither: the table has them anyway.
+    """
     rows = [row for group in groups for row in group]
-    columns = setting_columns(rows)
+    columns = [column for column in setting_columns(rows) if column.title not in apart]
     shared = shared_settings(rows, columns)
     own = [column for column in columns if column.title not in shared or column.title == "backbone"]
     told = "; ".join(f"{title}: {text}" for title, text in shared.items())
@@ -143,19 +168,23 @@ def _own(columns: Sequence[TrialColumn], group: Group) -> list[Cell]:
     return [column.value(group[0]) for column in columns]
 
 
+def _first(column: TrialColumn, group: Group) -> Cell:
+    """Of the first seed that has a value: not all were measured."""
+    return next((value for row in group if (value := column.value(row)) is not None), None)
+
+
 def _score(title: str) -> Column:
     return Column(
         title,
         kind="estimate",
         text=_number_text,
-        short_title=title.replace(" ", "\n"),
         short_text=_short_text,
-        terminal=0 if title in TELLING else WIDER,
+        terminal=TELLING.get(title, 79),
     )
 
 
 def _percent(title: str) -> Column:
-    return Column(title, kind="number", text="{:.2f}".format)
+    return Column(title, kind="number", text="{:.2f}".format, terminal=1)
 
 
 def _number_text(value: Estimate | float) -> str:
@@ -201,35 +230,3 @@ def _published(entry: Published, own: Collection[TrialColumn]) -> list[Cell]:
 def _hours(group: Group) -> Cell:
     found = [row.result.seconds / HOURS for row in group if row.result is not None]
     return float(np.mean(found)) if found else None
-
-
-def _ms(count: int) -> Callable[[Row], Cell]:
-    """Of network and poses together, per image."""
-
-    def found(row: Row) -> Cell:
-        cost = row.latency.batches.get(count) if row.latency else None
-        return None if cost is None else cost.network_ms + cost.layer_ms
-
-    return found
-
-
-def _device(row: Row) -> Cell:
-    return row.record.device if row.record else None
-
-
-COSTS: tuple[TrialColumn, ...] = (
-    TrialColumn("pretraining", lambda row: pretraining(row).data),
-    TrialColumn("weights", lambda row: pretraining(row).tag),
-    TrialColumn("parameters", of_result("parameters"), kind="number", text=millions),
-    TrialColumn("input px", lambda row: row.config.model.input_px, kind="number"),
-    TrialColumn("epochs", of_result("epochs"), kind="number"),
-    TrialColumn("batch", lambda row: row.config.optim.batch_size, kind="number"),
-    TrialColumn("lr", lambda row: row.config.optim.lr, kind="number", text="{:g}".format),
-    *(
-        TrialColumn(
-            f"ms per image{'' if count == 1 else f' of {count}'}", _ms(count), kind="number", text=in_words
-        )
-        for count in BATCHES
-    ),
-    TrialColumn("device", _device),
-)

@@ -8,7 +8,6 @@ Settings are ranked by `SELECTION`, and again by each of the other scores of `RA
 """
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,25 +17,33 @@ import numpy as np
 from epropnp.errors import UserError
 from epropnp.evaluation.comparison import Compared, Comparison, compare
 from epropnp.evaluation.metrics import Array
-from epropnp.evaluation.table import Cell, Column, Layout, Table, to_markdown
+from epropnp.evaluation.table import Cell, Column, Layout, Table
+from epropnp.evaluation.table_text import to_markdown
 from epropnp.evaluation.thresholds import MARGIN
 from sweeps.results.columns import PRETRAINING, Row, labels, pretraining, setting_columns
 from sweeps.results.sentences import LACKING, LEGEND, answer, could_show, seed_notes
-from sweeps.results.tables import ADD, SCORES, interval, notes, shared_settings
+from sweeps.results.tables import ADD, MOST, SCORES, half_width, interval, notes, shared_settings
 from sweeps.results.tested import ImageScores
 from sweeps.search.search import by_setting, setting_of
 
 SELECTION = "ADD(-S) 0.10d"  # title of a score in the table
 RANKED = (SELECTION, "ADD(-S) area", "5deg5cm")
 SPREAD = "spread between seeds"
+WIDE = 110  # characters of a terminal that is shown whole intervals
 OTHER_DATA = "(!)"  # marks a setting whose weights have seen other data than the first one's
 COLUMNS: tuple[Column, ...] = (
     Column("setting"),
-    Column("seeds", kind="number", one_line=0),
-    Column("mean", kind="estimate", text=interval),
-    Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", one_line=0),
-    Column("difference to the best", kind="estimate", text=interval, short_title="difference"),
-    Column("flips", kind="number", one_line=0, terminal=100),
+    Column("seeds", kind="number", terminal=40),
+    Column("mean", kind="estimate", text=interval, short_text=half_width),
+    Column(SPREAD, kind="number", text="{:.2f}".format, short_title="spread", terminal=60),
+    Column(
+        "difference to the best",
+        kind="estimate",
+        text=interval,
+        short_title="difference",
+        short_text=half_width,
+    ),
+    Column("flips", kind="number", terminal=100),
     Column("verdict"),
 )
 
@@ -143,7 +150,7 @@ def answer_table(summary: Summary) -> Table:
         ranking,
         title=answer(SELECTION, summary.ranked[SELECTION]),
         notes=[*others, LEGEND, *ranking.notes, *summary.notes],
-        layout=Layout(wide=math.inf, title="left", overflow="fold"),
+        layout=Layout(wide=WIDE, title="left", overflow="fold", most=MOST),
     )
 
 

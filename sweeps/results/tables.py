@@ -8,7 +8,7 @@ on [0, 0.1d], divided by 0.1).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Layout, Table, millions, shared_texts
@@ -25,9 +25,8 @@ LEGEND = (
     "after it on all."
 )
 WIDER = 200  # characters of a terminal that is shown how long an image takes, too
-SHORT_LEGEND = (
-    "Percent of the test images, ± half the 95 % bootstrap interval over images; all columns: table.md."
-)
+MOST = 12  # rows in a terminal: the tables of a comparison are about a screen together
+SHORT_LEGEND = "Percent of the test images, ± half the 95 % bootstrap interval over images."
 LATENCY_LEGEND = (
     "ms: milliseconds per image of the network, and of the poses from its maps, one image at a time and (of "
     f"{BATCHES[-1]}) in batches of {BATCHES[-1]}; medians, with nothing else of the sweep running, on {{}}."
@@ -60,7 +59,7 @@ def trial_table(rows: Sequence[Row], title: str) -> Table:
         rows=_cells(rows, columns),
         notes=[LEGEND, *told, *found],
         short_notes=[SHORT_LEGEND, *found],
-        layout=Layout(wide=WIDE, overflow="fold"),
+        layout=Layout(wide=WIDE, overflow="fold", most=MOST),
     )
 
 
@@ -167,9 +166,8 @@ def _score(title: str, key: str) -> TrialColumn:
         lambda row: row.scores.get(key),
         kind="estimate",
         text=interval,
-        short_title=title.replace(" ", "\n"),
         short_text=half_width,
-        terminal=0 if title in TELLING else math.inf,
+        terminal=TELLING.get(title, math.inf),
     )
 
 
@@ -185,7 +183,13 @@ SCORES = {  # title -> key of `image_scores`
     "10deg10cm": "10deg10cm",
     "deg cm mean 1..10": "degcm_mean_1_10",
 }
-TELLING = ("ADD(-S) 0.10d", "ADD(-S) area", "2deg2cm", "5deg5cm", "deg cm mean 1..10")  # in every terminal
+TELLING: Mapping[str, float] = {  # of a terminal; by how many characters it must have
+    "ADD(-S) 0.10d": 0,
+    "ADD(-S) area": 30,
+    "5deg5cm": 40,
+    "2deg2cm": 50,
+    "deg cm mean 1..10": 60,
+}
 LATENCIES = {  # title -> images at once, field of a `Cost`
     f"ms {part}{'' if count == 1 else f' of {count}'}": (count, field)
     for count in BATCHES
@@ -200,7 +204,7 @@ COLUMNS: tuple[TrialColumn, ...] = (  # beside the settings
     _number("val 0.10d before", _before, text="{:.2f}".format),
     _number("val 0.10d after", _after, text="{:.2f}".format),
     *(_score(title, key) for title, key in SCORES.items()),
-    TrialColumn("test images", of_result("test_images"), folds=True),
-    TrialColumn("test boxes", of_result("test_boxes"), folds=True),
-    TrialColumn("dataset", lambda row: row.dataset_id, folds=True),
+    TrialColumn("test images", of_result("test_images"), folds=True, terminal=70),
+    TrialColumn("test boxes", of_result("test_boxes"), folds=True, terminal=70),
+    TrialColumn("dataset", lambda row: row.dataset_id, folds=True, terminal=70),
 )

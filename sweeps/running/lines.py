@@ -6,11 +6,14 @@ import time
 
 from rich.console import Console
 
+from epropnp.training.result import Metrics
+from sweeps.results.tables import SCORES
 from sweeps.running.figures import duration, loss, memory, percent, rate
 from sweeps.running.states import SweepState, TrialState
 from sweeps.running.waiting import is_live
 
 EVERY_S = 60.0  # between two lines of how far a trial is, or all are
+TESTED = {title: SCORES[title] for title in ("ADD(-S) 0.10d", "ADD(-S) area", "5deg5cm")}
 MANY = 20  # trials, above which one line tells of all
 
 
@@ -44,10 +47,14 @@ class Lines:
             state = self._state.trials[trial]
             self.tell(state, "  ".join((*self._figures(state), *self._left(state, now_s))))
 
-    def ended(self, trial: TrialState, reason: str | None) -> None:
-        """How a trial ended, with what it had come to."""
-        told = trial.status + (f": {reason}" if reason else "")
-        self.tell(trial, "  ".join((told, *_scores(trial))) if trial.status == "finished" else told)
+    def ended(self, trial: TrialState, reason: str | None, test: Metrics | None) -> None:
+        """How a trial ended, and what it had come to; `test` holds its scores in percent, if it has any."""
+        told = [trial.status + (f": {reason}" if reason else "")]
+        if trial.status == "finished":
+            told += _scores(trial)
+        if test is not None:
+            told.append(_tested(test))
+        self.tell(trial, "  ".join(told))
 
     def _figures(self, state: TrialState) -> list[str]:
         parts = [f"epoch {state.position}", *_scores(state)]
@@ -76,3 +83,7 @@ def _scores(state: TrialState) -> list[str]:
     if state.add_percent is not None:
         parts.append(f"val ADD(-S) 0.10d {percent(state.add_percent)}")
     return parts
+
+
+def _tested(test: Metrics) -> str:
+    return "test " + ", ".join(f"{title} {percent(test[key])}" for title, key in TESTED.items())

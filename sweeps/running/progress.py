@@ -14,7 +14,7 @@ from sweeps.running.figures import duration
 from sweeps.running.lines import Lines
 from sweeps.running.listener import Listener
 from sweeps.running.live_table import LiveTable
-from sweeps.running.states import SweepState
+from sweeps.running.states import ENDED, SweepState
 from sweeps.running.waiting import is_live
 from sweeps.search.search import Planned
 from sweeps.trial import Trial
@@ -113,8 +113,8 @@ class SweepProgress(Listener):
         """A trial finished, failed, was stopped, or was interrupted and waits."""
         state = self.state.trials[trial.name]
         state.end(trial.status, time.monotonic())
-        if not self._is_live or trial.status in ("failed", "stopped"):  # the table has no room for reasons
-            self._lines.ended(state, trial.reason)
+        if not self._is_live or trial.status in ENDED:  # the table has no room for reasons and tests
+            self._lines.ended(state, trial.reason, trial.result.test if trial.result else None)
 
     def _progress(self, trial: str) -> None:
         if not self._is_live:

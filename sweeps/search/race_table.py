@@ -1,19 +1,19 @@
 """The table of a race: who may still be the best, and by how much the others fell behind."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import Column, Layout, Table, to_csv, to_markdown
+from epropnp.evaluation.table import Column, Layout, Table
+from epropnp.evaluation.table_text import to_csv, to_markdown
 from epropnp.files import replaced
-from sweeps.results.tables import interval
+from sweeps.results.tables import MOST, interval
 
 COLUMNS = (
     Column("setting"),
-    Column("seeds", kind="number"),
+    Column("seeds", kind="number", terminal=40),
     Column("validation mean", kind="number", text="{:.2f}".format),
     Column("difference", kind="estimate", text=interval),
     Column("verdict"),
@@ -55,7 +55,7 @@ def race_table(standings: Sequence[Standing], score: str, answer: str) -> Table:
         "dropped: shown not to be the best by its difference to a setting that led then; the best one is "
         "dropped in 5 % of all races at most.",
     ]
-    layout = Layout(wide=math.inf, title="left", overflow="fold")
+    layout = Layout(title="left", overflow="fold", most=MOST)
     return Table(title=f"Race: {answer}", columns=COLUMNS, rows=rows, notes=notes, layout=layout)
 
 

@@ -8,7 +8,8 @@ import pytest
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.score_table import AVERAGE, merged, score_list, score_table, table_columns
 from epropnp.evaluation.scores import Estimates
-from epropnp.evaluation.table import to_csv, to_markdown, to_rich
+from epropnp.evaluation.table import to_rich
+from epropnp.evaluation.table_text import to_csv, to_markdown
 
 NAMES = {1: "ape", 6: "cat"}
 

@@ -1,9 +1,7 @@
 """One value, written as CSV, as Markdown and for a terminal: exact texts."""
 
-import csv
 import dataclasses
 import io
-import math
 import subprocess
 import sys
 
@@ -12,7 +10,6 @@ from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import (
-    Cell,
     Column,
     Layout,
     Table,
@@ -20,33 +17,11 @@ from epropnp.evaluation.table import (
     millions,
     print_table,
     shared_texts,
-    to_csv,
-    to_markdown,
     to_rich,
     yes_no,
 )
-
-COLUMNS = (
-    Column("trial", csv_only=True),
-    Column("name"),
-    Column("[b]|h", folds=True),
-    Column("mean", kind="estimate", short_title="m", short_text=lambda e: f"{e.value:.0f}"),
-    Column("seconds", kind="number", text="{:.1f}".format, missing="failed", terminal=44),
-    Column("best", text=yes_no, terminal=math.inf),
-)
-ROWS: list[list[Cell]] = [
-    ["t,1", "a|b", "fpn", Estimate(100 / 3, 29.5, 37.25), 61.5, True],
-    ["t2", "[red]c[/red]", "fpn", Estimate(2.0, 1.0, 4.0), 7.0, False],
-    ["t3", "d", None, None, None, None],
-]
-TABLE = Table(
-    title="Sweep [bold]x[/bold]",
-    columns=COLUMNS,
-    rows=ROWS,
-    notes=["Means [0, 1].", "NOTE: [i]one[/i] | two."],
-    short_notes=["Means."],
-    layout=Layout(wide=44),
-)
+from epropnp.evaluation.table_text import to_csv, to_markdown
+from tests.evaluation.written import ROWS, TABLE
 
 
 def printed(table: Table, width: int) -> list[str]:
@@ -55,50 +30,6 @@ def printed(table: Table, width: int) -> list[str]:
     print_table(table, console)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
-
-
-def test_csv_holds_everything_in_full_precision() -> None:
-    assert to_csv(TABLE) == (
-        "trial,name,[b]|h,mean,mean low,mean high,seconds,best\n"
-        '"t,1",a|b,fpn,33.333333333333336,29.5,37.25,61.5,True\n'
-        "t2,[red]c[/red],fpn,2.0,1.0,4.0,7.0,False\n"
-        "t3,d,,,,,,\n"
-    )
-
-
-def test_csv_reads_back() -> None:
-    text = 'one "two",\nthree'
-    table = Table(columns=[Column("a"), Column("b")], rows=[[text, 0.1 + 0.2]])
-    (row,) = csv.DictReader(io.StringIO(to_csv(table)))
-    assert row["a"] == text
-    assert float(row["b"]) == 0.1 + 0.2
-
-
-def test_an_estimate_fills_three_columns_even_where_nothing_was_estimated() -> None:
-    table = Table(columns=[Column("a", kind="estimate"), Column("b", kind="number")], rows=[[None, 1]])
-    assert to_csv(table) == "a,a low,a high,b\n,,,1\n"
-
-
-def test_markdown_is_a_document_for_readers() -> None:
-    assert to_markdown(TABLE) == (
-        "# Sweep [bold]x[/bold]\n"
-        "\n"
-        "| name | [b]\\|h | mean | seconds | best |\n"
-        "|---|---|---:|---:|---|\n"
-        "| a\\|b | fpn | 33.3 [29.5, 37.2] | 61.5 | yes |\n"
-        "| [red]c[/red] | fpn | 2.0 [1.0, 4.0] | 7.0 | no |\n"
-        "| d | - | - | failed | - |\n"
-        "\n"
-        "Means [0, 1].\n"
-        "\n"
-        "NOTE: [i]one[/i] | two.\n"
-    )
-
-
-def test_markdown_can_be_a_part_of_a_document_and_needs_no_title() -> None:
-    table = Table(columns=[Column("a")], rows=[["one\ntwo"], [3]], title="score")
-    assert to_markdown(table, level=2) == "## score\n\n| a |\n|---|\n| one two |\n| 3 |\n"
-    assert to_markdown(dataclasses.replace(table, title="")) == "| a |\n|---|\n| one two |\n| 3 |\n"
 
 
 def test_a_wide_terminal_says_what_all_share_and_takes_no_text_for_markup() -> None:
@@ -119,8 +50,7 @@ def test_a_wide_terminal_says_what_all_share_and_takes_no_text_for_markup() -> N
 
 def test_a_dense_terminal_is_given_short_titles_texts_and_notes() -> None:
     assert printed(TABLE, 43) == [
-        "      Sweep",
-        "  [bold]x[/bold]",
+        "Sweep [bold]x[/bold]",
         "",
         " name           m",
         " ────────────────",
@@ -169,7 +99,7 @@ def test_title_and_notes_look_like_those_of_other_tables() -> None:
     print_table(Table(title="T", columns=[Column("a")], rows=[["b"]], notes=["n"]), console)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
-    assert lines[0] == "\x1b[3m T \x1b[0m"  # italic
+    assert lines[0] == "\x1b[3m T\x1b[0m"  # italic
     assert lines[-1] == "\x1b[2;3mn\x1b[0m"  # dim and italic
 
 
@@ -179,7 +109,7 @@ def test_an_estimate_never_breaks_and_other_columns_only_where_they_may() -> Non
     assert printed(table, 38)[3:] == [" one two   1.0 [0.5, 1.5]   four five", ""]
     below = " " * 27
     assert printed(table, 34)[3:] == [" one two   1.0 [0.5, 1.5]   four", f"{below} five", ""]
-    assert printed(table, 33)[3:] == [" one     1.0 [0.5, 1.5]   four", " two                      five", ""]
+    assert printed(table, 33)[3:] == [" one   1.0 [0.5, 1.5]   four", " two                    five", ""]
 
 
 @pytest.mark.parametrize(("overflow", "lines"), [("fold", [" abcde", " fgh"]), ("ellipsis", [" abcd…"])])
@@ -226,3 +156,44 @@ def test_a_table_loads_nothing_heavy() -> None:
     code = f"import sys, epropnp.evaluation.table; print(*({heavy!r} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+def test_rows_and_notes_beyond_the_most_are_counted_and_told_where_to_read() -> None:
+    table = Table(
+        columns=[Column("a"), Column("b", terminal=9)],
+        rows=[[f"r{n}", "abcdef"] for n in range(5)],
+        notes=["n0", "n1", "n2"],
+        layout=Layout(most=2),
+    )
+    console = Console(file=io.StringIO(), width=40, color_system=None)
+    print_table(table, console, whole="x.md")
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[3:] == [
+        *(" r0   abcdef", " r1   abcdef", "", "n0", "n1"),
+        *("Not shown here: 3 more rows; 1 more", "notes; all of it: x.md."),
+    ]
+
+
+def test_columns_without_room_give_way_by_weight_and_are_named() -> None:
+    columns = [Column("a"), Column("first", terminal=3), Column("b"), Column("later", terminal=2)]
+    table = Table(columns=columns, rows=[["x", "11111", "22222", "33333"]])
+    lengths = {width: printed(table, width) for width in (2 + 1 + 3 * 8, 2 + 1 + 2 * 8, 2 + 1 + 2 * 8 - 1)}
+    wide, two, one = lengths.values()
+    assert wide[3] == " x   11111   22222   33333"
+    assert two[3] == " x   22222   33333"
+    assert two[4:] == ["", "Not shown here:", "columns first."]
+    assert one[3] == " x   22222"
+    assert " ".join(one[4:]) == " Not shown here: columns first, later."
+
+
+def test_what_no_row_has_is_no_column_of_a_terminal_unless_it_always_stands() -> None:
+    columns = [Column("a"), Column("b", terminal=1), Column("c")]
+    assert printed(Table(columns=columns, rows=[["x", None, None]]), 40)[3] == " x   -"
+    assert to_csv(Table(columns=columns, rows=[["x", None, None]])) == "a,b,c\nx,,\n"
+
+
+def test_numbers_never_break() -> None:
+    columns = [Column("a"), Column("b", kind="number", text=millions)]
+    lines = printed(Table(columns=columns, rows=[["one two three", 25_557_032]]), 20)
+    assert lines[3] == " one two   25.56 M"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import torch
 
 from epropnp.data.dataset import Crops
 from epropnp.inference import latency as module
+from epropnp.inference.flops import multiply_adds
 from epropnp.inference.latency import Latency, in_words, measure
 from epropnp.inference.poses import Inference, Inferred
 from tests.inference.measured import latency
@@ -22,6 +24,7 @@ class Timed:
     """In the place of an `Inference`: its parts take so many milliseconds, in turn, 16 times that for 32."""
 
     device, precision, model = torch.device("cpu"), "float32", SimpleNamespace(input_px=8)
+    net = torch.nn.Conv2d(3, 2, 1)
 
     def __init__(self, network_ms: Sequence[float], layer_ms: Sequence[float]) -> None:
         self._network, self._layer = itertools.cycle(network_ms), itertools.cycle(layer_ms)
@@ -109,7 +112,8 @@ def test_network_and_layer_of_a_real_one_are_timed_as_a_call_runs_them(
     monkeypatch.setattr(Inference, "solved", noted)
     latency = measure(inference)
     px = inference.model.input_px
-    assert seen == [(1, 3, px, px), (32, 3, px, px)]
+    assert seen == [(1, 3, px, px), (32, 3, px, px), (1, 3, px, px)]  # the last one is counted
+    assert latency.multiply_adds == multiply_adds(inference.net, px, inference.device)
     assert [len(each.solution.pose) for each in solved] == [1, 32]
     assert all(each.solution.pose.isfinite().all() for each in solved)
     assert all(ms > 0 for cost in latency.batches.values() for ms in vars(cost).values())
@@ -132,6 +136,10 @@ def test_a_line_says_all_of_it() -> None:
 def test_what_is_written_is_read_and_what_is_damaged_is_none(tmp_path: Path) -> None:
     assert Latency.read(tmp_path) is None
     latency(8.0).write(tmp_path)
+    assert Latency.read(tmp_path) == latency(8.0)
+    older = json.loads((tmp_path / "latency.json").read_text())
+    del older["multiply_adds"]
+    (tmp_path / "latency.json").write_text(json.dumps(older))
     assert Latency.read(tmp_path) == latency(8.0)
     text = (tmp_path / "latency.json").read_text()
     for damaged in (

@@ -39,7 +39,10 @@ def test_numbers_are_those_of_the_trials_files(tmp_path: Path, result: TrialResu
     code, out, _ = run("one", figures="yes")
     assert code == 0
     assert (tmp_path / "compared" / "figures" / "accuracy.pdf").read_bytes().startswith(b"%PDF")
-    assert "data:image/png;base64," in (tmp_path / "compared" / "report.html").read_text()
+    page = (tmp_path / "compared" / "report.html").read_text()
+    assert "data:image/png;base64," in page
+    assert "Test images are not drawn: dataset" in page
+    assert out.count("Test images are not drawn: dataset") == 1
     table = pandas.read_csv(tmp_path / "compared" / "accuracy.csv").set_index("backbone")
     for title, key in SCORES.items():
         assert table[title].dtype == float

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import terminal_notes, to_markdown
+from epropnp.evaluation.table import terminal_notes
+from epropnp.evaluation.table_text import to_markdown
 from epropnp.training.recipes import RECIPES
 from sweeps import backbones
 from sweeps.describe import COLUMNS, LEGEND, Description, describe, description_table, show_backbones

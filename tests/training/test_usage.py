@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp.training.usage import CORES, MEMORY, Usage
+from epropnp.training.usage import CORES, MEMORY, Usage, peak_bytes
 
 
 def worked(seconds: float) -> None:
@@ -29,7 +29,11 @@ def test_busy_cores_are_those_since_the_last_call() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's /proc to compare with")
 def test_memory_is_what_the_system_says_of_the_process() -> None:
+    large = np.ones(2**26)  # 512 MiB of something before
+    before = peak_bytes()
+    del large
     found = Usage(torch.device("cpu")).since_last()
+    assert found[MEMORY] < before / 2**20 - 400
     status = Path("/proc/self/status").read_text()
     peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     assert list(found) == [CORES, MEMORY]

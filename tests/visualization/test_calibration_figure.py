@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from epropnp.evaluation.calibration import Calibration
@@ -76,3 +77,15 @@ def test_errors_stand_over_their_standard_deviations(
 
 def test_of_no_images_none_are_inside() -> None:
     assert (coverage_curve(np.zeros(0)) == 0).all()
+
+
+def test_colours_are_those_that_the_colour_blind_tell_apart_and_ticks_are_plain(panels: list[Axes]) -> None:
+    colours = [to_hex(line.get_color()).upper() for line in panels[0].lines]
+    assert colours == ["#333333", "#0072B2", "#D55E00"]  # Okabe and Ito's blue and vermilion
+    for panel in panels[1:]:
+        assert [to_hex(line.get_color()).upper() for line in panel.lines] == ["#D55E00", "#333333"]
+        texts = [label.get_text() for label in panel.get_xticklabels() + panel.get_yticklabels()]
+        assert not any("10^" in text or "e" in text for text in texts)
+    figure = panels[0].figure
+    assert isinstance(figure, Figure)
+    assert figure.get_suptitle().startswith("Calibration: ")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from epropnp.evaluation.table import to_csv
+from epropnp.evaluation.table_text import to_csv
 from epropnp.training.result import TrialResult
 from sweeps.__main__ import main
 from sweeps.commands.status import status_table

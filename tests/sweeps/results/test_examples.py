@@ -72,7 +72,7 @@ def _sweep(folder: Path, kept: set[str]) -> Any:
         (folder / name).mkdir()
         if name in kept:
             (folder / name / "best.pt").touch()
-    return SimpleNamespace(trial_folder=lambda name: folder / name)
+    return folder.joinpath
 
 
 def _row(name: str) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,17 +61,22 @@ def sweep(
     return rows, summarise(rows, images), images
 
 
+def drawn(*arguments: Any, **more: Any) -> tuple[Summary, dict[str, ImageScores]]:
+    """The same, without the rows."""
+    return sweep(*arguments, **more)[1:]
+
+
 def test_there_is_no_figure_of_what_does_not_vary(made_row: Make) -> None:
-    plain = figures(*sweep(made_row, 2, 1))
+    plain = figures(*drawn(made_row, 2, 1))
     assert plain.keys() == {"differences", "accuracy", "objects", "cost", "curves", "flips", "distance"}
-    crossed = figures(*sweep(made_row, 2, 1, heads=["deconv", "fpn"], weights=[0.0, 0.5]))
+    crossed = figures(*drawn(made_row, 2, 1, heads=["deconv", "fpn"], weights=[0.0, 0.5]))
     assert crossed.keys() - plain.keys() == {"interaction", "loss-weight"}
     assert crossed.keys() <= CAPTIONS.keys()
 
 
 def test_accuracies_are_those_of_the_trials_and_colours_those_of_the_rank(made_row: Make) -> None:
-    rows, summary, images = sweep(made_row, 9, 2)
-    axes = figures(rows, summary, images)["accuracy"]().axes[0]
+    _, summary, images = sweep(made_row, 9, 2)
+    axes = figures(summary, images)["accuracy"]().axes[0]
     lines = {line.get_label(): line for line in axes.lines}
     for k in range(9):
         own = [images[f"net{k}-deconv-0.5-{seed}"].errors for seed in range(2)]
@@ -80,7 +86,7 @@ def test_accuracies_are_those_of_the_trials_and_colours_those_of_the_rank(made_r
 
 
 def test_a_setting_has_one_colour_in_all_figures(made_row: Make) -> None:
-    found = figures(*sweep(made_row, 3, 1))
+    found = figures(*drawn(made_row, 3, 1))
     for key in ("accuracy", "cost", "distance"):
         for axes in found[key]().axes:
             own = {str(line.get_label()): line.get_color() for line in axes.lines}
@@ -95,7 +101,7 @@ def test_costs_are_of_one_machine(made_row: Make) -> None:
             batches=cost, device="cpu", precision="float32", threads=2, torch="2", host=host, measured=""
         )
         rows[k] = dataclasses.replace(rows[k], latency=latency)
-    axes, parameters = figures(rows, summarise(rows, images), images)["cost"]().axes
+    axes, parameters = figures(summarise(rows, images), images)["cost"]().axes
     points = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.lines}
     assert [points.get(f"net{k}") for k in range(4)] == [[15], [16], [17], None]
     assert "not measured there: 1" in axes.get_xlabel()
@@ -103,13 +109,36 @@ def test_costs_are_of_one_machine(made_row: Make) -> None:
 
 
 def test_a_visible_fraction_of_every_image_is_a_panel_more(made_row: Make) -> None:
-    rows, summary, images = sweep(made_row, 2, 1)
-    assert len(figures(rows, summary, images)["distance"]().axes) == 2
+    _, summary, images = sweep(made_row, 2, 1)
+    assert len(figures(summary, images)["distance"]().axes) == 2
     visible = {str(i): i / IMAGES for i in range(IMAGES)}
-    assert len(figures(rows, summary, images, visible)["distance"]().axes) == 3
+    assert len(figures(summary, images, visible=visible)["distance"]().axes) == 3
+
+
+def test_stopped_trials_are_drawn_as_far_as_they_got_in_their_setting_s_colour(made_row: Make) -> None:
+    rows, summary, images = sweep(made_row, 2, 1)
+    history = [{"val/add_0.10d": 0.5}, {"train/loss": 3.5, "val/add_0.10d": 4.5}]
+    other = dataclasses.replace(rows[1].config, seed=7)
+    alien = dataclasses.replace(
+        rows[1].config, recipe="another", optim=dataclasses.replace(other.optim, lr=9.0)
+    )
+    stopped = [
+        dataclasses.replace(rows[1], status="stopped", config=config, result=None, history=history)
+        for config in (other, alien)
+    ]
+    loss, accuracy = figures(summary, images, stopped)["curves"]().axes
+    for axes, epochs, values in ((loss, [1], [3.5]), (accuracy, [0, 1], [0.5, 4.5])):
+        dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert [line.get_color() for line in dashed] == [COLOURS[1], GREY]
+        for line in dashed:
+            assert np.asarray(line.get_xdata()).tolist() == epochs
+            assert np.asarray(line.get_ydata()).tolist() == values
+            assert (line.get_marker(), line.get_markevery()) == ("x", [len(values) - 1])
+    texts = " ".join(text.get_text() for text in accuracy.figure.texts)
+    assert "2 trials that were stopped" in texts.replace("\n", " ")
 
 
 def test_a_figure_becomes_two_files(made_row: Make, tmp_path: Path) -> None:
-    save(figures(*sweep(made_row, 2, 1))["flips"], tmp_path / "figures" / "flips.png")
+    save(figures(*drawn(made_row, 2, 1))["flips"], tmp_path / "figures" / "flips.png")
     assert picture_in(tmp_path / "figures" / "flips.png").shape[1] == 1001
     assert (tmp_path / "figures" / "flips.pdf").is_file()

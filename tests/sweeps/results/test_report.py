@@ -32,8 +32,8 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
 
-    def figures(rows: Any, summary: Any, images: Any) -> dict[str, str]:
-        drawn.update(rows=rows, summary=summary, images=images)
+    def figures(summary: Any, images: Any, stopped: Any) -> dict[str, str]:
+        drawn.update(stopped=stopped, summary=summary, images=images)
         return {"differences": "d", "curves": "c"}
 
     def save(draw: str, file: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_files_of_a_sweep_are_named(scene: Scene) -> None:
 
 def test_pictures_are_drawn_from_their_own_trials(scene: Scene) -> None:
     done = _report(scene)
-    assert scene.drawn["rows"] == done.rows
+    assert scene.drawn["stopped"] == []  # the one without a result has failed
     assert scene.drawn["summary"] is done.summary
     for name, row in _finished(scene).items():
         hits = scene.drawn["images"][row.name].average["add_0.10d"].value
@@ -178,8 +178,9 @@ def test_a_figure_that_has_nothing_to_show_any_more_is_removed(scene: Scene) -> 
 
 def test_examples_are_drawn_from_the_sweeps_own_trials(scene: Scene) -> None:
     _report(scene)
-    sweep, summary, images, datasets, folder = scene.drawn["examples"]
-    assert (sweep, folder) == (scene.sweep, scene.sweep.folder / "examples")
+    folder_of, summary, images, datasets, folder = scene.drawn["examples"]
+    assert folder == scene.sweep.folder / "examples"
+    assert folder_of("x") == scene.sweep.trial_folder("x")
     assert [*datasets] == [scene.rows[0].dataset_id]
     for row in (row for group in summary.settings.values() for row in group):
         shifts = graded.SHIFT_M[row.config.model.backbone]

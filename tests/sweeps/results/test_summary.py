@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.errors import UserError
-from epropnp.evaluation.table import print_table, to_csv
+from epropnp.evaluation.table import print_table
+from epropnp.evaluation.table_text import to_csv
 from sweeps.results.columns import Row
 from sweeps.results.sentences import LACKING, ONE_SEED, TWO_SEEDS, answer
 from sweeps.results.summary import (

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from epropnp.evaluation.table import terminal_notes, to_csv, to_rich
+from epropnp.evaluation.table import terminal_notes, to_rich
+from epropnp.evaluation.table_text import to_csv
 from sweeps.results.columns import Row
 from sweeps.results.sentences import LEGEND, LONE_SEED, ONE_SEED, TWO_SEEDS, answer, could_show
 from sweeps.results.summary import (
@@ -258,7 +259,7 @@ def test_heads_and_backbones_are_named_by_their_values(made_row: Make) -> None:
 def test_the_terminal_is_given_each_answer_once(summary: Summary) -> None:
     table = to_rich(answer_table(summary), 100)
     first, *others = (answer(title, summary.ranked[title]) for title in RANKED)
-    assert str(table.title) == first
+    assert answer_table(summary).title == first
     assert terminal_notes(answer_table(summary), 100)[:3] == [*others, LEGEND]
     names = [row.name for row in summary.ranked["ADD(-S) 0.10d"].settings]
     assert list(map(str, table.columns[0].cells)) == names

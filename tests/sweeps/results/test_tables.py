@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from epropnp.evaluation.estimate import Estimate
-from epropnp.evaluation.table import print_table, to_csv, to_markdown, to_rich
+from epropnp.evaluation.table import print_table, to_rich
+from epropnp.evaluation.table_text import to_csv, to_markdown
 from epropnp.inference.latency import Latency
 from sweeps.results.columns import Row
 from sweeps.results.tables import COLUMNS, trial_table

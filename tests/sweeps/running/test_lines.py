@@ -81,13 +81,14 @@ def test_what_happens_is_told_at_once_and_whole(monkeypatch: pytest.MonkeyPatch)
     log.lines.tell(state, "started")
     state.loss, state.add_percent = 0.25, 45.67
     state.end("finished", 1.0)
-    log.lines.ended(state, None)
+    log.lines.ended(state, None, {"add_0.10d": 61.26, "add_area": 30.0, "5deg5cm": 5.04, "2deg2cm": 1.0})
     failed = log.state.trials["t1"]
     failed.loss = 1.0
     failed.end("failed", 1.0)
-    log.lines.ended(failed, "a reason " * 10 + "[/x]")
+    log.lines.ended(failed, "a reason " * 10 + "[/x]", None)
     assert log.told() == [
         "now  t0  started",
-        "now  t0  finished  loss 0.25  val ADD(-S) 0.10d 45.7 %",
+        "now  t0  finished  loss 0.25  val ADD(-S) 0.10d 45.7 %  "
+        "test ADD(-S) 0.10d 61.3 %, ADD(-S) area 30.0 %, 5deg5cm 5.0 %",
         "now  t1  failed: " + "a reason " * 10 + "[/x]",
     ]

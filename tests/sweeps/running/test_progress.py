@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from epropnp.training.record import Status
+from epropnp.training.result import TrialResult
 from sweeps.running import progress
 from sweeps.running.progress import SweepProgress
 from tests.sweeps.told import ended
@@ -184,6 +185,20 @@ def test_what_looks_like_markup_is_shown_as_it_is(terminal: bool) -> None:
     assert "[/]b" in shown
     assert "failed: no [/x] in [bold]b" in shown
     assert not terminal or "[/red] all" in shown
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_finished_trial_is_told_with_its_test_score_once(
+    clock: Any, result: TrialResult, terminal: bool
+) -> None:
+    buffer = io.StringIO()
+    with _sweep(buffer, terminal=terminal) as sweep:
+        sweep.started("a")
+        sweep.reported("a", _result(1))
+        sweep.ended(ended("a", "finished", result=result))
+    told = f"test ADD(-S) 0.10d {result.test['add_0.10d']:.1f} %, ADD(-S) area"
+    (line,) = (line for line in buffer.getvalue().splitlines() if told in line)
+    assert "  a  finished  loss 1.5  val ADD(-S) 0.10d 12.3 %  " in line
 
 
 def test_a_terminal_says_why_a_trial_failed_above_its_table(clock: Any) -> None:
