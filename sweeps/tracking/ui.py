@@ -30,6 +30,11 @@ PROG = "python -m sweeps ui"
 USER = "admin"
 HOST = "127.0.0.1"
 START_SECONDS = 120.0  # a busy machine imports MLflow that long
+# MLflow's assistant, which its server brings along, answers whoever comes from this machine.
+OPEN = (
+    "no password is asked for: every user of this machine can read, change and delete the runs, and through "
+    "MLflow's assistant may run commands as you"
+)
 DESCRIPTION = """Show the runs that sweeps of a working folder have recorded, in the MLflow UI.
 
 It listens on this machine's loopback interface alone; from elsewhere, forward the port:
@@ -46,7 +51,8 @@ class UiConfig:
     port: int = 5000
     """To listen on."""
     open: bool = False
-    """Ask for no password: every user of this machine can then read, change and delete the runs."""
+    """Ask for no password: every user of this machine can then read, change and delete the runs, and through
+    MLflow's assistant may run commands as you."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,9 +97,7 @@ def serve(config: UiConfig) -> None:
         log = own / "server.log"
         server = stack.enter_context(_running([sys.executable, "-m", "mlflow", *words], environment, log))
         _await(server, config.port, log)
-        said = f"user {USER}, password {password}"
-        if password is None:
-            said = "no password is asked for: every user of this machine can read, change and delete the runs"
+        said = OPEN if password is None else f"user {USER}, password {password}"
         where = address_in(database, ALL, f"http://{HOST}:{config.port}")
         print(f"MLflow UI: {where} (Ctrl-C ends it)\n{said}", flush=True)
         server.wait()
@@ -106,7 +110,9 @@ def _check_port(port: int) -> None:
         try:
             tried.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise UserError(f"port {port} cannot be used ({error}): give another one by --port") from None
+            raise UserError(
+                f"port {port} cannot be used ({error}): give another one by --port (make: UI_PORT=...)"
+            ) from None
 
 
 def _asking_for(password: str, folder: Path) -> dict[str, str]:
