@@ -102,7 +102,7 @@ def test_a_port_that_is_taken_is_one_line(out: Path, capsys: pytest.CaptureFixtu
         assert main(["--out", str(out), "--port", str(port)]) == 2
     error = capsys.readouterr().err
     assert re.fullmatch(
-        rf"error: port {port} cannot be used \(.*in use\): give another one by --port \(make: UI_PORT=...\)\n",
+        rf"error: port {port} cannot be used .*in use\): give another one by --port \(make: UI_PORT=\S+\)\n",
         error,
     )
 
