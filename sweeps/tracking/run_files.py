@@ -9,6 +9,7 @@ from typing import Any
 
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError, first_line
+from sweeps.tracking.run_pictures import is_frame, log_frame
 from sweeps.trial import PREDICTIONS_FILE
 
 FILES_TAG = "epropnp.files"  # name -> digest of what is stored; a version before did not write it
@@ -50,13 +51,17 @@ class RunFiles:
             if not file.is_file() or (tag is None and _is_older(file, run)):
                 continue
             digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-            if had.get(file.name) == digest:
+            name = f"{file.parent.name}/{file.name}" if is_frame(file) else file.name
+            if had.get(name) == digest:
                 continue
             try:
-                self._client.log_artifact(run.info.run_id, str(file))
+                if is_frame(file):
+                    log_frame(self._client, run.info.run_id, file)
+                else:
+                    self._client.log_artifact(run.info.run_id, str(file))
                 if file.name == PREDICTIONS_FILE:
                     self._log_tables(run, file)
-                has[file.name] = digest
+                has[name] = digest
             except Exception as error:
                 if patient and not self._told and is_connection(error):
                     raise

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
+from epropnp.training.frames import ANIMATION
 from epropnp.training.log import LOG_FILE
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE
 from sweeps.tracking.events import Event, described, ended, epoch_ended, measured, started
 from sweeps.tracking.measures import scores_of
+from sweeps.tracking.run_pictures import frames_of
 from sweeps.tracking.trial_words import begun_tags, inputs_of, params_of, tags_of
 from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
 TOLD = (CONFIG_FILE, STATUS_FILE, LOG_FILE)  # of any trial that ended: all settings, history, its failure
 # Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
-FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE)
+FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE, ANIMATION)
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then
@@ -25,7 +27,7 @@ SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained b
 def end_of(trial: Trial, folder: Path, root: Path) -> Event:
     """Its end, at the time that its folder says; a finished trial's scores and files go with it."""
     result = trial.result
-    files = [folder / name for name in (TOLD if result is None else FILES)]
+    files = [*(folder / name for name in (TOLD if result is None else FILES)), *frames_of(folder)]
     latency = trial.latency
     event = ended(
         trial.name,

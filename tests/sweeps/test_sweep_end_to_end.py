@@ -104,8 +104,9 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     predicted = {"predictions.parquet", "validation.parquet"}
     tables = {"objects.json", "images.json"}
     notes = {"trial.json", "status.json", "trial.log", "result.json"}
-    assert names == {*notes, *tables, *predicted, "predictions.png", "calibration.png"}
-    for name in names - tables:
+    pictures = {"predictions.png", "calibration.png", "epochs.png"}
+    assert names == {*notes, *tables, *predicted, *pictures, "images"}
+    for name in names - tables - {"images"}:
         stored = client.download_artifacts(run.info.run_id, name)
         assert Path(stored).read_bytes() == (folder / name).read_bytes(), name
 

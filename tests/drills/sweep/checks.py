@@ -12,8 +12,8 @@ from sweeps.tracking.experiment import EXPERIMENT
 from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
 
-PREDICTED = {"predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"}
-TOLD = {"trial.json", "status.json", "result.json", "trial.log", "objects.json", "images.json"}
+PREDICTED = {"predictions.parquet", "validation.parquet", "predictions.png", "calibration.png", "epochs.png"}
+TOLD = {"trial.json", "status.json", "result.json", "trial.log", "objects.json", "images.json", "images"}
 FILES = TOLD | PREDICTED
 ONCE = ("test/", "validation/")  # scores, at step 0
 TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "report.html"}
