@@ -86,7 +86,7 @@ def test_verdicts_are_of_the_same_images(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_champion_stays_where_the_new_one_is_worse(uri: str, tmp_path: Path, result: TrialResult) -> None:
-    place, client = Place(uri=uri, artifacts=None), MlflowClient(uri)
+    place, client = Place(uri=uri, artifacts=tmp_path / "artifacts"), MlflowClient(uri)
     first = a_sweep(tmp_path, "good", count=2)
     with pytest.raises(UserError, match="sweep good: no trial has finished, none is registered"):
         crown(first, place)

@@ -82,7 +82,7 @@ def test_without_a_model_and_without_records_it_says_so(
     assert line == f"error: no runs are recorded in {tmp_path / 'mlflow.db'}: name their folder, --out"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     write_trial(tmp_path / "without", result, [8.0])
-    run_id = record(tmp_path / "without", Place(uri=uri, artifacts=None)).run_id
+    run_id = record(tmp_path / "without", Place(uri=uri, artifacts=tmp_path / "artifacts")).run_id
     (line,) = said(capsys, run_id, code=2)
     assert line == f"error: run {run_id} has no model: epropnp-sweeps record FOLDER gives it one"
     (line,) = said(capsys, "cats@champion", code=2)
