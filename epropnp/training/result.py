@@ -26,7 +26,7 @@ class EpochReport:
     Attributes:
         epoch: 0 before training, then 1 to `epochs`.
         epochs: how many there will be.
-        metrics: `train/...`, `val/...`, `time/...` and `system/...` values by name.
+        metrics: `train/...`, `val/...`, `time/...` and `usage/...` values by name.
         seconds: spent so far, over all restarts.
         checkpoint: the file from which this epoch can be gone on from.
     """

@@ -1,4 +1,4 @@
-"""What a training takes of its machine, told with each epoch as system metrics of MLflow."""
+"""What a training takes of its machine, told with each epoch."""
 
 import contextlib
 import os
@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # what reads folders only starts without torch
 MB = 2**20
 CLEAR_REFS = Path("/proc/self/clear_refs")
 FORGET = "5"  # what Linux takes for: let the peak be what is in memory now (man 5 proc)
-CORES = "system/process_cores_busy"
-MEMORY = "system/process_memory_peak_megabytes"
-DEVICE_MEMORY = "system/gpu_memory_peak_megabytes"
+CORES = "usage/process_cores_busy"
+MEMORY = "usage/process_memory_peak_megabytes"
+DEVICE_MEMORY = "usage/gpu_memory_peak_megabytes"
 
 
 class Usage:

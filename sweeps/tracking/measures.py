@@ -1,4 +1,8 @@
-"""Which numbers of a trial become metrics of its run: at most 60 names, more is in tables and files."""
+"""Which numbers of a trial become metrics of its run: at most 60 names, more is in tables and files.
+
+Where the UI compares runs it shows at first the metric that comes first by the alphabet: names of what is no
+score begin with later letters than `test/`.
+"""
 
 from collections.abc import Mapping
 

@@ -23,7 +23,8 @@ from sweeps.tracking.views import share
 REASON_TAG = "epropnp.reason"  # why a run failed, or was stopped or interrupted
 LEFT_OUT_TAG = "epropnp.left_out"  # the newest record that cannot be stored, and why
 
-LATENCY_TAG = "epropnp.latency"  # on what the metrics `latency/...` were measured
+EPOCH = "time/epoch"  # metric; like all that are no score its name stands behind `test/`: see `measures`
+LATENCY_TAG = "epropnp.latency"  # on what the milliseconds `time/...` were measured
 
 PARAMS_PER_BATCH = 100  # MLflow's limits
 METRICS_PER_BATCH = 1000
@@ -182,7 +183,7 @@ class MlflowRuns:
             self._logged[run_id] = _newest_epoch(self._client.get_run(run_id))
         epoch = event["epoch"]
         if epoch > self._logged[run_id]:
-            self._log_metrics(run_id, event["metrics"] | {"epoch": epoch}, epoch, event["time_ms"])
+            self._log_metrics(run_id, event["metrics"] | {EPOCH: epoch}, epoch, event["time_ms"])
             self._logged[run_id] = epoch
 
     def _on_scores(self, run_id: str, event: Event) -> None:
@@ -272,7 +273,7 @@ class MlflowRuns:
 
 
 def _newest_epoch(run: Any) -> int:
-    return int(run.data.metrics.get("epoch", -1))
+    return int(run.data.metrics.get(EPOCH, run.data.metrics.get("epoch", -1)))  # as versions before had it
 
 
 def _new(run: Any, metrics: Mapping[str, float]) -> dict[str, float]:

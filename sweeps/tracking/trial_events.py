@@ -86,9 +86,9 @@ def _ended_ms(trial: Trial) -> int | None:
 
 
 def _of(latency: Latency) -> dict[str, float]:
-    """Such as `latency/network_ms_32`."""
+    """Such as `time/network_ms_32`."""
     return {
-        f"latency/{field}_{count}": ms
+        f"time/{field}_{count}": ms
         for count, cost in latency.batches.items()
         for field, ms in vars(cost).items()
     }

@@ -31,6 +31,8 @@ def params_of(
 ) -> dict[str, Plain]:
     """The settings of a trial that are not the defaults, and those by which trials of its sweep differ.
 
+    Of its data only the latter: the data are an input of the run, which tells how they were built.
+
     Args:
         config, build: of the trial.
         asked: what a search has drawn for it.
@@ -38,7 +40,7 @@ def params_of(
     """
     flat: dict[str, Plain] = {**flatten(config), **by_key(build)}
     drawn = () if asked is None else asked.draw.params
-    keys = dict.fromkeys((*AXES, *identity(config), *varied, *drawn, *by_key(build)))
+    keys = dict.fromkeys((*AXES, *identity(config), *varied, *drawn))
     return {key: flat[key] for key in keys if key in flat and key not in INCIDENTAL}
 
 

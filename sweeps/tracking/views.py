@@ -1,7 +1,7 @@
 """What the MLflow UI shows at first: a shared view is a tag of the experiment, which an address names.
 
 Without it the list of runs has no numbers, and without `workflowType` the UI shows traces, of which there
-are none. A view sets columns, order and filter, as if somebody had chosen and shared them.
+are none. A view sets columns, order, filter and charts, as if somebody had chosen and shared them.
 """
 
 import json
@@ -10,15 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 from sweeps.names import safe_name
+from sweeps.tracking.charts import SCORES, charts
 from sweeps.tracking.run_index import SWEEP_TAG
 from sweeps.tracking.trial_words import BACKBONE, HEAD, SEED, WEIGHT
 
 VIEW_TAG = "mlflow.sharedViewState."  # before the name of a view
 ALL = "sweeps"  # the view of all of them
-BEST = "test/add_0.10d"
-SCORES = (BEST, "test/add_area", "test/5deg5cm")
 SETTINGS = (BACKBONE, HEAD, WEIGHT, SEED)
-MOST_VARIED = 12  # columns
+MOST_VARIED, MOST_AXES = 12, 8  # columns; axes of parallel coordinates
 
 
 def view_name(sweep_id: str, sweep_name: str) -> str:
@@ -35,9 +34,10 @@ def view(varied: Sequence[str] = (), sweep_id: str | None = None) -> str:
                 *(f"metrics.`{key}`" for key in SCORES),
                 *(f"params.`{key}`" for key in params),
             ],
-            "orderByKey": f"metrics.`{BEST}`",
+            "orderByKey": f"metrics.`{SCORES[0]}`",
             "orderByAsc": False,
             "searchFilter": "" if sweep_id is None else f"tags.`{SWEEP_TAG}` = '{sweep_id}'",
+            **charts([*params][:MOST_AXES]),
         }
     )
 

@@ -180,7 +180,7 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
     alone = json.loads(measured)["batches"]["1"]
     for title, field in (("ms network", "network_ms"), ("ms poses", "layer_ms")):
         assert (float(finished[title]), last[title]) == (alone[field], "")
-        assert runs(folder)[finished["trial"]].data.metrics[f"latency/{field}_1"] == alone[field]
+        assert runs(folder)[finished["trial"]].data.metrics[f"time/{field}_1"] == alone[field]
     assert not any("latency" in name for name in runs(folder)[long].data.metrics)
 
     again, said = _run(cells, tiny_dataset, folder, margin=3)  # nothing is trained
@@ -242,7 +242,7 @@ def test_settings_that_fail_are_found_before_anything_long_is_trained(
     checked: Trial = read(good)
     assert (checked.status, len(checked.history)) == ("waiting", 1)
     assert (good / "checkpoint.pt").is_file()
-    assert runs(folder)[good.name].data.metrics["epoch"] == 0
+    assert runs(folder)[good.name].data.metrics["time/epoch"] == 0
     assert [row.status for row in outcome.report.rows].count("waiting") == 3
     assert [row["status"].partition(":")[0] for row in table(folder)] == ["waiting", "failed"]
 

@@ -41,7 +41,7 @@ def with_optim(**changes: Any) -> TrialConfig:
 
 def reproducible(metrics: Metrics) -> Metrics:
     """Those of an epoch that are the same whenever and however often it is trained."""
-    return {key: value for key, value in metrics.items() if not key.startswith(("time/", "system/"))}
+    return {key: value for key, value in metrics.items() if not key.startswith(("time/", "usage/"))}
 
 
 class Killed(Exception):

@@ -108,7 +108,7 @@ def _records(world: World, folder: Path) -> list[str]:
 def _history(client: MlflowClient, run: Any) -> list[str]:
     """Each epoch's metrics once, test scores once."""
     said, tested = [], 0
-    for key in (key for key in run.data.metrics if not key.startswith("latency/")):
+    for key in (key for key in run.data.metrics if "_ms_" not in key):
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
         tested += key.startswith("test/")
         wanted: list[int] = [0] if key.startswith(ONCE) else list(range(steps[0], EPOCHS + 1))

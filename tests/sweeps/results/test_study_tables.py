@@ -118,7 +118,7 @@ def test_of_many_settings_the_best_are_shown_and_the_others_counted(made_row: Ma
 def test_networks_tell_multiply_adds_and_memory_where_they_are_known(findings: Findings) -> None:
     assert findings.summary is not None
     known = dataclasses.replace(latency(12.5), multiply_adds=4_123_000_000)
-    history = [{"system/process_memory_peak_megabytes": mib} for mib in (1000.0, 2.341e9 / 2**20, 1500.0)]
+    history = [{"usage/process_memory_peak_megabytes": mib} for mib in (1000.0, 2.341e9 / 2**20, 1500.0)]
     (first, *group), *_ = findings.summary.settings.values()
     label = next(iter(findings.summary.settings))
     settings = {

@@ -134,7 +134,7 @@ def test_the_listener_follows_a_trial_to_its_end(uri: str, tmp_path: Path, resul
     assert runs["bad"].info.status == "FAILED"
     assert runs["bad"].data.tags[REASON_TAG] == "loss is not finite"
     assert runs["bad"].data.params == {"seed": "1"}
-    assert runs[TRIAL].data.metrics["epoch"] == 2
+    assert runs[TRIAL].data.metrics["time/epoch"] == 2
 
 
 def test_a_trial_that_breaks_and_is_tried_again_keeps_its_run_open(uri: str, tmp_path: Path) -> None:

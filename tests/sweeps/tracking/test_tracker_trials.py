@@ -68,7 +68,7 @@ def test_trials_at_once_keep_their_numbers_files_and_ends_apart(
     assert set(runs) == {A, B, C, "sweep"}
     assert tracked.history(uri, runs[A], "train/loss") == [(0, 8.0), (1, 4.0), (2, 2.0)]
     assert tracked.history(uri, runs[A], "val/add_0.10d") == [(0, 0.125), (1, 0.25), (2, 0.5)]
-    assert tracked.history(uri, runs[A], "epoch") == [(0, 0), (1, 1), (2, 2)]
+    assert tracked.history(uri, runs[A], "time/epoch") == [(0, 0), (1, 1), (2, 2)]
     assert tracked.history(uri, runs[B], "train/loss") == [(0, 50.0), (1, 25.0)]
     assert tracked.history(uri, runs[A], "test/2deg2cm") == [(0, 2.5)]
     assert tracked.history(uri, runs[B], "test/add_area") == [(0, 3.5)]
@@ -142,7 +142,7 @@ def test_epochs_that_a_killed_driver_missed_are_sent_once_each_trial_its_own(
     losses = {name: tracked.history(uri, runs[name], "train/loss") for name in (A, B)}
     assert losses[A] == [(0, 8.0), (1, 4.0), (2, 2.0), (3, 1.0), (4, 0.5)]
     assert losses[B] == [(0, 50.0), (1, 25.0), (2, 12.5)]
-    assert {name: runs[name].data.metrics["epoch"] for name in (A, B)} == {A: 4, B: 2}
+    assert {name: runs[name].data.metrics["time/epoch"] for name in (A, B)} == {A: 4, B: 2}
 
 
 def test_long_texts_are_cut_to_what_mlflow_takes(uri: str, tmp_path: Path) -> None:

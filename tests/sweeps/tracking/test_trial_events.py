@@ -41,12 +41,12 @@ def test_a_latency_is_added_to_a_run_that_has_ended(
     for _ in range(2):
         runs.carry(end(folder))
     after = tracked.runs(uri, tmp_path)[A]
-    shown = {name: value for name, value in after.data.metrics.items() if name.startswith("latency/")}
+    shown = {name: value for name, value in after.data.metrics.items() if name.startswith("time/")}
     assert shown == {
-        "latency/network_ms_1": 8.0,
-        "latency/layer_ms_1": 16.0,
-        "latency/network_ms_32": 4.0,
-        "latency/layer_ms_32": 8.0,
+        "time/network_ms_1": 8.0,
+        "time/layer_ms_1": 16.0,
+        "time/network_ms_32": 4.0,
+        "time/layer_ms_32": 8.0,
     }
     assert all(tracked.history(uri, after, name) == [(0, value)] for name, value in shown.items())
     assert tracked.history(uri, after, "test/add_area") == [(0, result.test["add_area"])]
@@ -64,8 +64,8 @@ def test_the_newest_measurement_is_shown_and_the_earlier_one_kept(
         latency(ms, day=day).write(folder)
         runs.carry(end(folder))
     run = tracked.runs(uri, tmp_path)[A]
-    assert run.data.metrics["latency/network_ms_1"] == 5.0
-    history = MlflowClient(uri).get_metric_history(run.info.run_id, "latency/network_ms_1")
+    assert run.data.metrics["time/network_ms_1"] == 5.0
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, "time/network_ms_1")
     noted = sorted((each.timestamp, each.step, each.value) for each in history)
     assert noted == [(ENDED_MS, 0, 8.0), (ENDED_MS + DAY_MS, 0, 5.0)]
 
@@ -79,5 +79,5 @@ def test_the_facts_of_a_folder_hold_its_latency_if_it_has_one(
     latency(8.0).write(tmp_path / "broken off")
     facts = facts_of(lambda name: tmp_path / name, tmp_path)
     last = {name: facts(name)[-1] for name in (A, B, "broken off")}
-    assert last[A]["costs"] == {"latency/network_ms_1": 8.0, "latency/layer_ms_1": 16.0}
+    assert last[A]["costs"] == {"time/network_ms_1": 8.0, "time/layer_ms_1": 16.0}
     assert ["costs" in event for event in last.values()] == [True, False, False]
