@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if not __package__:  # a script, whose Python may not have the project installed: epropnp says so
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
 from epropnp.extras import require

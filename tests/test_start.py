@@ -66,3 +66,43 @@ def test_answers_load_nothing_heavy(module: str, lines: list[str], tiny_dataset:
     )
     assert done.returncode == 0, done.stderr
     assert "Examples:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["-m", "epropnp.train"],
+        ["-m", "epropnp.predict", "--help"],
+        ["-m", "epropnp.evaluate"],
+        ["-m", "epropnp.export"],
+        ["-m", "sweeps", "list"],
+        ["-m", "pipelines.prepare"],
+        ["sweeps/backbones.py", "--help"],
+        ["pipelines/prepare.py", "build"],
+    ],
+    ids=" ".join,
+)
+def test_a_python_without_the_project_is_told_so_in_one_line(program: list[str]) -> None:
+    bare = [sys.executable, "-S"]  # without what is installed
+    done = subprocess.run(
+        [*bare, *program], cwd=ROOT, env={}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: tyro is not installed for this Python ({sys.executable}); "
+        "run make install, then . .venv/bin/activate\n"
+    )
+
+
+def test_the_library_itself_asks_for_no_program(tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text("import epropnp.errors\nprint(epropnp.errors.nearest('a', 'a'))")
+    done = subprocess.run(
+        [sys.executable, "-S", str(script)],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "; did you mean 'a'?\n"), done.stderr
