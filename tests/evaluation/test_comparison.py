@@ -274,11 +274,6 @@ def test_a_lone_best_and_others_are_told_by_the_spread_of_those_with_several() -
     assert verdicts(found) == {"lone": "best", "other": "worse", "a": "worse"}
 
 
-def test_none_is_best_where_all_score_0() -> None:
-    found = compare({"a": np.zeros((2, 99)), "b": np.zeros((2, 99))}, np.zeros(99))
-    assert verdicts(found) == dict.fromkeys("ab", "not distinguishable")
-
-
 def test_the_smallest_margin_is_that_of_the_rival_that_is_known_best() -> None:
     """Of 200 images, `near` differs in none, `far` in all: by 20 or -20."""
     base = np.random.default_rng(0).uniform(40, 60, (1, 200))

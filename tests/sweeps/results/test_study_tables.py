@@ -137,3 +137,17 @@ def test_networks_tell_multiply_adds_and_memory_where_they_are_known(findings: F
     bare = to_markdown(network_table(findings))  # of an older version
     assert "multiply-adds" not in bare
     assert "memory:" not in bare
+
+
+def test_nothing_stands_out_where_all_score_the_same(findings: Findings) -> None:
+    assert accuracy_table(findings).strong
+    assert object_table(findings).strong
+    lost = {
+        name: dataclasses.replace(each, values={key: 0 * value for key, value in each.values.items()})
+        for name, each in findings.images.items()
+    }
+    tied = dataclasses.replace(
+        findings, images=lost, summary=summarise(findings.rows, lost, titles=[*SCORES])
+    )
+    assert not accuracy_table(tied).strong
+    assert not object_table(tied).strong

@@ -216,7 +216,10 @@ def test_an_evaluation_is_interrupted_after_a_batch_and_no_update_is_lost(
         worker.in_evaluation(2, lambda: worker.stop_file.write_text("SIGTERM"))
         trial = worker.run()
         assert worker.progress == saved
-        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epochs}, with its sweep")
+        assert (trial.status, trial.reason) == (
+            "waiting",
+            f"interrupted after epoch {epochs}, with its sweep",
+        )
         assert "result.json" not in worker.files
         worker.stop_file.unlink()
     assert worker.run().status == "finished"
