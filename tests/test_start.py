@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "onnxruntime", "timm", "ray", "mlflow", "pandas", "scipy", "matplotlib"}
@@ -36,6 +37,17 @@ for words in {lines}:
             ],
         ),
         ("epropnp.evaluate", ["--help", "p --thrsholds.add 1", "p --thresholds.add -1"]),
+        (
+            "epropnp.predict",
+            [
+                "--help",
+                "best.pt --imag x",
+                "best.pt --image {picture} --camera {camera} --box 310,200",
+                "best.pt --image none.png --camera {camera} --box 1,2,3,4",
+                "best.pt --image {picture} --camera {picture} --box 1,2,3,4",
+                "best.pt --image {picture} --camera none.json --box 1,2,3,4",
+            ],
+        ),
         ("epropnp.export", ["--help", "p --outptu x", "p --output p.onx", "p.onnx"]),
         (
             "sweeps.backbones",
@@ -58,8 +70,13 @@ for words in {lines}:
         ("pipelines.prepare", ["--help", "build --help", "bild", "build --objcts cat", "build --workers x"]),
     ],
 )
-def test_answers_load_nothing_heavy(module: str, lines: list[str], tiny_dataset: Path) -> None:
-    words = [[word.format(data=tiny_dataset) for word in line.split()] for line in lines]
+def test_answers_load_nothing_heavy(
+    module: str, lines: list[str], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "K.json").write_text("[500, 0, 320, 0, 500, 240, 0, 0, 1]")
+    Image.new("RGB", (640, 480)).save(tmp_path / "x.png")
+    places = {"data": tiny_dataset, "picture": tmp_path / "x.png", "camera": tmp_path / "K.json"}
+    words = [[word.format(**places) for word in line.split()] for line in lines]
     program = SAYS.format(module=module, lines=words, heavy=HEAVY)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
