@@ -119,11 +119,9 @@ def compare(
     best = order[0]
     found = [ITSELF, *differences_to_first([trials[name] for name in order], objects, level)]
     differences = dict(zip(order, found, strict=True))
-    told = [name for name in order[1:] if len(scores[name]) > 1 or len(scores[best]) == 1]
-    told = [name for name in told if name not in below]
-    verdicts = {name: verdict_of(differences[name], margin) for name in told} | {best: BEST}
-    averages = [float(values.mean()) for values in scores.values()]
-    none_best = max(averages) == 0 or (len(averages) > 1 and max(averages) - min(averages) < SAME)
+    told = [n for n in order[1:] if n not in below and (len(scores[n]) > 1 or len(scores[best]) == 1)]
+    verdicts = {name: verdict_of(differences[name], margin) for name in told}
+    verdicts[best] = verdicts.get(order[-1], NOT_TOLD) if _all_same(scores) else BEST
     means = mean_estimates(trials, objects, resamples, level, seed)
     rows = [
         Compared(
@@ -132,7 +130,7 @@ def compare(
             mean=means[name],
             spread=float(scores[name].std(ddof=1)) if len(scores[name]) > 1 else None,
             difference=differences[name].estimate,
-            verdict=NOT_TOLD if none_best else verdicts.get(name, NOT_TOLD),
+            verdict=verdicts.get(name, NOT_TOLD) if means[best].value else NOT_TOLD,
             flips=flips(hits[name], hits[best]) if hits and name != best else None,
         )
         for name in order
@@ -144,6 +142,12 @@ def compare(
         least_margin=least.least_margin if least else None,
         seed_share=least.seed_share if least else 0.0,
     )
+
+
+def _all_same(scores: Mapping[str, Array]) -> bool:
+    """Whether there are several settings, whose means are the same."""
+    means = [values.mean() for values in scores.values()]
+    return len(means) > 1 and max(means) - min(means) < SAME
 
 
 def verdict_of(difference: Difference, margin: float) -> Verdict:

@@ -21,5 +21,7 @@ def test_none_is_best_where_all_score_the_same() -> None:
     higher = compare(same | {"b": np.full((1, 12), 100.0)}, objects)
     assert not higher.tied
     assert verdicts(higher)["b"] == "best"
+    many = {name: np.tile([100.0, 0.0], 100)[None] for name in "abc"}
+    assert set(verdicts(compare(many, np.zeros(200))).values()) == {"equal within 5"}
     alone = compare({"a": right[None]}, objects)
     assert (alone.tied, verdicts(alone)) == (False, {"a": "best"})
