@@ -151,3 +151,20 @@ def test_nothing_stands_out_where_all_score_the_same(findings: Findings) -> None
     )
     assert not accuracy_table(tied).strong
     assert not object_table(tied).strong
+
+
+@pytest.mark.parametrize("finished", [0, 1, 4])
+def test_headers_of_a_sweep_that_was_interrupted_are_whole(findings: Findings, finished: int) -> None:
+    reason = "interrupted after epoch 0, with its sweep"
+    waiting = [
+        dataclasses.replace(row, result=None, latency=None, status="waiting", reason=reason, scores={})
+        for row in findings.rows[finished:-1]
+    ]
+    table = trial_table([*findings.rows[:finished], *waiting], "Sweep T")
+    lines = printed(dataclasses.replace(table, notes=(), short_notes=None), 200)
+    rule = next(n for n, line in enumerate(lines) if set(line.strip()) == {"─"})
+    heads = {word for column in table.columns for word in column.title.split()}
+    heads |= {word for column in table.columns for word in (column.short_title or "").split()}
+    assert {word for line in lines[1:rule] for word in line.split()} <= heads
+    assert ("parameters" in " ".join(lines[1:rule])) == bool(finished)
+    assert max(map(len, lines)) <= 200
