@@ -261,5 +261,3 @@ def test_of_cells_that_score_the_same_none_is_best(bench: Bench, monkeypatch: py
     study = bench.search(RATES, cells=3)
     list(bench.run(study))
     assert study.remarks[-1] == "search: none is best: all 3 cells score the same"
-    study = bench.search(RATES, cells=1)
-    assert study.remarks[-1].startswith("search: best of ")
