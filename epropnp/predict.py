@@ -1,8 +1,9 @@
 """Command line: poses of objects in pictures, by a trained network."""
 
+import contextlib
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,13 +85,13 @@ def predict(arguments: Arguments, console: Console) -> int:
     Raises:
         UserError: what is wrong with the model, the list, the folder or, without a list, with the picture.
     """
-    from epropnp.evaluation.bop_results import write_bop_rows
+    _check(arguments)
+    frames = None if arguments.frames is not None else [_single(arguments)]
+    from epropnp.evaluation.bop_results import write_bop_rows  # these load torch
     from epropnp.prediction.frames import count_lines, read_frames
     from epropnp.prediction.pose_lines import POSES, bop_rows, opened
     from epropnp.prediction.stream import solved
 
-    _check(arguments)
-    frames = None if arguments.frames is not None else [_single(arguments)]
     total = 1 if arguments.frames is None else count_lines(arguments.frames)
     predictor, folder = _predictor(arguments, console), _folder(arguments)
     with opened(folder, _about(arguments, predictor), fresh=arguments.frames is None) as lines:
@@ -139,20 +140,36 @@ def _check(arguments: Arguments) -> None:
 
 
 def _single(arguments: Arguments) -> "Frame":
+    """The frame of one picture. UserError for what is wrong with its flags, before anything is loaded."""
     from epropnp.data.cameras import read_camera
+    from epropnp.data.pictures import picture_size
     from epropnp.prediction.frames import Frame
 
     assert arguments.image is not None
     assert arguments.camera is not None
+    boxes = [_box(text) for text in arguments.box]
+    with _named("--camera"):
+        camera = read_camera(arguments.camera, arguments.image_id)
+    with _named("--image"):
+        picture_size(arguments.image)
     named: list[str | int] = [int(name) if name.isdecimal() else name for name in arguments.object]
     return Frame(
         line=1,
         image=arguments.image,
-        camera=read_camera(arguments.camera, arguments.image_id),
-        boxes=[_box(text) for text in arguments.box],
+        camera=camera,
+        boxes=boxes,
         objects=None if not named else named[0] if len(named) == 1 else named,
         image_id=arguments.image_id,
     )
+
+
+@contextlib.contextmanager
+def _named(flag: str) -> Iterator[None]:
+    """Say which flag it was whose file is not what it should be."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{flag}: {error}") from None
 
 
 def _box(text: str) -> list[float]:

@@ -69,7 +69,8 @@ class Arguments:
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Of all random choices."""
     epochs: Annotated[int | None, shown_as("N")] = None
-    """Length of the training. Default: the recipe's, or 40 with --overfit."""
+    """Length of the training; 0: only the untrained network is tested. Default: the recipe's, or 40 with
+    --overfit."""
     pretrained: YesNo = None
     """Start from ImageNet weights. Default: the recipe's choice."""
     small: bool = False
@@ -157,7 +158,7 @@ def trial_config(flags: Arguments) -> "TrialConfig":
     settings = [setting for given in flags.set for setting in given]
     if flags.overfit is not None:
         batch = min(flags.overfit, config.optim.batch_size)
-        epochs = flags.epochs or OVERFIT_EPOCHS
+        epochs = OVERFIT_EPOCHS if flags.epochs is None else flags.epochs
         overfit = (f"data.overfit={flags.overfit}", f"optim.batch_size={batch}", f"optim.epochs={epochs}")
         settings = [*overfit, *settings]
     try:
@@ -197,7 +198,7 @@ def _check(flags: Arguments) -> None:
         listed = ", ".join(RECIPES)
         raise UserError(f"--recipe: unknown recipe '{flags.recipe}'{guess} (recipes: {listed})")
     check_once("--set", (setting for given in flags.set for setting in given))
-    for name, least in (("epochs", 1), ("overfit", 1), ("seed", 0), ("keep_every", 0)):
+    for name, least in (("epochs", 0), ("overfit", 1), ("seed", 0), ("keep_every", 0)):
         value = getattr(flags, name)
         if value is not None and value < least:
             raise UserError(f"--{name.replace('_', '-')}: {value} is not at least {least}")

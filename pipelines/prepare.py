@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+if not __package__:  # a script, whose Python may not have the project installed: epropnp says so
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from epropnp.errors import UserError  # before tyro, which is missed then
+
+# isort: split
+
 import tyro
 from rich.console import Console
 from rich.markup import escape
 
 from epropnp.command_line import parse_command, run_program, shown_as
 from epropnp.credentials import without_credentials
-from epropnp.errors import UserError
 from epropnp.extras import require
 from pipelines.building.config import BuildConfig
 from pipelines.in_words import checks, describe, megabytes, report

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if not __package__:  # a script, whose Python may not have the project installed: epropnp says so
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from epropnp.command_line import console_or_file, parse
 from epropnp.errors import UserError
 from epropnp.extras import require
@@ -142,7 +145,7 @@ def _rehearsal(config: SweepConfig, recipe: Recipe) -> str | None:
     return (
         f"NO --data: recipe {recipe.name} on rendered stand-ins is a rehearsal of the study, and its numbers "
         f"are no result of it.\nThe study on LineMOD: {PROG} --recipe {recipe.name} --data LINEMOD "
-        "--backgrounds VOC2012 (folders; README tells where they come from)"
+        "--backgrounds VOC2012 (folders; docs/data.md tells where they come from)"
     )
 
 
@@ -224,7 +227,7 @@ def _run(
         _say(console, f"MLflow has not heard of all this yet: it will when you {go_on}")
     if outcome.interrupted is not None:
         _say(console, f"interrupted: {outcome.interrupted}; {go_on}")
-    _say(console, f"training {time.perf_counter() - started_s:.0f} s")
+    _say(console, f"in all {time.perf_counter() - started_s:.0f} s")
     return outcome.code
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.command_line import parse
 from epropnp.credentials import without_credentials
-from epropnp.errors import UserError
+from epropnp.errors import UserError, nearest
 from epropnp.training.overrides import override
 from epropnp.training.recipes import Recipe
 from sweeps.axes import merged
@@ -133,7 +133,9 @@ def called_of(command: SweepConfig, words: Sequence[str]) -> Called:
     if command.resume_or_start:
         return _started(command, words)
     what = f"sweep '{command.name}'" if command.name else "sweep"
-    raise UserError(f"--resume: no {what} in {command.out.resolve()}; start one without --resume")
+    meant = nearest(command.name, [each.name for each in find_sweeps(command.out)]) if command.name else ""
+    advice = meant or "; start one without --resume"
+    raise UserError(f"--resume: no {what} in {command.out.resolve()}{advice}")
 
 
 def _started(command: SweepConfig, words: Sequence[str]) -> Called:

@@ -126,7 +126,8 @@ def _registered(
         return outcome
     from sweeps.tracking.champion import crowned
 
-    told = crowned(sweep, place_at(tracking_uri, sweep.folder.parent), name or None)
+    with waiting(console, "MLflow: registering the network that validation prefers"):
+        told = crowned(sweep, place_at(tracking_uri, sweep.folder.parent), name or None)
     with contextlib.suppress(OSError):  # a terminal that was closed
         console.print(told, markup=False, highlight=False, soft_wrap=True)
     return outcome

@@ -163,8 +163,14 @@ def test_killed_it_goes_on_to_the_same_file(
         (["--image", "x.png", "--camera", "{K}", "--box", "1,2,3"], "--box '1,2,3': expected four numbers"),
         (
             ["--image", "x.png", "--camera", "{K}", "--box", "1,2,30,40", "--object", "cat"],
-            "cannot read x.png",
+            "--image: cannot read x.png: No such file",
         ),
+        (["--image", "{png}", "--camera", "{K}", "--box", "310,200"], "--box '310,200': expected four"),
+        (
+            ["--image", "{png}", "--camera", "{list}", "--box", "1,2,30,40"],
+            "frames.jsonl is not JSON: ",
+        ),
+        (["--image", "{png}", "--camera", "no.json", "--box", "1,2,30,40"], "--camera: cannot read no.json"),
         (["--image", "{png}", "--camera", "{K}", "--box", "1,2,30,40"], "which of cat, eggbox"),
         (
             ["--image", "{png}", "--camera", "{K}", "--box", "1,2,30,40", "--object", "cta"],
@@ -185,6 +191,7 @@ def test_what_is_wrong_is_one_line(run: Run, pictures: Path, words: list[str], m
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
+    assert not Path("poses-x").exists()  # no folder is left for a picture that is not there
 
 
 def test_half_a_checkpoint_is_one_line(trial: Trial, pictures: Path, tmp_path: Path, capsys: Any) -> None:

@@ -144,7 +144,7 @@ def test_flags_go_over_the_recipe_and_settings_over_flags() -> None:
         ),
         (["--data", "{data}"], "--out: name a folder for the results, such as --out runs/first"),
         (["--data", "{data}", "--out", "{data}/manifest.json", "--set", *TINY], "cannot be written"),
-        (["--epochs", "0"], "--epochs: 0 is not at least 1"),
+        (["--epochs", "-1"], "--epochs: -1 is not at least 0"),
         (["--overfit", "0"], "--overfit: 0 is not at least 1"),
         (["--keep-every", "-1"], "--keep-every: -1 is not at least 0"),
         (["--recipe", "pape"], "--recipe: unknown recipe 'pape'; did you mean 'paper'? (recipes: quick,"),

@@ -84,6 +84,7 @@ LATER = {"optim.lr": 0.25, "loss.mc": 3.0, "data.points": 9}
         ("", {}),
         ("--seed 5", {"seed": 5}),
         (f"--epochs {EPOCHS}", {"optim.epochs": EPOCHS}),
+        ("--epochs 0", {"optim.epochs": 0}),  # only the untrained network is tested
         ("--backbone resnet18", {"model.backbone": "resnet18"}),
         ("--backbone hrnet_w32", {"model.backbone": "hrnet_w32", "model.head": "direct"}),
         ("--head fpn", {"model.head": "fpn"}),
@@ -94,6 +95,7 @@ LATER = {"optim.lr": 0.25, "loss.mc": 3.0, "data.points": 9}
         ("--seed 5 --set seed=6", {"seed": 6}),
         ("--overfit 8", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 40}),
         ("--overfit 8 --epochs 3", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 3}),
+        ("--overfit 8 --epochs 0", {"data.overfit": 8, "optim.batch_size": 8, "optim.epochs": 0}),
         ("--overfit 1000", {"data.overfit": 1000, "optim.epochs": 40}),
         (
             "--overfit 8 --set optim.batch_size=2",

@@ -7,7 +7,7 @@ are (docs/comparing.md).
 
 A setting with one seed is never told from a best one with several: nothing of its own says how lucky it was.
 One that lacks seeds stands below those that do not, and is told from none: which of them are there may be no
-chance. Where all settings score 0 none is best.
+chance. Where all settings score the same, or 0, none is best.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,6 +26,7 @@ from epropnp.evaluation.thresholds import MARGIN
 Verdict = Literal["best", "worse", "equal", "not distinguishable"]
 BEST: Verdict = "best"
 NOT_TOLD: Verdict = "not distinguishable"
+SAME = 1e-9  # percent: what sums of the same hits, in another order, may differ by
 ITSELF = Difference(estimate=Estimate(0.0, 0.0, 0.0), least_margin=0.0, seed_share=0.0)
 
 
@@ -72,6 +73,11 @@ class Comparison:
     least_margin: float | None
     seed_share: float
 
+    @property
+    def tied(self) -> bool:
+        """Whether there are several settings and none of them is best: all score the same."""
+        return len(self.settings) > 1 and self.settings[0].verdict != BEST
+
     def words(self, setting: Compared) -> str:
         """Its verdict, such as `equal within 5`."""
         return f"equal within {self.margin:g}" if setting.verdict == "equal" else setting.verdict
@@ -113,9 +119,9 @@ def compare(
     best = order[0]
     found = [ITSELF, *differences_to_first([trials[name] for name in order], objects, level)]
     differences = dict(zip(order, found, strict=True))
-    told = [name for name in order[1:] if len(scores[name]) > 1 or len(scores[best]) == 1]
-    told = [name for name in told if name not in below]
-    verdicts = {name: verdict_of(differences[name], margin) for name in told} | {best: BEST}
+    told = [n for n in order[1:] if n not in below and (len(scores[n]) > 1 or len(scores[best]) == 1)]
+    verdicts = {name: verdict_of(differences[name], margin) for name in told}
+    verdicts[best] = verdicts.get(order[-1], NOT_TOLD) if _all_same(scores) else BEST
     means = mean_estimates(trials, objects, resamples, level, seed)
     rows = [
         Compared(
@@ -136,6 +142,12 @@ def compare(
         least_margin=least.least_margin if least else None,
         seed_share=least.seed_share if least else 0.0,
     )
+
+
+def _all_same(scores: Mapping[str, Array]) -> bool:
+    """Whether there are several settings, whose means are the same."""
+    means = [values.mean() for values in scores.values()]
+    return len(means) > 1 and max(means) - min(means) < SAME
 
 
 def verdict_of(difference: Difference, margin: float) -> Verdict:

@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from epropnp.data.cameras import GivenCamera, camera_of, read_camera
 from epropnp.errors import UserError, nearest
-from epropnp.inference.model import BoxKind
+
+if TYPE_CHECKING:  # a mistyped picture is answered before torch is loaded
+    from epropnp.inference.model import BoxKind
 
 NEEDED = ("image", "K", "box")
 KEYS = (*NEEDED, "object", "scene_id", "image_id", "boxes", "bits")
@@ -49,7 +51,7 @@ class Frame:
     objects: list[Object] | Object | None = None
     scene_id: int | None = None
     image_id: int | None = None
-    kind: BoxKind | None = None
+    kind: "BoxKind | None" = None
     bits: int | None = None
 
 

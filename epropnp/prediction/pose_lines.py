@@ -52,16 +52,16 @@ def opened(folder: Path, about: Mapping[str, Any], fresh: bool = False) -> Itera
     Args:
         folder: of the file.
         about: what the poses depend on: network, list, settings.
-        fresh: begin anew, whatever is there.
+        fresh: begin anew, in place of poses that depend on the same.
 
     Raises:
         UserError: the folder holds poses of something else, or is another process's, or cannot be written.
     """
     with claimed(folder, _BUSY):
         file = folder / POSES
-        if fresh:
-            (folder / ABOUT).unlink(missing_ok=True)
         _check(folder / ABOUT, about, file)
+        if fresh:
+            file.unlink(missing_ok=True)
         end, done, failed = _whole_frames(file)
         try:
             with file.open("a", encoding="utf-8") as stream:

@@ -21,7 +21,10 @@ class StopError(HaltError):
 
 
 class InterruptionError(HaltError):
-    """By something that has nothing to do with the trial, such as the end of a node's time."""
+    """By something that has nothing to do with the trial, such as the end of a node's time.
+
+    Its message ends the sentence `interrupted after epoch 3, ...`: `with its sweep`.
+    """
 
 
 class SettingsError(UserError):

@@ -90,7 +90,7 @@ class Recipe:
             base,
             model=self.network(model),
             loss=dataclasses.replace(base.loss, mc=loss_weight),
-            optim=dataclasses.replace(base.optim, epochs=epochs or base.optim.epochs),
+            optim=dataclasses.replace(base.optim, epochs=base.optim.epochs if epochs is None else epochs),
             seed=seed,
         )
 

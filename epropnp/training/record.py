@@ -151,7 +151,7 @@ class Recorder:
             self._end("stopped", str(stop))
             raise
         except InterruptionError as halt:
-            self._end("waiting", f"{interrupted(self._record.history)}: {halt}")
+            self._end("waiting", f"{interrupted(self._record.history)}, {halt}")
             raise
         except UserError as error:
             self._end("failed", str(error), failure=failure_of(error))

@@ -43,7 +43,7 @@ class Termination(Callback):
 
     def _heed(self) -> None:
         if self._told:
-            raise InterruptionError(signal.Signals(self._told).name)
+            raise InterruptionError(f"by {signal.Signals(self._told).name}")
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if not self._training or self._told:

@@ -7,7 +7,7 @@ import numpy as np
 
 from epropnp.evaluation.by_object import average, images_by_object
 from epropnp.evaluation.metrics import Array
-from epropnp.visualization.canvas import new_figure, plain, sentences
+from epropnp.visualization.canvas import new_figure, percent_axis, plain, sentences
 from epropnp.visualization.labels import Label, label_right
 from epropnp.visualization.palette import Palette
 
@@ -64,5 +64,6 @@ def draw_accuracy(curves: Mapping[str, Array], palette: Palette) -> "Figure":
     )
     axes.set_xticks(np.linspace(0, 0.1, 6), [f"{limit:g}" for limit in np.linspace(0, 0.1, 6)])
     plain(axes)
+    percent_axis(axes, "y")
     label_right(axes, labels)
     return figure

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN, DPI = 9.1, 110  # 1001 px
+LEAST_WIDTH = 5.0  # points, of an axis of accuracies
 SMALL = 9.0  # points, of labels and notes
 NOTE = 118  # characters of that size in a line
 
@@ -37,6 +38,26 @@ def plain(axes: "Axes", grid: Literal["both", "x", "y"] = "both") -> None:
     axes.tick_params(color="0.6", labelcolor=INK)
     for spine in axes.spines.values():
         spine.set_color("0.6")
+
+
+def percent_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
+    """The axis `x` or `y` of accuracies: however alike they are, 5 points wide, or up to 5 %."""
+    low, high = getattr(axes, f"get_{which}lim")()
+    spare = max(LEAST_WIDTH - (high - low), 0) / 2
+    low = min(low, max(low - spare, 0))
+    _in_full(axes, which, low, max(high + spare, max(low, 0) + LEAST_WIDTH))
+
+
+def difference_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
+    """The axis `x` or `y` of differences of accuracies: at least one point to either side of 0."""
+    low, high = getattr(axes, f"get_{which}lim")()
+    _in_full(axes, which, min(low, -1), max(high, 1))
+
+
+def _in_full(axes: "Axes", which: Literal["x", "y"], low: float, high: float) -> None:
+    """Limits of an axis, whose numbers stand at its ticks without a summand or factor at its end."""
+    getattr(axes, f"set_{which}lim")(low, high)
+    axes.ticklabel_format(axis=which, useOffset=False, style="plain")
 
 
 def plain_log(axes: "Axes", which: str) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.evaluation.comparison import Comparison, Verdict
 from epropnp.evaluation.estimate import Estimate
-from epropnp.visualization.canvas import SMALL, new_figure, plain, sentences
+from epropnp.visualization.canvas import SMALL, difference_axis, new_figure, percent_axis, plain, sentences
 from epropnp.visualization.labels import name_rows
 from epropnp.visualization.palette import INK, Palette, dark
 
@@ -71,6 +71,8 @@ def draw_comparison(comparison: Comparison, score: str, palette: Palette) -> "Fi
     for axes in (scores, differences):
         plain(axes, "x")
         axes.locator_params(axis="x", nbins=6)
+    percent_axis(scores, "x")
+    difference_axis(differences, "x")
     differences.tick_params(labelleft=False)
     differences.tick_params(axis="y", length=0)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from epropnp.evaluation.metrics import Array
-from epropnp.visualization.canvas import new_figure, plain, plain_log, sentences
+from epropnp.visualization.canvas import new_figure, percent_axis, plain, plain_log, sentences
 from epropnp.visualization.labels import Label, label_points
 from epropnp.visualization.palette import GREY, INK, Palette
 
@@ -115,6 +115,7 @@ def _panel(axes: "Axes", scores: Mapping[str, float], cost: Cost, palette: Palet
     axes.set(xscale="log", xlim=ends, xlabel=cost.title, ylim=(y.min() - spare, y.max() + 1.8 * spare))
     plain_log(axes, "x")
     plain(axes)
+    percent_axis(axes, "y")
     told = [name for name in names if name in palette.named or name in on_front]
     colours = {name: INK if palette.colour(name) == GREY else palette.colour(name) for name in told}
     return [Label(x=cost.values[name], y=scores[name], text=name, colour=colours[name]) for name in told]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from epropnp.evaluation.metrics import Array
 from epropnp.visualization.calibration import LEVELS
-from epropnp.visualization.canvas import new_figure, plain, sentences
+from epropnp.visualization.canvas import difference_axis, new_figure, plain, sentences
 from epropnp.visualization.labels import Label, label_right
 from epropnp.visualization.palette import INK, Palette
 
@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_coverage(curves: Mapping[str, Array], palette: Palette) -> "Figure":
-    """Means over seeds of `coverage_curve`s (S, 101), less the levels: 0 is calibrated."""
+def draw_coverage(curves: Mapping[str, Array], palette: Palette, left_out: int = 0) -> "Figure":
+    """Means over seeds of `coverage_curve`s (S, 101), less the levels: 0 is calibrated.
+
+    Args:
+        curves: by setting.
+        palette: of the settings.
+        left_out: settings that have no such curve.
+    """
+    lacking = f"{left_out} setting{'' if left_out == 1 else 's'} left out: no poses with a covariance."
     note = sentences(
         "Above 0: regions hold more truths than they promise (too cautious); below: fewer (too sure).",
         "Mean over seeds.",
         palette.note(list(curves)),
+        lacking if left_out else "",
     )
     figure = new_figure(4.3, "Calibration of the predicted uncertainty", note)
     axes = figure.subplots()
@@ -42,5 +50,6 @@ def draw_coverage(curves: Mapping[str, Array], palette: Palette) -> "Figure":
         xlim=(0, 100),
     )
     plain(axes)
+    difference_axis(axes, "y")
     label_right(axes, labels)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from epropnp.evaluation.metrics import Array
-from epropnp.visualization.canvas import new_figure, plain, sentences
+from epropnp.visualization.canvas import new_figure, percent_axis, plain, sentences
 from epropnp.visualization.labels import Label, label_right
 from epropnp.visualization.palette import Palette
 
@@ -85,6 +85,7 @@ def draw_curves(
         plain(axes)
         axes.locator_params(axis="x", integer=True)
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    percent_axis(accuracy, "y")
     named = [name for name in palette.named if name in scores and len(scores[name].mean)]
     ends = {name: scores[name].mean for name in named}
     label_right(

@@ -43,7 +43,7 @@ def draw_objects(
     axes.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     axes.axvline(0.5, color="white", linewidth=8)
     for (row, column), value in np.ndenumerate(table):
-        best = value == table[:, column].max() and len(names) > 1 and value > 0
+        best = value == table[:, column].max() > table[:, column].min()
         _cell(axes, row, column, float(value), best, small=len(objects) > 15)
     slanted = len(objects) > 8 or max(map(len, objects)) > 10
     axes.set_xticks(

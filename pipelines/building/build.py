@@ -40,6 +40,7 @@ from pipelines.readers.object_models import points_report
 from pipelines.readers.symmetry_check import symmetry_report
 from pipelines.rendering.backgrounds import photograph_backgrounds, procedural_backgrounds
 
+TENTHS, MANY = 10, 100  # lines of progress, and from how many steps there are some
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
@@ -170,11 +171,15 @@ def _split_entry(split: str, shards: Sequence[Shard], entries: Sequence[dict[str
 
 
 def _tracked(bar: Progress, name: str, results: Iterable[Item], steps: Sequence[int]) -> Iterator[Item]:
-    """The results, each so many steps of a progress bar."""
-    task = bar.add_task(name, total=sum(steps))
+    """The results, each so many steps of a progress bar; into a file, of many a line for each tenth."""
+    task, total, done = bar.add_task(name, total=sum(steps)), sum(steps), 0
+    lines = total >= MANY and not bar.disable and not bar.console.is_terminal
     for result, step in zip(results, steps, strict=True):
         yield result
         bar.advance(task, step)
+        tenths, done = TENTHS * done // total, done + step
+        if lines and TENTHS * done // total > tenths:
+            bar.console.print(f"{name}: {done} of {total}", highlight=False)
 
 
 def _write_backgrounds(plan: Plan, file: Path, bar: Progress) -> None:

@@ -99,7 +99,7 @@ def save_examples(
         model = datasets[stands[0].row.dataset_id].objects[record.object_id]
         left_out = len(stands) - len(drawn)
         example = Example(
-            title=_title(kind, image, stands),
+            title=_title(kind, image, stands, summary.ranked[SELECTION].tied),
             subtitle=f"{model.name}, {record.sample_id};  right: {_metric(model)} below {RIGHT_D:g} d = "
             f"{1000 * RIGHT_D * model.diameter_m:.1f} mm",
             rows=[each[place] for each in rows],
@@ -148,12 +148,13 @@ def choose(relative: Array) -> dict[str, int]:
     return chosen
 
 
-def _title(kind: str, image: int, stands: Sequence[Stand]) -> str:
-    title = f"{KINDS[kind]} {stands[0].label}"
+def _title(kind: str, image: int, stands: Sequence[Stand], tied: bool) -> str:
+    rank = f"first of {len(stands)} equal settings" if tied else "the best setting"
+    title = f"{KINDS[kind]} {stands[0].label}, {rank}"
     if not kind.endswith("-here"):
-        return f"{title}, the best setting"
+        return title
     right = sum(bool(stand.relative[image] < RIGHT_D) for stand in stands[1:])
-    return f"{title}, the best setting; right in {right} of {len(stands) - 1} others"
+    return f"{title}; right in {right} of {len(stands) - 1} others"
 
 
 def _metric(model: ObjectModel) -> str:

@@ -269,4 +269,4 @@ def _calibration(tested: Mapping[str, Sequence[ImageScores]], palette: Palette) 
         known = [own.coverage for own in group if own.coverage is not None]
         if known:
             curves[name] = np.stack(known)
-    return partial(draw_coverage, curves, palette) if curves else None
+    return partial(draw_coverage, curves, palette, len(tested) - len(curves)) if curves else None

@@ -36,7 +36,7 @@ def answer(title: str, comparison: Comparison) -> str:
     """The result for one score."""
     best, *others = comparison.settings
     if best.verdict != "best":
-        return f"{title}: every setting scores 0, so nothing tells them apart."
+        return f"{title}: every setting scores {best.mean.value:.4g}, so nothing tells them apart."
     text = f"{title}: best is {best.name} with {interval(best.mean)}"
     for verdict in ("equal", "not distinguishable", "worse"):
         found = [row for row in others if row.verdict == verdict]

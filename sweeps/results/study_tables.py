@@ -71,11 +71,13 @@ def accuracy_table(findings: Findings, published: bool = False) -> Table:
         [*_own(own, group), len(group), *_scores(group, each), _words(findings, each)]
         for group, each in zip(groups, found, strict=True)
     ]
+    ranked = {} if findings.summary is None else findings.summary.ranked
+    tied = [title for title, comparison in ranked.items() if comparison.tied]  # nothing of it stands out
     strong = {
         (number, title)
         for number, each in enumerate(found)
         for title, row in each.items()
-        if row.verdict in TOLD
+        if row.verdict in TOLD and title not in tied
     }
     if published:
         rows += [_published(entry, own) for entry in PUBLISHED]
@@ -92,7 +94,7 @@ def accuracy_table(findings: Findings, published: bool = False) -> Table:
 
 
 def object_table(findings: Findings, title: str = SELECTION) -> Table:
-    """One score of each compared setting on each object, means over seeds; the largest ones stand out."""
+    """One score of each compared setting on each object, means over seeds; those above others stand out."""
     assert findings.summary is not None
     groups = [group for group in groups_of(findings) if any(row.name in findings.images for row in group)]
     images = next(iter(findings.images.values()))
@@ -101,12 +103,12 @@ def object_table(findings: Findings, title: str = SELECTION) -> Table:
     values = [
         [_on_object(findings.images, group, SCORES[title], key) for key in images.names] for group in groups
     ]
-    best = np.max(values, axis=0)
+    best, least = np.max(values, axis=0), np.min(values, axis=0)
     strong = {
         (number, name)
         for number, each in enumerate(values)
-        for name, value, most in zip(images.names.values(), each, best, strict=True)
-        if value == most > 0
+        for name, value, most, low in zip(images.names.values(), each, best, least, strict=True)
+        if value == most > low
     }
     rows = [[*_own(own, group), *each] for group, each in zip(groups, values, strict=True)]
     return Table(

@@ -155,7 +155,7 @@ class _Interrupter(Callback):
             self.left -= 1
         if self.left == 0:
             _tell(memory=measured())
-            raise InterruptionError("its first updates were checked")
+            raise InterruptionError("when its first updates were checked")
         self._heed()
 
     def on_scored(self) -> None:
@@ -166,7 +166,7 @@ class _Interrupter(Callback):
 
     def _heed(self) -> None:
         if self.stop_file.exists():
-            raise InterruptionError("the sweep was")
+            raise InterruptionError("with its sweep")
 
 
 def _check_storage(dataset: str, folder: Path) -> None:

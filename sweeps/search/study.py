@@ -1,8 +1,8 @@
 """The search that Optuna makes: it is asked for cells, and told what came out of them.
 
-Nothing of it is stored. Before each question an in-memory study is made anew of what trial folders say, so
-that a sweep that was interrupted goes on as if it had not been; where the space has changed, with the cells
-that it still holds. Each cell is a trial of the study, all its seeds together.
+Nothing of it is stored: before each question a study is made anew of what trial folders say, so that a
+sweep that was interrupted goes on as if it had not been; where the space has changed, with the cells that it
+still holds. Each cell is a trial of the study, all its seeds together.
 """
 
 import dataclasses
@@ -112,8 +112,9 @@ class Study:
     def _best(self) -> list[str]:
         """The same in words."""
         values, lines = self.complete, []
-        for tried in self.best:
-            number = tried.draw.number
+        if len(values) > len({tuple(value) for value in values.values()}) == 1:
+            return [f"search: none is best: all {len(values)} cells score the same"]
+        for number, tried in ((each.draw.number, each) for each in self.best):
             told = zip(self._objectives, values[number], strict=True)
             chosen = ", ".join(f"{name}={value}" for name, value in tried.draw.params.items())
             scores = ", ".join(f"{objective.name} {value:.4g}" for objective, value in told)
@@ -209,8 +210,7 @@ class Study:
     @property
     def _numbers(self) -> set[int]:
         others = {trial.asked.draw.number for trial in self._unfit.values() if trial.asked is not None}
-        own = [each.draw for each in self._tried.values()]
-        return others | {each.number for each in (*own, *self._refused)}
+        return others | {each.number for each in (*(t.draw for t in self._tried.values()), *self._refused)}
 
     def _new(self) -> Tried | None:
         """Draw until a cell is new, and a network; None where there is none."""

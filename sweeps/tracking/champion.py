@@ -38,7 +38,11 @@ def registered_name(sweep: Sweep) -> str:
 
 
 def preferred(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the network that validation prefers; None where no trial has finished."""
+    """The trial with the network that validation prefers; None where no trial has finished.
+
+    Raises:
+        UserError: there are several settings, and it prefers none of them.
+    """
     groups = by_setting(trials)
     finished = {key: [t for t in group if _score(t) is not None] for key, group in groups.items()}
     ranked = {
@@ -48,6 +52,8 @@ def preferred(trials: Sequence[Trial]) -> Trial | None:
     }
     if not ranked:
         return None
+    if len(ranked) > 1 and len(set(ranked.values())) == 1:
+        raise UserError(f"all {len(ranked)} settings score the same on validation")
     best = max(ranked, key=ranked.__getitem__)
     return max(finished[best], key=lambda trial: _score(trial) or 0.0)
 
@@ -61,7 +67,7 @@ def crown(sweep: Sweep, place: Place, name: str | None = None) -> str:
         name: of the registered model; None: after the sweep.
 
     Raises:
-        UserError: there is nothing to register; MLflow does not answer, or refuses it.
+        UserError: there is nothing to register, or nothing to prefer; MLflow does not answer, or refuses it.
     """
     name = name or registered_name(sweep)
     trial = preferred(list(sweep.trials()))

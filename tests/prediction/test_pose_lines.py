@@ -51,7 +51,18 @@ def test_poses_of_something_else_are_not_gone_on_with(tmp_path: Path) -> None:
         opened(tmp_path, {**ABOUT, "network": "c"}),
     ):
         pass
-    with opened(tmp_path, {**ABOUT, "network": "c"}, fresh=True) as lines:
+
+
+def test_a_picture_is_looked_at_anew_but_not_over_poses_of_something_else(tmp_path: Path) -> None:
+    write(tmp_path, 1, 2)
+    before = (tmp_path / "poses.jsonl").read_bytes()
+    with (
+        pytest.raises(UserError, match="has poses with another network: choose another --output"),
+        opened(tmp_path, {**ABOUT, "network": "c"}, fresh=True),
+    ):
+        pass
+    assert (tmp_path / "poses.jsonl").read_bytes() == before
+    with opened(tmp_path, ABOUT, fresh=True) as lines:
         assert lines.done == 0
 
 

@@ -102,6 +102,7 @@ def test_a_published_recipe_without_data_says_that_it_is_a_rehearsal(
     name = arguments[1]
     assert ("is a rehearsal of the study, and its numbers are no result of it" in printed) == told
     assert (f"--recipe {name} --data LINEMOD --backgrounds VOC2012" in printed) == told
+    assert ("(folders; docs/data.md tells where they come from)" in printed) == told
 
 
 def test_a_name_that_is_taken_is_not_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The main job hands everything to its place: data, cells, flags; what is heavy is made up."""
 
 import dataclasses
+import re
 import shlex
 import signal
 from collections.abc import Callable
@@ -412,3 +413,19 @@ def test_credentials_are_not_kept_and_must_be_given_again(
     assert capsys.readouterr().err.startswith("error: --ray-address: give it again")
     assert backbones.main([*resumed, "--ray-address", "ray://me:hush@head:10001"]) == 0
     assert world.ran[1].address == "ray://me:hush@head:10001"
+
+
+def test_the_last_line_is_the_time_of_all(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data that is built counts, and a sweep that is only shown again trains nothing."""
+    assert backbones.main(world.words) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"in all \d+ s", last), last
+
+
+def test_a_resumed_name_that_is_mistyped_is_answered_with_the_nearest(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backbones.main(world.words) == 0
+    assert backbones.main(["--resume", "--name", "mien", "--out", str(world.out)]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"error: --resume: no sweep 'mien' in {world.out}; did you mean 'mine'?\n")

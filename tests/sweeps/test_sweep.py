@@ -207,7 +207,7 @@ def test_a_stopped_trial_says_so_everywhere_until_it_may_go_on(
     assert (outcome.code, outcome.interrupted) == (75, "SIGTERM")
     waiting = read(own)
     assert waiting.status == "waiting"
-    assert waiting.reason == f"interrupted after epoch {len(waiting.history) - 1}: the sweep was"
+    assert waiting.reason == f"interrupted after epoch {len(waiting.history) - 1}, with its sweep"
     assert "optim.epochs 60  waiting: interrupted after epoch" in said
     found = runs(folder)
     assert (found[long].info.status, found["sweep"].info.status) == ("KILLED", "KILLED")

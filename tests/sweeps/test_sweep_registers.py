@@ -50,7 +50,8 @@ def test_only_what_is_over_and_recorded_is_registered(
     told = io.StringIO()
     _registered(a_sweep(tmp_path, "mine"), None, name, ended, Console(file=told))
     assert names == given
-    assert told.getvalue() == "[a] is models:/cats/1\n" * len(given)
+    said = "MLflow: registering the network that validation prefers\n[a] is models:/cats/1\n"
+    assert told.getvalue() == said * len(given)
 
 
 @pytest.mark.parametrize(("flag", "name"), [(None, ""), ("cats", "cats"), ("no", None)])

@@ -100,14 +100,14 @@ def test_an_interrupted_training_waits_and_goes_on_to_the_same_end(
 ) -> None:
     heard: list[tuple[int, int | None]] = []
     for place, saved, epoch in PLACES:
-        ear = Ear(place, raises(InterruptionError("the node's time is up")))
-        with pytest.raises(InterruptionError, match="the node's time is up"):
+        ear = Ear(place, raises(InterruptionError("as the node's time is up")))
+        with pytest.raises(InterruptionError, match="as the node's time is up"):
             train(tiny_dataset, tmp_path, ear)
         assert ear.heard[-1] == place
         assert progress(tmp_path) == saved
         found = record(tmp_path)
         assert (found.status, found.traceback) == ("waiting", None)
-        assert found.reason == f"interrupted after epoch {epoch}: the node's time is up"
+        assert found.reason == f"interrupted after epoch {epoch}, as the node's time is up"
         assert len(found.history) == epoch + 1
         assert not (tmp_path / "predictions.parquet").exists()
         heard += ear.heard
@@ -156,11 +156,11 @@ def test_a_training_that_is_interrupted_before_its_first_evaluation_says_so(
 ) -> None:
     class AtStart(Callback):
         def on_start(self, trainer: Training) -> None:
-            raise InterruptionError("the node's time is up")
+            raise InterruptionError("as the node's time is up")
 
     with pytest.raises(InterruptionError):
         train(tiny_dataset, tmp_path, AtStart())
-    reason = "interrupted before its first evaluation: the node's time is up"
+    reason = "interrupted before its first evaluation, as the node's time is up"
     assert (record(tmp_path).status, record(tmp_path).reason) == ("waiting", reason)
 
 

@@ -125,9 +125,9 @@ def test_the_commit_is_that_of_the_source_and_marked_where_it_was_changed(
         (SystemExit(143), "waiting", "interrupted after epoch 1", False, None),
         (StopError("worse than others"), "stopped", "worse than others", False, None),
         (
-            InterruptionError("the node goes"),
+            InterruptionError("as the node goes"),
             "waiting",
-            "interrupted after epoch 1: the node goes",
+            "interrupted after epoch 1, as the node goes",
             False,
             None,
         ),

@@ -44,7 +44,7 @@ def test_while_training_it_is_heeded_after_the_update(termination: Termination) 
     termination.on_start(None)  # type: ignore[arg-type]
     termination.on_step(STEP)
     send(signal.SIGTERM)
-    with pytest.raises(InterruptionError, match=r"^SIGTERM$"):
+    with pytest.raises(InterruptionError, match=r"^by SIGTERM$"):
         termination.on_step(STEP)
     assert termination.ended.code == 143
 
@@ -53,7 +53,7 @@ def test_or_after_the_evaluation(termination: Termination, tmp_path_factory: pyt
     termination.on_start(None)  # type: ignore[arg-type]
     termination.on_epoch(epoch(2, tmp_path_factory))
     send(signal.SIGHUP)
-    with pytest.raises(InterruptionError, match=r"^SIGHUP$"):
+    with pytest.raises(InterruptionError, match=r"^by SIGHUP$"):
         termination.on_epoch(epoch(3, tmp_path_factory))
 
 

@@ -28,8 +28,8 @@ def trained_for_long(origin: Origin, dataset: Path, out: Path) -> Forked:
 
 
 ENDS = {
-    signal.SIGTERM: (143, "stopped by SIGTERM", ": SIGTERM"),
-    signal.SIGHUP: (129, "stopped by SIGHUP", ": SIGHUP"),
+    signal.SIGTERM: (143, "stopped by SIGTERM", ", by SIGTERM"),
+    signal.SIGHUP: (129, "stopped by SIGHUP", ", by SIGHUP"),
     signal.SIGINT: (130, "stopped", ""),
 }
 

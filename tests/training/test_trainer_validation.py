@@ -160,7 +160,7 @@ class Interrupts(Callback):
     def on_scored(self) -> None:
         self.left -= self.last
         if not self.left:
-            raise InterruptionError("the node's time is up")
+            raise InterruptionError("as the node's time is up")
 
 
 @pytest.mark.slow

@@ -101,6 +101,16 @@ def test_a_setting_is_shown_by_its_first_seed_that_has_a_network(
     assert found[0].relative.tolist() == [pytest.approx(0.11), np.inf]
 
 
+@pytest.mark.parametrize(
+    ("tied", "rank"), [(False, "the best setting"), (True, "first of 2 equal settings")], ids=["best", "tied"]
+)
+def test_of_equal_settings_none_is_called_the_best(tmp_path: Path, tied: bool, rank: str) -> None:
+    stands = standing(_sweep(tmp_path, set()), _summary(), _images)
+    assert examples._title("worst", 0, stands, tied) == f"The worst image of beta, {rank}"
+    here = examples._title("wrong-here", 0, stands, tied)
+    assert here == f"Wrong in beta, {rank}; right in 0 of 1 others"
+
+
 def test_a_sweep_that_kept_no_network_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no best.pt of the best 2 settings is kept"):
         save_examples(_sweep(tmp_path, set()), _summary(), _images, {}, tmp_path / "out")

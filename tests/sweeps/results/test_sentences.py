@@ -51,9 +51,9 @@ def test_one_setting_is_compared_with_nothing() -> None:
     assert could_show(alone) is None
 
 
-def test_none_is_best_where_all_score_0() -> None:
+def test_none_is_best_where_all_score_the_same() -> None:
     nothing = comparison(("not distinguishable", "not distinguishable"))
-    assert answer("ADD", nothing) == "ADD: every setting scores 0, so nothing tells them apart."
+    assert answer("ADD", nothing) == "ADD: every setting scores 61.67, so nothing tells them apart."
     assert could_show(nothing) is None
 
 

@@ -137,3 +137,34 @@ def test_networks_tell_multiply_adds_and_memory_where_they_are_known(findings: F
     bare = to_markdown(network_table(findings))  # of an older version
     assert "multiply-adds" not in bare
     assert "memory:" not in bare
+
+
+def test_nothing_stands_out_where_all_score_the_same(findings: Findings) -> None:
+    assert accuracy_table(findings).strong
+    assert object_table(findings).strong
+    lost = {
+        name: dataclasses.replace(each, values={key: 0 * value for key, value in each.values.items()})
+        for name, each in findings.images.items()
+    }
+    tied = dataclasses.replace(
+        findings, images=lost, summary=summarise(findings.rows, lost, titles=[*SCORES])
+    )
+    assert not accuracy_table(tied).strong
+    assert not object_table(tied).strong
+
+
+@pytest.mark.parametrize("finished", [0, 1, 4])
+def test_headers_of_a_sweep_that_was_interrupted_are_whole(findings: Findings, finished: int) -> None:
+    reason = "interrupted after epoch 0, with its sweep"
+    waiting = [
+        dataclasses.replace(row, result=None, latency=None, status="waiting", reason=reason, scores={})
+        for row in findings.rows[finished:-1]
+    ]
+    table = trial_table([*findings.rows[:finished], *waiting], "Sweep T")
+    lines = printed(dataclasses.replace(table, notes=(), short_notes=None), 200)
+    rule = next(n for n, line in enumerate(lines) if set(line.strip()) == {"─"})
+    heads = {word for column in table.columns for word in column.title.split()}
+    heads |= {word for column in table.columns for word in (column.short_title or "").split()}
+    assert {word for line in lines[1:rule] for word in line.split()} <= heads
+    assert ("parameters" in " ".join(lines[1:rule])) == bool(finished)
+    assert max(map(len, lines)) <= 200

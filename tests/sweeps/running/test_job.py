@@ -102,7 +102,7 @@ def test_networks_are_timed_between_the_end_of_ray_and_the_report_of_what_is_ove
     interrupted: str | None, done: bool, timed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    job, _ = _job([], None)
+    job, said = _job([], None)
 
     def measured(*given: Any) -> list[Trial]:
         assert given[:4] == (job.sweep, job.console, job.reporter, job.tracker)
@@ -125,6 +125,7 @@ def test_networks_are_timed_between_the_end_of_ray_and_the_report_of_what_is_ove
     monkeypatch.setattr("sweeps.running.job.measure_lacking", measured)
     job.run()
     assert steps == ["close", *timed, "report"]
+    assert said.getvalue().splitlines() == ["sweep: comparing settings, drawing figures and examples"]
 
 
 def test_what_a_search_has_found_is_said_once_when_it_asks_for_more() -> None:

@@ -133,7 +133,7 @@ def test_trials_that_were_begun_before_stand_as_their_folders_tell(
         ("stopped", "too slow", "a  stopped: too slow", 40.0),
         ("failed", "diverged [at step 3]", "a  failed: diverged [at step 3]", 40.0),
         ("finished", None, "a  finished  loss 1.5  val ADD(-S) 0.10d 12.3 %", 40.0),
-        ("waiting", "interrupted after epoch 1: the sweep was", None, 70.0),
+        ("waiting", "interrupted after epoch 1, with its sweep", None, 70.0),
         ("running", None, "a  running", 70.0),  # by another process
     ],
 )

@@ -132,7 +132,7 @@ def test_what_the_user_can_mend_is_told_and_noted_and_anything_else_is_raised(
     assert fake.drawn == []
 
 
-@pytest.mark.parametrize("error", [InterruptionError("the sweep was"), StopError("too slow")])
+@pytest.mark.parametrize("error", [InterruptionError("with its sweep"), StopError("too slow")])
 def test_a_trial_that_was_halted_did_not_fail_and_has_no_pictures(
     told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, error: Exception
 ) -> None:

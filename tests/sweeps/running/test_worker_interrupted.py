@@ -152,7 +152,7 @@ def test_the_sweeps_file_stop_interrupts_a_trial_after_the_running_update(
         worker.at(*place, lambda: worker.stop_file.write_text("SIGTERM"))
         trial = worker.run()
         assert worker.progress == saved
-        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}: the sweep was")
+        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epoch}, with its sweep")
         assert len(trial.history) == epoch + 1
         assert worker.files == {"best.pt", "checkpoint.pt", "epochs"}
         assert_told(worker, told, metrics)
@@ -181,7 +181,7 @@ def test_a_trial_of_which_some_updates_are_wanted_goes_on_from_them_later(
     """By then it has been evaluated once, and has written a checkpoint."""
     trial = worker.run(updates)
     assert worker.progress == saved
-    reason = f"interrupted after epoch {epoch}: its first updates were checked"
+    reason = f"interrupted after epoch {epoch}, when its first updates were checked"
     assert (trial.status, trial.reason) == ("waiting", reason)
     assert [report["epoch"] for report in worker.told] == list(range(epoch + 1))
     assert worker.run().status == "finished"
@@ -195,7 +195,7 @@ def test_a_sweep_that_is_to_end_before_a_trial_trains_interrupts_it_in_its_first
     trial = worker.run()
     assert (trial.status, trial.reason) == (
         "waiting",
-        "interrupted before its first evaluation: the sweep was",
+        "interrupted before its first evaluation, with its sweep",
     )
     assert (worker.told, worker.files) == ([], set())
     # One that has been begun in the middle of an epoch has nothing to report.
@@ -216,7 +216,10 @@ def test_an_evaluation_is_interrupted_after_a_batch_and_no_update_is_lost(
         worker.in_evaluation(2, lambda: worker.stop_file.write_text("SIGTERM"))
         trial = worker.run()
         assert worker.progress == saved
-        assert (trial.status, trial.reason) == ("waiting", f"interrupted after epoch {epochs}: the sweep was")
+        assert (trial.status, trial.reason) == (
+            "waiting",
+            f"interrupted after epoch {epochs}, with its sweep",
+        )
         assert "result.json" not in worker.files
         worker.stop_file.unlink()
     assert worker.run().status == "finished"

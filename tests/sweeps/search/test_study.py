@@ -254,3 +254,10 @@ def test_cells_that_differ_in_nothing_that_has_an_effect_are_one(bench: Bench) -
     trained = [trial.config.optim.lr for trial in bench.run(study)]
     assert sorted(trained) == [1e-3, 3e-3]
     assert study.ended == "the space is used up: it has 2 cells"
+
+
+def test_of_cells_that_score_the_same_none_is_best(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.sweeps.search.bench.area_of", lambda config: 0.0)
+    study = bench.search(RATES, cells=3)
+    list(bench.run(study))
+    assert study.remarks[-1] == "search: none is best: all 3 cells score the same"

@@ -73,6 +73,12 @@ def test_the_best_mean_and_of_its_seeds_the_best(tmp_path: Path, result: TrialRe
     assert lacking is not None
     assert lacking.name == "c-0"
     assert preferred([trial(config, 0, None, result)]) is None
+    zeros = [trial(config, 0, 0.0, result, name) for name in "abc"]
+    with pytest.raises(UserError, match=r"^all 3 settings score the same on validation$"):
+        preferred(zeros)
+    alone = preferred(zeros[:1])
+    assert alone is not None
+    assert alone.name == "a-0"
 
 
 def test_verdicts_are_of_the_same_images(tmp_path: Path) -> None:

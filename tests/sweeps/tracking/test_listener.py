@@ -82,9 +82,9 @@ def run(uri: str, folder: Path, *trackers: Tracker) -> Any:
         ("stopped", "too slow", "KILLED", "too slow"),
         (
             "waiting",
-            "interrupted after epoch 3: the sweep was",
+            "interrupted after epoch 3, with its sweep",
             "KILLED",
-            "interrupted after epoch 3: the sweep was",
+            "interrupted after epoch 3, with its sweep",
         ),
         ("waiting", None, "KILLED", None),
         ("running", None, "RUNNING", None),  # another process has it: nothing ended
