@@ -9,7 +9,6 @@ import functools
 import inspect
 import io
 import operator
-import os
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,15 +148,14 @@ def parse_command(
 
 
 def console_or_file() -> "Console":
-    """Where tables are printed: the terminal in its width, else lines of `COLUMNS` characters, or 200.
+    """Where tables are printed: the terminal in its width, else lines of 200 columns.
 
     Texts are printed as they are: paths and reasons may look like rich's markup.
     """
     from rich.console import Console
 
     console = Console(markup=False, emoji=False)
-    told = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()  # which rich reads, too
-    return console if told else Console(width=200, markup=False, emoji=False)
+    return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
 
 
 def flags(kind: type[Any]) -> list[str]:

@@ -61,17 +61,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session")
 def photographs(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The BOP folder of `tests.photographs`, written once for all processes.
-
-    Its meshes are as coarse as the pipelines allow: every training scores poses by their vertices.
-    """
+    """The BOP folder of `tests.photographs`, written once for all processes."""
     from epropnp.files import locked
     from tests.photographs import write_photographs
 
     kept = _kept("photographs") or shared / "photographs"
     with locked(kept.with_suffix(".lock")):  # else each process would draw them
         if not kept.is_dir():
-            write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=24).rename(kept)
+            write_photographs(tmp_path_factory.mktemp("photographs") / "bop", resolution=40).rename(kept)
     return kept
 
 

@@ -62,10 +62,15 @@ def wrapped(text: str, width: int) -> str:
 
 
 def _widened(widths: Sequence[int], wanted: Sequence[int], spare: int) -> list[int]:
-    """Widths with as much of the spare characters as they want, or a share in proportion to it."""
+    """Widths with as much of the spare characters as they want, or as all that want more than they get."""
     lack = [max(0, want - width) for width, want in zip(widths, wanted, strict=True)]
-    share = min(1.0, max(0, spare) / max(1, sum(lack)))
-    return [width + int(share * more) for width, more in zip(widths, lack, strict=True)]
+    found, left = list(widths), max(0, spare)
+    order = sorted(range(len(lack)), key=lack.__getitem__)
+    for place, number in enumerate(order):
+        more = min(lack[number], left // (len(order) - place))
+        found[number] += more
+        left -= more
+    return found
 
 
 def _total(widths: Sequence[int], gap: int) -> int:

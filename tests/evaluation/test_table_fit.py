@@ -16,9 +16,10 @@ def test_what_fits_is_as_wide_as_it_wants() -> None:
     assert fitted(spans, 9 + 3 + 4, 3) == {0: 9, 1: 4}
 
 
-def test_cells_are_given_room_before_titles_each_in_proportion() -> None:
+def test_cells_are_given_room_before_titles_and_what_wants_little_gets_it_all() -> None:
     spans = [Span(least=10, cells=20, whole=20), Span(least=10, cells=30, whole=30)]
-    assert fitted(spans, 20 + 1 + 15, 1) == {0: 15, 1: 20}  # of 30 characters that lack, half are there
+    assert fitted(spans, 20 + 1 + 15, 1) == {0: 17, 1: 18}  # of 15 characters none wants less than half
+    assert fitted(spans, 20 + 1 + 25, 1) == {0: 20, 1: 25}
     spans = [Span(least=4, cells=8, whole=8), Span(least=4, cells=4, whole=20)]
     assert fitted(spans, 8 + 1 + 8, 1) == {0: 8, 1: 8}
 

@@ -39,8 +39,8 @@ def assert_same(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
     assert list(found) == ["coords", "weight_logits", "log_scale"]
     for name, values in expected.items():
         assert found[name].shape == values.shape
-        assert values.std() > 5e-4  # there is something to compare
-        assert (found[name] - values).abs().max() < 5e-5, name
+        assert values.std() > 1e-3  # there is something to compare
+        assert (found[name] - values).abs().max() < 1e-4, name
 
 
 def assert_exported(model: TrainedModel, path: Path) -> None:

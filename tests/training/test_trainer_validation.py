@@ -148,6 +148,9 @@ def test_the_scores_of_validation_are_those_of_all_its_images(
     assert result.validation["add_auc_10cm"] != result.val_after["add_auc_10cm"]
 
 
+VALIDATED = {"validation.parquet", "validation.errors.parquet"}
+
+
 class Interrupts(Callback):
     """Ends a training at an evaluated batch after its last epoch, counted from 1."""
 
@@ -166,7 +169,7 @@ class Interrupts(Callback):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch", "there"),
-    [(1, set()), (2, {"validation.parquet"}), (3, {"validation.parquet"})],
+    [(1, set()), (2, VALIDATED), (3, VALIDATED)],
     ids=["validation", "temperatures", "test"],
 )
 def test_the_end_of_a_trial_can_be_interrupted_in_each_of_its_parts(
