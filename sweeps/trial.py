@@ -23,6 +23,7 @@ from sweeps.search.asked import Asked
 
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE, CHECKPOINT_FILE = "predictions.parquet", "checkpoint.pt"
+ERRORS_FILE = "predictions.errors.parquet"  # of the predictions: symmetric objects' take minutes to compute
 VALIDATION_FILE = "validation.parquet"  # predictions, too: a record that nothing of a sweep hangs on
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray writes them around the head of a traceback
 

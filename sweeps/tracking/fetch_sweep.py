@@ -10,9 +10,9 @@ from sweeps.names import safe_name
 from sweeps.tracking.experiment import EXPERIMENT, connected
 from sweeps.tracking.place import Place, answered
 from sweeps.tracking.run_index import NO_TRIAL, SWEEP_TAG, TRIAL_TAG, all_runs, of_sweep
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE
+from sweeps.trial import ERRORS_FILE, PREDICTIONS_FILE, RESULT_FILE
 
-FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE)  # all that a comparison needs of a trial
+FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE, ERRORS_FILE)  # what a comparison reads
 
 
 def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:

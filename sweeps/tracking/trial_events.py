@@ -14,11 +14,12 @@ from sweeps.tracking.events import Event, described, ended, epoch_ended, measure
 from sweeps.tracking.measures import scores_of
 from sweeps.tracking.run_pictures import frames_of
 from sweeps.tracking.trial_words import begun_tags, inputs_of, params_of, tags_of
-from sweeps.trial import PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
+from sweeps.trial import ERRORS_FILE, PREDICTIONS_FILE, RESULT_FILE, VALIDATION_FILE, Trial, read
 
 TOLD = (CONFIG_FILE, STATUS_FILE, LOG_FILE)  # of any trial that ended: all settings, history, its failure
 # Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
-FILES = (*TOLD, RESULT_FILE, PREDICTIONS_FILE, VALIDATION_FILE, PICTURE_FILE, CALIBRATION_FILE, ANIMATION)
+TESTED = (RESULT_FILE, ERRORS_FILE, PREDICTIONS_FILE, VALIDATION_FILE)
+FILES = (*TOLD, *TESTED, PICTURE_FILE, CALIBRATION_FILE, ANIMATION)
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then

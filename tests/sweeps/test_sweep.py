@@ -35,6 +35,7 @@ from tests.sweeps.driver import three
 FILES = {
     *("result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"),
     *("trial.json", "status.json", "trial.log", "objects.json", "images.json", "epochs.png", "images"),
+    "predictions.errors.parquet",
 }
 QUICK = ["optim.batch_size=16"]  # four updates an epoch
 MEASURED = "latency: networks are measured, each alone: 1"

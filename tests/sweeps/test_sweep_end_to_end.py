@@ -101,7 +101,7 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     tested = {key: value for key, value in run.data.metrics.items() if key.startswith("test/")}
     assert tested == {f"test/{key}": round(value, 4) for key, value in result["test"].items()}
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
-    predicted = {"predictions.parquet", "validation.parquet"}
+    predicted = {"predictions.parquet", "predictions.errors.parquet", "validation.parquet"}
     tables = {"objects.json", "images.json"}
     notes = {"trial.json", "status.json", "trial.log", "result.json"}
     pictures = {"predictions.png", "calibration.png", "epochs.png"}

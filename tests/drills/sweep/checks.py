@@ -12,9 +12,10 @@ from sweeps.tracking.experiment import EXPERIMENT
 from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
 
-PREDICTED = {"predictions.parquet", "validation.parquet", "predictions.png", "calibration.png", "epochs.png"}
-TOLD = {"trial.json", "status.json", "result.json", "trial.log", "objects.json", "images.json", "images"}
-FILES = TOLD | PREDICTED
+PREDICTED = {"predictions.errors.parquet", "predictions.parquet", "validation.parquet"}
+PICTURES = {"predictions.png", "calibration.png", "epochs.png", "images"}
+TOLD = {"trial.json", "status.json", "result.json", "trial.log", "objects.json", "images.json"}
+FILES = TOLD | PREDICTED | PICTURES
 ONCE = ("test/", "validation/")  # scores, at step 0
 TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "report.html"}
 

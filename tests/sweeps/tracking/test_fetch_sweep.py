@@ -8,6 +8,7 @@ from epropnp.errors import UserError
 from epropnp.training.result import TrialResult
 from sweeps import compare
 from sweeps.folder import Sweep, open_sweep
+from sweeps.results.tested import read_tested
 from sweeps.tracking.events import PARENT
 from sweeps.tracking.fetch_sweep import FILES, fetch_sweep
 from sweeps.tracking.mlflow_runs import MlflowRuns
@@ -36,6 +37,7 @@ def recorded(tmp_path: Path, result: TrialResult) -> Sweep:
     tracker = Tracker(runs, tmp_path / "spool.jsonl")
     tracker.start(PARENT, {})
     for trial in sweep.trials():
+        read_tested(sweep.trial_folder(trial.name))  # leaves the errors that a trainer would
         for event in facts_of(sweep.trial_folder, sweep.folder)(trial.name):
             tracker.say(event)
     tracker.finish(PARENT, "FINISHED")

@@ -138,7 +138,7 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     shown = {key: value for key, value in found.data.metrics.items() if key.startswith("validation/")}
     assert shown == {f"validation/{key}": validated[key] for key in ("add_area", "add_0.10d", "5deg5cm")}
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
-    predicted = {"predictions.parquet", "validation.parquet"}
+    predicted = {"predictions.parquet", "predictions.errors.parquet", "validation.parquet"}
     notes = {"trial.json", "status.json", "trial.log", "result.json"}
     assert set(FILES) == {*notes, *predicted, "predictions.png", "calibration.png", "epochs.png"}
 
