@@ -37,7 +37,8 @@ def recorded(tmp_path: Path, result: TrialResult) -> Sweep:
     tracker = Tracker(runs, tmp_path / "spool.jsonl")
     tracker.start(PARENT, {})
     for trial in sweep.trials():
-        read_tested(sweep.trial_folder(trial.name))  # leaves the errors that a trainer would
+        if trial.status == "finished":
+            read_tested(sweep.trial_folder(trial.name))  # leaves the errors that a trainer would
         for event in facts_of(sweep.trial_folder, sweep.folder)(trial.name):
             tracker.say(event)
     tracker.finish(PARENT, "FINISHED")
