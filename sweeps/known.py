@@ -11,7 +11,7 @@ from epropnp.evaluation.error_file import SUFFIX
 from epropnp.files import share_file
 from epropnp.inference.latency import LATENCY_FILE
 from epropnp.models.config import BEST
-from epropnp.training.frames import ANIMATION, POSTER
+from epropnp.training.frame_files import ANIMATION, POSTER
 from epropnp.training.log import LOG_FILE
 from epropnp.training.record import STATUS_FILE
 from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE

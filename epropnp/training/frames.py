@@ -22,9 +22,9 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.inference.maps import correspondences
 from epropnp.inference.poses import Inference
 from epropnp.training.data import TrialData
+from epropnp.training.frame_files import ANIMATION, FOLDER, POSTER
 from epropnp.visualization.epochs import Tile, epoch_frame, save_animation, save_frame
 
-FOLDER, ANIMATION, POSTER = "epochs", "epochs.png", "epochs-last.png"
 IMAGES = 5
 MOST = 24  # frames after the first one: a frame takes as long as some updates of a GPU
 TRIED = 300  # points that an error in words is a mean over

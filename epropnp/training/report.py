@@ -8,7 +8,7 @@ from epropnp.evaluation.predictions import Predictions
 from epropnp.evaluation.score_table import score_table, table_columns
 from epropnp.evaluation.scores import estimates, image_scores
 from epropnp.evaluation.table import Table
-from epropnp.training.frames import ANIMATION
+from epropnp.training.frame_files import ANIMATION
 from epropnp.training.result import TrialResult
 from epropnp.visualization.canvas import save_figure
 from epropnp.visualization.curves import Curves, draw_curves

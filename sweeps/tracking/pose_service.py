@@ -4,7 +4,6 @@ It is loaded as code, not unpickled, and knows nothing of sweeps.
 """
 
 import threading
-import warnings
 from typing import Any
 
 import mlflow
@@ -16,9 +15,6 @@ from epropnp.prediction.pose_predictor import PosePredictor
 from epropnp.prediction.requests import answers
 
 NETWORK = "network"  # name of the artifact
-
-# Types would be a schema that MLflow checks itself: the advice to add some is none for this model.
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method", category=UserWarning)
 
 
 class RequestError(MlflowException):  # type: ignore[misc, unused-ignore]

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from epropnp.training.frames import FOLDER
+from epropnp.training.frame_files import FOLDER
 
 KEY = "validation images"
 PLACE = "images"  # where MLflow keeps pictures that have a step
@@ -15,7 +13,8 @@ MOST = 8  # of a run: each is stored twice, whole and small
 def frames_of(folder: Path) -> list[Path]:
     """Those of a trial's folder that are shown: the first, the last, and evenly some between them."""
     frames = sorted((folder / FOLDER).glob("[0-9]*.png"))
-    places = np.unique(np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int))
+    count = min(MOST, len(frames))
+    places = [round(i * (len(frames) - 1) / max(count - 1, 1)) for i in range(count)]
     return [frames[place] for place in places]
 
 

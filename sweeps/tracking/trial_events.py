@@ -6,7 +6,7 @@ from pathlib import Path
 
 from epropnp.errors import UserError
 from epropnp.inference.latency import Latency
-from epropnp.training.frames import ANIMATION
+from epropnp.training.frame_files import ANIMATION
 from epropnp.training.log import LOG_FILE
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from epropnp.visualization.tested import CALIBRATION_FILE, PICTURE_FILE

@@ -123,6 +123,16 @@ def _without_scores(row: dict[str, str]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if "deg" not in key and "ADD" not in key}
 
 
+def _check_champion(client: MlflowClient, run_ids: set[str], folders: list[Path], printed: str) -> None:
+    """Two epochs may teach neither network anything: then none is the best."""
+    results = [json.loads((own / "result.json").read_text()) for own in folders]
+    if len({result["validation"]["add_area"] for result in results}) == 1:
+        assert "no model is registered: all 2 settings score the same on validation" in printed
+        return
+    assert client.get_model_version_by_alias("epropnp-first", "champion").run_id in run_ids
+    assert "the new models:/epropnp-first@champion" in printed
+
+
 @pytest.mark.slow
 def test_from_command_line_to_table_then_resume_then_failures(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -161,9 +171,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
         assert runs[trial].info.status == "FINISHED"
     losses = [json.loads((own / "result.json").read_text())["train_loss"] for own in folders]
     assert losses[0] != losses[1]
-    champion = client.get_model_version_by_alias("epropnp-first", "champion")
-    assert champion.run_id in {runs[trial].info.run_id for trial in trials}
-    assert "the new models:/epropnp-first@champion" in printed
+    _check_champion(client, {runs[trial].info.run_id for trial in trials}, folders, printed)
 
     # 2. Resumed with predictions put in that score differently: nothing left to run, each row its own file's.
     for own, errors_d in zip(folders, ((0.09, 0.09, 0.09, 5.0), (0.01, 0.01, 5.0, 5.0)), strict=True):

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -15,7 +14,6 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,7 @@ from mlflow.cli import cli
 from mlflow.exceptions import MlflowException
 
 from epropnp.predict import main as predict
-from sweeps.tracking.pose_model import LIBRARIES, ROW, SERVICE, requirements, save_pose_model
+from sweeps.tracking.pose_model import LIBRARIES, ROW, requirements, save_pose_model
 from tests.inference.untrained import write_untrained
 
 ROOT = Path(__file__).parents[3]
@@ -109,13 +107,6 @@ def test_the_example_is_answered(place: Path) -> None:
     model = mlflow.pyfunc.load_model(str(place / "model"))
     (row,) = model.predict(model.input_example)
     assert row["object"] == "hook"
-
-
-def test_its_definition_comes_without_advice() -> None:
-    with warnings.catch_warnings(record=True) as given:
-        warnings.simplefilter("always")
-        runpy.run_path(str(SERVICE))
-    assert not [str(each.message) for each in given if "type hints" in str(each.message)]
 
 
 def test_requirements_are_those_of_the_library_in_versions_that_an_index_knows() -> None:
