@@ -86,7 +86,7 @@ class Called:
         options = self.options
         return Wanted(
             address=self.config.ray_address,
-            cores=max(config.threads + config.data.workers for config in configs),
+            cores=max(config.cores for config in configs),
             at_once=None if options.at_once == "auto" else options.at_once,
             resources=options.resources,
         )

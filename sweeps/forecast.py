@@ -122,7 +122,7 @@ COLUMNS = (
 
 def at_once_here(cells: Sequence[Cell], wanted: AtOnce | None) -> int:
     """How many trials run at once on this machine, of so many as are wanted; `auto` is not known before."""
-    cores = max(cell.config.threads + cell.config.data.workers for cell in cells)
+    cores = max(cell.config.cores for cell in cells)
     here = Node(cpus=local_cores(), gpus=torch.cuda.device_count())
     return share_out(len(cells), None if wanted == "auto" else wanted, cores, [here]).at_once
 

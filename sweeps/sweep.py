@@ -110,7 +110,7 @@ def run(
         sweep = _noted(sweep, search.planned)
         tracker = tracker_of(sweep, tracking_uri)
         reporter = _reporter(sweep, search, data.values(), margin or MARGIN)
-        flag, cores = Flag(), max(cell.config.threads + cell.config.data.workers for cell in listed)
+        flag, cores = Flag(), max(cell.config.cores for cell in listed)
         job = Job(sweep, search, places, reporter, tracker, session, flag, how, cores, console, go_on)
         _warn(console, (*_warnings(sweep, tracking_uri, address, listed), *_idle(cells, how.stop)))
         with handled(flag, FLAGGED):

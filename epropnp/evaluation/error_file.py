@@ -26,15 +26,17 @@ NAMES = tuple(field.name for field in fields(PoseErrors))
 OF_KEY, VERSION_KEY = b"epropnp.errors.of", b"epropnp.errors"
 
 
-def errors_beside(predictions: Predictions, objects: Mapping[int, ObjectModel], file: Path) -> PoseErrors:
+def errors_beside(
+    predictions: Predictions, objects: Mapping[int, ObjectModel], file: Path, threads: int = -1
+) -> PoseErrors:
     """The errors of predictions that were read from a file; computed once for all who ask.
 
-    UserError where an object is not among `objects`.
+    On so many threads (-1: all cores). UserError where an object is not among `objects`.
     """
     kept, digest = file.with_suffix(SUFFIX), hashlib.sha256(file.read_bytes()).digest()
     found = _read(kept, digest)
     if found is None:
-        found = pose_errors(predictions, objects)
+        found = pose_errors(predictions, objects, threads)
         with contextlib.suppress(UserError, OSError):  # a full disk, another user's folder
             _write(found, kept, digest)
     return found

@@ -39,13 +39,25 @@ class PoseErrors:
     mspd_px: Array
 
 
-def pose_errors(predictions: Predictions, objects: Mapping[int, ObjectModel]) -> PoseErrors:
-    """All errors of all predictions. UserError where an object is not among `objects`."""
+def pose_errors(
+    predictions: Predictions, objects: Mapping[int, ObjectModel], threads: int = -1
+) -> PoseErrors:
+    """All errors of all predictions.
+
+    Args:
+        predictions: the poses, beside the true ones.
+        objects: their models.
+        threads: for symmetric objects, whose errors take a core up to half a second per image; -1: all cores.
+
+    Raises:
+        UserError: an object is not among `objects`.
+    """
     names = [field.name for field in fields(PoseErrors) if field.name != "object_id"]
     columns = {name: np.full(len(predictions), np.nan) for name in names}
     for object_id in np.unique(predictions.object_id).tolist():
         chosen = predictions.object_id == object_id
-        for name, values in _errors_of(predictions, _model(objects, object_id), chosen).items():
+        found = _errors_of(predictions, _model(objects, object_id), chosen, threads)
+        for name, values in found.items():
             columns[name][chosen] = values
     return PoseErrors(object_id=predictions.object_id, **columns)
 
@@ -57,17 +69,22 @@ def _model(objects: Mapping[int, ObjectModel], object_id: int) -> ObjectModel:
     return objects[object_id]
 
 
-def _errors_of(predictions: Predictions, model: ObjectModel, chosen: Array) -> dict[str, Array | float]:
+def _errors_of(
+    predictions: Predictions, model: ObjectModel, chosen: Array, threads: int
+) -> dict[str, Array | float]:
     T_pred, T_true = predictions.T_pred[chosen], predictions.T_true[chosen]
     K, width_px = predictions.K[chosen], predictions.image_size[chosen, 0]
     points, symmetries = model.points.astype(np.float64), model.symmetries
     points_bop = points if model.points_bop is None else model.points_bop.astype(np.float64)
-    distance = metrics.adi_error if model.symmetric else metrics.add_error
     # The study re-measures the eggbox after half a turn, and not the glue.
     T_near = metrics.turned_nearer(T_pred, T_true) if model.name == "eggbox" else T_pred
     return {
         "diameter_m": model.diameter_m,
-        "add_m": distance(T_pred, T_true, points),
+        "add_m": (
+            metrics.adi_error(T_pred, T_true, points, threads)
+            if model.symmetric
+            else metrics.add_error(T_pred, T_true, points)
+        ),
         "angle_deg": metrics.rotation_error_deg(T_near[:, :3, :3], T_true[:, :3, :3]),
         "shift_m": metrics.translation_error_m(T_pred, T_true),
         "projection_px": metrics.projection_error_px(T_near, T_true, points, K),

@@ -37,11 +37,12 @@ class Estimates:
 STANDARD = Thresholds()
 
 
-def score(
-    predictions: Predictions, objects: Mapping[int, ObjectModel], thresholds: Thresholds = STANDARD
-) -> Scores:
-    """Scores in percent, averaged over the objects that occur; `image_scores` lists them."""
-    return mean_scores(pose_errors(predictions, objects), thresholds)
+def score(predictions: Predictions, objects: Mapping[int, ObjectModel], threads: int = -1) -> Scores:
+    """Scores in percent, averaged over the objects that occur; `image_scores` lists them.
+
+    `threads`: of `pose_errors`.
+    """
+    return mean_scores(pose_errors(predictions, objects, threads))
 
 
 def mean_scores(errors: PoseErrors, thresholds: Thresholds = STANDARD) -> Scores:

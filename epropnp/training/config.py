@@ -131,6 +131,11 @@ class TrialConfig:
     threads: Annotated[int, Range(least=1)] = 1
     """CPU threads: part of the config, for the rounding of sums depends on them."""
 
+    @property
+    def cores(self) -> int:
+        """What a trial keeps busy: its threads, and its loader's processes."""
+        return self.threads + self.data.workers
+
     def __post_init__(self) -> None:
         check_ranges(self)
         if self.pnp.dof != 6:

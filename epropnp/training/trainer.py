@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from epropnp.claims import claimed
-from epropnp.data.dataset import Batch, CropDataset
+from epropnp.data.dataset import Batch
 from epropnp.evaluation.error_file import errors_beside
 from epropnp.evaluation.evaluator import fit_temperatures, predict
 from epropnp.evaluation.predictions import Predictions
@@ -133,7 +133,8 @@ class Trainer:
         heed_stop(self.work_dir)
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
             metrics = self._train_epoch(epoch, callbacks) if epoch else {}
-            predictions, found = self._score(self.data.epoch_images())
+            predictions = predict(self._inference, self.data.epoch_images(), None, self._tell_scored)
+            found = score(predictions, self.data.dataset.objects, self.config.cores)
             metrics |= {f"val/{k}": v for k, v in found.items()}
             self.frames.add(epoch, self._inference, predictions, found)
             report = self._finish_epoch(epoch, metrics)
@@ -211,16 +212,13 @@ class Trainer:
     def _inference(self) -> Inference:
         return inference_of(self.updates.evaluated, self.objective.layer, self.config)
 
-    def _score(self, images: CropDataset) -> Scored:
-        predictions = predict(self._inference, images, None, self._tell_scored)
-        return predictions, score(predictions, self.data.dataset.objects)
-
     def _test(self, split: str, file: Path, temperatures: Temperatures | None = None) -> Scored:
         """Score all of a split; the predictions are kept, and their errors beside them."""
         predictions = predict(self._inference, self.data.evaluation(split), temperatures, self._tell_scored)
         with replaced(file) as unfinished:
             predictions.write(unfinished)
-        return predictions, mean_scores(errors_beside(predictions, self.data.dataset.objects, file))
+        errors = errors_beside(predictions, self.data.dataset.objects, file, self.config.cores)
+        return predictions, mean_scores(errors)
 
     def _tell_scored(self) -> None:
         """Tell of a batch that was evaluated, and end the training after it where that is wanted."""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy.integrate import simpson
+from scipy.spatial.distance import cdist
 
 from epropnp.evaluation import metrics
 from epropnp.evaluation.pose_errors import pose_errors
@@ -58,6 +59,19 @@ def test_closest_point_error_forgives_a_symmetry() -> None:
     T_pred, T_true = pose(turn("z", 90)), pose()
     assert metrics.add_error(T_pred, T_true, POINTS)[0] == pytest.approx(0.05 * np.sqrt(2))
     assert metrics.adi_error(T_pred, T_true, POINTS)[0] == pytest.approx(0, abs=1e-15)
+
+
+def test_closest_point_errors_are_the_same_on_any_number_of_threads() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.uniform(-0.05, 0.05, (3000, 3))
+    T_pred = np.concatenate([pose(turn("z", angle), (0.01, 0, 1)) for angle in rng.uniform(0, 360, 5)])
+    T_true = np.repeat(pose(), 5, axis=0)
+    one, *others = (metrics.adi_error(T_pred, T_true, points, threads) for threads in (1, 2, 5, -1))
+    at = [metrics.transform(T, points) for T in (T_true, T_pred)]  # (5, P, 3) each, in the camera's frame
+    closest = [cdist(true, found).min(1).mean() for true, found in zip(*at, strict=True)]
+    np.testing.assert_allclose(one, closest, rtol=1e-12)
+    for other in others:
+        np.testing.assert_array_equal(other, one)
 
 
 def test_eggbox_is_remeasured_after_half_a_turn_and_glue_is_not() -> None:

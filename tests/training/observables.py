@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp.data.dataset import Batch
+from epropnp.evaluation.evaluator import predict
 from epropnp.evaluation.predictions import Predictions
 from epropnp.inference.poses import as_image
 from epropnp.losses.algebra import LossValue
@@ -114,7 +115,7 @@ class Lab:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(updates, "net", self.oracle)
             patch.setattr(updates, "average", None)
-            return self.trainer._score(self.trainer.data.evaluation("test"))[0]
+            return predict(self.trainer._inference, self.trainer.data.evaluation("test"))
 
     @cached_property
     def oracle(self) -> "NearlyTrue":
@@ -128,7 +129,7 @@ class Lab:
         handle = self.trainer.net.head.register_forward_hook(lambda *call: seen.append(str(call[-1].dtype)))
         with self._restored():
             self.trainer._part_loss(self.parts[0], 0)
-            self.trainer._score(self.trainer.data.epoch_images())
+            predict(self.trainer._inference, self.trainer.data.epoch_images())
         handle.remove()
         return seen
 

@@ -86,7 +86,7 @@ def script(patch: pytest.MonkeyPatch, scores: Scores) -> list[Asked]:
     def score(shown: Shown, *_: Any) -> Metrics:
         return scores(shown.asked.split, shown.asked.number)
 
-    def errors_beside(shown: Shown, objects: object, file: Path) -> Shown:
+    def errors_beside(shown: Shown, objects: object, file: Path, *_: Any) -> Shown:
         assert file.read_text() == f"{shown.asked.split} {shown.asked.number}"  # it lies there already
         return shown
 

@@ -13,7 +13,8 @@ from epropnp.errors import UserError
 from epropnp.evaluation import error_file
 from epropnp.evaluation.pose_errors import pose_errors
 from epropnp.evaluation.predictions import Predictions
-from epropnp.evaluation.scores import mean_scores
+from epropnp.evaluation.scores import mean_scores, score
+from epropnp.training import trainer as trainer_module
 from epropnp.training.callbacks import Callback, Training
 from epropnp.training.checkpoint import load_checkpoint, save_checkpoint
 from epropnp.training.guard import NonFiniteError
@@ -71,11 +72,14 @@ def test_resume_after_stops_is_bit_identical(trained: Path, tiny_dataset: Path, 
 
 @pytest.mark.slow
 def test_loader_processes_do_not_change_the_numbers(
-    trained: Path, tiny_dataset: Path, tmp_path: Path
+    trained: Path, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tiny()
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=2))
+    threads: list[int] = []  # that errors were computed on
+    monkeypatch.setattr(trainer_module, "score", lambda *given: threads.append(given[2]) or score(*given))
     assert Trainer(config, tiny_dataset, tmp_path, "cpu").fit().train_loss == result_of(trained).train_loss
+    assert set(threads) == {3}  # the trial's own and its loaders', which wait then; no others
 
 
 @pytest.mark.slow
