@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from epropnp.cores import local_cores
 from epropnp.data.manifest import read_manifest
 from epropnp.data.reader import ArrowDataset
 from epropnp.data.remote import is_uri
@@ -19,7 +20,6 @@ from epropnp.data.schema import MANIFEST
 from epropnp.errors import UserError
 from epropnp.evaluation.table import Column, Layout, Table
 from epropnp.training.config import TrialConfig
-from pipelines.building.private_ray import local_cores
 from sweeps.build_settings import Build
 from sweeps.describe import parameters
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep

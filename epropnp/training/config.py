@@ -107,8 +107,8 @@ class DataConfig:
     """Correspondences per object that the pose layer sees in training."""
     real_repeats: Annotated[int, Range(least=0)] = 1
     """Visits per epoch to each photograph (0: left out); rendered images are visited once."""
-    workers: Annotated[int, Range(least=0)] = 0
-    """Loader processes; the batches are the same for any number."""
+    workers: Annotated[int | None, Range(least=0)] = None
+    """Loader processes; the same batches for any number. Default: 0; with a GPU up to 8, as cores allow."""
     overfit: Annotated[int | None, Range(least=1)] = None
     """Train and evaluate on the first N images only, as they are: a sanity check."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -133,8 +133,8 @@ class TrialConfig:
 
     @property
     def cores(self) -> int:
-        """What a trial keeps busy: its threads, and its loader's processes."""
-        return self.threads + self.data.workers
+        """What a trial keeps busy at least: its threads, and the loader processes that are asked for."""
+        return self.threads + (self.data.workers or 0)
 
     def __post_init__(self) -> None:
         check_ranges(self)

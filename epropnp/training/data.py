@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from epropnp.cores import loaders, local_cores
 from epropnp.data.dataset import (
     Batch,
     Boxes,
@@ -33,8 +34,10 @@ class TrialData:
         config: of the trial.
         dataset: folder or URI; every byte of it is checked.
         device: batches are pinned for it and copied to it.
+        cores: that the trial has; None: all of this process.
 
     Attributes:
+        cores: that are kept busy, by the trial's threads and the processes that load batches.
         dataset: the opened dataset.
         steps: updates per epoch.
 
@@ -42,8 +45,13 @@ class TrialData:
         UserError: an unusable dataset, or one too small for a batch.
     """
 
-    def __init__(self, config: TrialConfig, dataset: Path | str, device: torch.device) -> None:
+    def __init__(
+        self, config: TrialConfig, dataset: Path | str, device: torch.device, cores: int | None = None
+    ) -> None:
         self.config, self.device = config, device
+        there, on_gpu = cores or local_cores(), device.type == "cuda"
+        workers = loaders(config.data.workers, config.threads, there, on_gpu)
+        self.cores = config.threads + workers
         self.dataset = ArrowDataset.verified(dataset)
         for split in ("validation", "test"):
             if not len(self.evaluation(split)):
@@ -52,9 +60,7 @@ class TrialData:
         visits = _visits(crops, config)
         part = config.optim.batch_size // config.optim.accumulate
         self.sampler = EpochSampler(visits, seed=config.seed)
-        self._loader = TrainingLoader(
-            crops, self.sampler, part, workers=config.data.workers, pin=device.type == "cuda"
-        )
+        self._loader = TrainingLoader(crops, self.sampler, part, workers=workers, pin=on_gpu)
         self._train = crops
         self.steps = len(self._loader) // config.optim.accumulate
         if not self.steps:

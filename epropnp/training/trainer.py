@@ -68,6 +68,7 @@ class Trainer:
         device: such as 'cuda' or 'cpu'; None takes an accelerator where there is one.
         keep_every: epochs between checkpoints that are kept (`epoch-NNNN.pt`); 0: only the last and the best.
         checkpoint_s: seconds between checkpoints within an epoch.
+        cores: that the trial has; None: all of this process.
 
     Attributes:
         parameters: of the network, their number.
@@ -84,12 +85,13 @@ class Trainer:
         device: str | None = None,
         keep_every: int = 0,
         checkpoint_s: float = CHECKPOINT_S,
+        cores: int | None = None,
     ) -> None:
         self.config, self.work_dir, self.device = config, work_dir, chosen_device(device)
         cv2.setNumThreads(1)  # the loader's work is too fine for OpenCV's own threads
         torch.set_num_threads(config.threads)
         torch.manual_seed(mixed_seed(config.seed))
-        self.data = TrialData(config, dataset, self.device)
+        self.data = TrialData(config, dataset, self.device, cores)
         header = config_note(config, self.data.dataset.dataset_id)
         self.checkpoints = Checkpoints(work_dir, header, keep_every, checkpoint_s)
         self.recorder = Recorder(work_dir, config, self.device, self.data)
@@ -134,7 +136,7 @@ class Trainer:
         for epoch in range(self.state.epoch + 1, self.config.optim.epochs + 1):
             metrics = self._train_epoch(epoch, callbacks) if epoch else {}
             predictions = predict(self._inference, self.data.epoch_images(), None, self._tell_scored)
-            found = score(predictions, self.data.dataset.objects, self.config.cores)
+            found = score(predictions, self.data.dataset.objects, self.data.cores)
             metrics |= {f"val/{k}": v for k, v in found.items()}
             self.frames.add(epoch, self._inference, predictions, found)
             report = self._finish_epoch(epoch, metrics)
@@ -217,7 +219,7 @@ class Trainer:
         predictions = predict(self._inference, self.data.evaluation(split), temperatures, self._tell_scored)
         with replaced(file) as unfinished:
             predictions.write(unfinished)
-        errors = errors_beside(predictions, self.data.dataset.objects, file, self.config.cores)
+        errors = errors_beside(predictions, self.data.dataset.objects, file, self.data.cores)
         return predictions, mean_scores(errors)
 
     def _tell_scored(self) -> None:

@@ -115,8 +115,9 @@ def _column(tile: Tile) -> Image:
     K = to_tile @ tile.K_crop
     draw_contour(image, K, tile.T_true, tile.model, TRUE_RGB, 4)
     draw_contour(image, K, tile.T_pred, tile.model, POSE_RGB, 2)
-    least, most = float(tile.weights.min()), float(tile.weights.max())
-    level = np.rint(255 * tile.weights / most if most > 0 and least >= 0 else 0 * tile.weights)
+    most = float(tile.weights.max())
+    scaled = tile.weights / most if 0 < most < np.inf else np.zeros_like(tile.weights)  # NaN is neither
+    level = np.rint(255 * scaled)
     small = cv2.applyColorMap(level.astype(np.uint8), cv2.COLORMAP_CIVIDIS)[..., ::-1]
     weights = cv2.resize(small, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST)
     label = np.full((LINE_PX, TILE_PX, 3), 255, np.uint8)

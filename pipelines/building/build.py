@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from epropnp.cores import local_cores
 from epropnp.data.identity import id_of_test
 from epropnp.data.manifest import read_manifest
 from epropnp.data.reader import Backgrounds, Split, read_objects
@@ -33,7 +34,6 @@ from epropnp.errors import UserError
 from epropnp.files import fill_folder, share_file, whole_file
 from pipelines.building.geometry import examine, given_frames, proved
 from pipelines.building.plan import WORK_FOLDER, BuildConfig, Plan, plan_dataset
-from pipelines.building.private_ray import local_cores
 from pipelines.building.shards import Job, Shard, plan_shards, write_shard
 from pipelines.building.workers import Mapper, open_mapper
 from pipelines.readers.object_models import points_report

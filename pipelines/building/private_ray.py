@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epropnp.cores import local_cores
 from epropnp.errors import UserError, first_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # what is worked on is read by memory map, results are numbers
@@ -25,13 +26,6 @@ WAITS = ("RAY_gcs_server_port_wait_time_s", "RAY_raylet_start_wait_time_s")
 LONGEST_FOLDER = 40  # characters; below it Ray adds 60, and the path of a socket has 107 at most
 
 _log = logging.getLogger(__name__)
-
-
-def local_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def private_environment() -> dict[str, str]:

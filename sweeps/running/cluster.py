@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from epropnp.cores import LOADERS
 from epropnp.errors import UserError
 from pipelines.building.private_ray import private_environment, private_ray
 
@@ -55,7 +56,7 @@ def share_out(
         wanted: how many shall run at once; None: one per GPU, or as many as the cores are enough for.
         cores: what a trial keeps busy: its threads, which its config fixes, for they decide how sums are
             rounded, and its loader's workers. It gets less where so many trials, or all GPUs, cannot be used
-            otherwise.
+            otherwise, and with a GPU, which more loaders keep busy, what is there.
         nodes: those that live; a cluster may have none yet that trials can use, and start them when they are
             asked for.
         more: resources that each trial asks for besides, or, of `cpu` and `gpu`, instead.
@@ -65,7 +66,8 @@ def share_out(
     at_once = min(trials, wanted or (most if any(node.cpus for node in nodes) else trials))
     gpus = _below(1 / math.ceil(at_once / devices)) if devices else 0.0
     halves = [_below(1 / parts) for parts in range(2, at_once + 1)]
-    for cpus in (*range(cores, 0, -1), *halves):
+    with_loaders = cores + (LOADERS if devices else 0)
+    for cpus in (*range(with_loaders, 0, -1), *halves):
         if _fitting(nodes, cpus, gpus) >= at_once:
             return Share(at_once=at_once, cpus=cpus, gpus=more.get("gpu", gpus), more=more)
     return Share(at_once=at_once, cpus=cores, gpus=more.get("gpu", gpus), more=more)

@@ -224,7 +224,7 @@ class Job(Listener):
             folder = self.sweep.prepare(trial)
             place = self.places[trial.build]
             stop_file = self.sweep.stop_file
-            how = self.options.keep, share.gpus
+            how = self.options.keep, share.gpus, share.cpus
             return trial_spec(trial.name, trial.config, place, folder, stop_file, updates, *how)
 
         storage = self.sweep.folder / RAY_FOLDER  # which all nodes see

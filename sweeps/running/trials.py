@@ -47,6 +47,7 @@ def trial_spec(
     updates: int | None = None,
     keep: Keep = "all",
     gpus: float = 0.0,
+    cpus: float = 1.0,
 ) -> dict[str, Any]:
     """What `sweeps.running.worker.run_trial` needs, as plain values that Ray can send.
 
@@ -56,7 +57,7 @@ def trial_spec(
         stop_file: while it is there, trials are interrupted.
         updates: after which to interrupt; None: train to the end.
         keep: weights that stay in its folder when it has ended.
-        gpus: what it was given of one.
+        gpus, cpus: what it was given of one, and of its machine's cores.
     """
     return {
         "name": name,
@@ -67,6 +68,7 @@ def trial_spec(
         "updates": updates,
         "keep": keep,
         "gpus": gpus,
+        "cpus": cpus,
         "left_out": [],
     }
 

@@ -106,7 +106,8 @@ def _check_device(gpus: float) -> None:
 
 def _train(spec: dict[str, Any], folder: Path) -> None:
     _check_storage(spec["dataset"], folder)
-    trainer = Trainer(from_dict(TrialConfig, spec["config"]), spec["dataset"], folder)
+    config, cores = from_dict(TrialConfig, spec["config"]), max(1, int(spec["cpus"]))
+    trainer = Trainer(config, spec["dataset"], folder, cores=cores)
     restore_for_test(trainer)
     reporter = _TuneReporter(trainer)
     pace = Pace(lambda seconds: _tell(seconds_per_epoch=seconds))

@@ -71,6 +71,15 @@ def test_a_frame_holds_a_column_for_each_image() -> None:
     assert bright.max(axis=0).tolist() == [2 * cell - 1, 7 * cell - 1]
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan, 0.0])
+def test_weights_that_are_none_are_drawn_as_none(value: float) -> None:
+    """A network from scratch, before its first update, may have infinite ones."""
+    weights = tile().weights.copy()
+    weights[1, 6] = value
+    drawn = epoch_frame("epoch 0 of 2", [replace(tile(), weights=weights)])[-TILE_PX:]
+    assert (drawn == drawn[0, 0]).all()
+
+
 def test_an_animation_shows_the_last_frame_where_nothing_moves(tmp_path: Path) -> None:
     files = [tmp_path / f"{i}.png" for i in range(3)]
     for i, file in enumerate(files):

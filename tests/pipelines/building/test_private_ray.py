@@ -15,7 +15,7 @@ import ray
 
 from epropnp.errors import UserError
 from pipelines.building import private_ray as module
-from pipelines.building.private_ray import local_cores, private_ray, set_private_environment
+from pipelines.building.private_ray import private_ray, set_private_environment
 
 KNOCK = """if True:
     import sys
@@ -119,14 +119,6 @@ def test_one_that_fails_twice_is_an_error_that_says_where_to_look(monkeypatch: p
     folder = Path(str(error.value).rpartition(" ")[2])
     assert folder.is_dir()
     folder.rmdir()
-
-
-def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert local_cores() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    assert local_cores() == 64
 
 
 @pytest.fixture(scope="module")

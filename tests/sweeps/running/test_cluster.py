@@ -25,15 +25,16 @@ def node(cpus: float, gpus: float = 0) -> Node:
         (3, 8, 1, [node(8)], Share(at_once=3, cpus=1)),  # no more than there are trials
         (4, 4, 1, [node(2)], Share(at_once=4, cpus=0.5)),
         (9, 6, 4, [node(8), node(8)], Share(at_once=6, cpus=2)),
-        (4, None, 9, [node(16, 1)], Share(at_once=1, cpus=9, gpus=1)),
+        (4, None, 1, [node(16, 1)], Share(at_once=1, cpus=9, gpus=1)),  # with 8 loaders
+        (4, None, 9, [node(16, 1)], Share(at_once=1, cpus=16, gpus=1)),
         (4, 2, 9, [node(16, 1)], Share(at_once=2, cpus=8, gpus=0.5)),
-        (8, None, 9, [node(32, 2), node(32, 2)], Share(at_once=4, cpus=9, gpus=1)),
-        (8, 3, 9, [node(32, 1), node(32, 1)], Share(at_once=3, cpus=9, gpus=0.5)),
+        (8, None, 9, [node(32, 2), node(32, 2)], Share(at_once=4, cpus=16, gpus=1)),
+        (8, 3, 9, [node(32, 1), node(32, 1)], Share(at_once=3, cpus=16, gpus=0.5)),
         (9, 5, 2, [node(10, 2)], Share(at_once=5, cpus=2, gpus=0.3333)),
-        (9, 1, 9, [node(10, 4)], Share(at_once=1, cpus=9, gpus=1)),  # a trial trains on one device
+        (9, 1, 9, [node(10, 4)], Share(at_once=1, cpus=10, gpus=1)),  # a trial trains on one device
         (9, None, 20, [node(8, 1), node(96, 1)], Share(at_once=2, cpus=8, gpus=1)),  # no device is idle
         (9, None, 9, [node(8, 8)], Share(at_once=8, cpus=1, gpus=1)),
-        (9, None, 1, [node(64), node(8, 1)], Share(at_once=1, cpus=1, gpus=1)),
+        (9, None, 1, [node(64), node(8, 1)], Share(at_once=1, cpus=8, gpus=1)),
         (9, None, 3, [node(0)], Share(at_once=9, cpus=3)),  # a cluster that starts nodes when it is asked
         (9, 4, 3, [], Share(at_once=4, cpus=3)),
     ],
