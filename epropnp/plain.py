@@ -1,6 +1,7 @@
 """Config dataclasses as plain dictionaries, and back."""
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -48,11 +49,16 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "config") -> T
         UserError: a key that the config does not have, naming the nearest that it has; a value of another
             kind than the setting's.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints(typing.cast(Any, kind))
     for key in values:
         if key not in hints:
             raise UserError(f"{where}: unknown key '{key}'{nearest(key, hints)}")
     return kind(**{k: convert(hints[k], v, f"{where}.{k}") for k, v in values.items()})
+
+
+@functools.cache  # thousands of configs are read for one table
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def without_none(hint: Any) -> Any:

@@ -3,10 +3,9 @@
 python sweeps/compare.py SWEEP...          (= epropnp-sweeps compare)
 """
 
-import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,27 +15,13 @@ import tyro
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from epropnp.command_line import YesNo, console_or_file, say, shown_as
+from epropnp.command_line import YesNo, shown_as
 from epropnp.errors import UserError, nearest
-from epropnp.evaluation.table import Table, print_table
-from epropnp.evaluation.table_fit import wrapped
-from epropnp.evaluation.table_latex import to_latex
-from epropnp.evaluation.table_text import to_csv, to_markdown
-from epropnp.evaluation.thresholds import MARGIN
+from epropnp.evaluation.thresholds import BEST, MARGIN
 from epropnp.extras import require
-from epropnp.files import replaced
 from sweeps.commands.command import run_command
 from sweeps.commands.find import the_sweep
 from sweeps.folder import Sweep, find_sweeps, named_sweep, open_sweep
-from sweeps.names import safe_name
-from sweeps.results.figures import FOLDER as FIGURES
-from sweeps.results.figures import figures, save
-from sweeps.results.findings import BEST, Findings, find
-from sweeps.results.joined import join
-from sweeps.results.report_page import PAGE_FILE, write_page
-from sweeps.results.sentences import answer
-from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
-from sweeps.results.summary import SELECTION
 
 DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
 
@@ -48,7 +33,6 @@ DESCRIPTION = """Compare the trials of any sweeps that were tested on the same i
 Writes a page to look at, report.html, its figures as PNG and PDF, and each table as Markdown, CSV
 (full precision) and LaTeX (booktabs): accuracy, objects, networks.
 """
-LARGEST_NAME = 80  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,66 +69,18 @@ def _compare(config: CompareConfig) -> None:
     if config.best < 1:
         raise UserError(f"--best: at least one setting is compared, not {config.best}")
     with tempfile.TemporaryDirectory(prefix="epropnp-") as work:
-        _compare_all(config, _fetched(config, Path(work)) if config.mlflow else _found(config))
+        sweeps = _fetched(config, Path(work)) if config.mlflow else _found(config)
+        from sweeps.results.compared import How, compare  # after what may be mistyped: it takes seconds
 
-
-def _compare_all(config: CompareConfig, sweeps: Sequence[Sweep]) -> None:
-    names = ", ".join(sweep.name for sweep in sweeps)
-    found = find(join(sweeps, config.where), f"Comparison of {names}", best=config.best, margin=config.margin)
-    folder = config.output or config.out / safe_name(f"compare-{names}")[:LARGEST_NAME]
-    if config.figures is not False:
-        found = _drawn(found, sweeps, folder)
-    written = write(found, sweeps, folder, config.published)
-    console = console_or_file()
-    for name, table in tables(found, config.published).items():
-        print_table(table, console, whole=folder / f"{name}.md")
-    for line in (*_answers(found), *found.remarks, *written):
-        say(console, wrapped(line, console.width))
-
-
-def _answers(findings: Findings) -> list[str]:
-    return [] if findings.summary is None else [answer(SELECTION, findings.summary.ranked[SELECTION])]
-
-
-def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
-    """By name of its files, every table that there is something to say in."""
-    unfinished = unfinished_table(findings)
-    found = {} if unfinished is None else {"unfinished": unfinished}
-    if findings.summary is None:
-        return found
-    return found | {
-        "networks": network_table(findings),
-        "objects": object_table(findings),
-        "accuracy": accuracy_table(findings, published),
-    }
-
-
-def _drawn(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> Findings:
-    """Figures and test images into a folder; the findings with a remark on what cannot be drawn."""
-    from sweeps.results.compared_examples import draw_examples  # loads networks
-
-    if findings.summary is None:
-        return findings
-    stopped = [row for row in findings.rows if row.status == "stopped"]
-    for name, draw in figures(findings.summary, findings.images, stopped).items():
-        save(draw, folder / FIGURES / f"{name}.png")
-    remark = draw_examples(findings, sweeps, folder)
-    return dataclasses.replace(findings, remarks=[*findings.remarks, remark]) if remark else findings
-
-
-def write(findings: Findings, sweeps: Sequence[Sweep], folder: Path, published: bool = False) -> list[str]:
-    """Page and tables into a folder; where they lie, in words. UserError where they cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_page(findings, sweeps, folder / PAGE_FILE, published)
-    makers: dict[str, Callable[[], str]] = {}
-    for name, table in tables(findings, published).items():
-        for kind, made in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
-            makers[f"{name}.{kind}"] = lambda made=made, table=table: made(table)  # type: ignore[misc]
-    for name, make in makers.items():
-        with replaced(folder / name) as unfinished:
-            unfinished.write_text(make(), encoding="utf-8")
-    names = ", ".join(dict.fromkeys(name.partition(".")[0] for name in makers))
-    return [f"page: {folder / PAGE_FILE}", f"tables, as md, csv and tex: {names} in {folder}"]
+        how = How(
+            where=config.where,
+            best=config.best,
+            margin=config.margin,
+            published=config.published,
+            figures=config.figures is not False,
+            folder=config.output,
+        )
+        compare(sweeps, how, config.out)
 
 
 def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:

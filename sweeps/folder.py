@@ -68,7 +68,7 @@ class Sweep:
 
     def trials(self) -> Iterator[Trial]:
         """All that were begun, as their folders tell; not those whose `trial.json` is damaged."""
-        return (read(self.trial_folder(name)) for name in self._notes())
+        return (read(self.trial_folder(name), note) for name, note in self._notes().items())
 
     def planned(self, cells: Sequence[Cell], dataset_id: str | Mapping[Build, str]) -> list[Planned]:
         """The cells as trials of this sweep, each once: one that was begun before keeps its name.

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,21 @@ class Trial:
         return self.status == "waiting" and self.record is not None and self.record.status == "finished"
 
 
-def read(folder: Path) -> Trial:
+def read(folder: Path, note: "Note | None" = None) -> Trial:
     """Read a trial's folder, of an older version, too.
 
     What is damaged in it beside `trial.json` makes it a trial that failed for that reason.
+
+    Args:
+        folder: of the trial.
+        note: of its `trial.json`, if that was read before.
 
     Raises:
         UserError: there is none, or its `trial.json` is damaged.
     """
     if not (folder / CONFIG_FILE).is_file():
         raise UserError(f"{folder} is no folder of a trial: it has no {CONFIG_FILE}")
-    note, damage = read_note(folder), None
+    note, damage = note or read_note(folder), None
     record, result = None, None
     try:
         record = Record.read(folder)
@@ -181,7 +186,11 @@ class Note:
 
     def config(self, wanted: TrialConfig | None = None) -> TrialConfig:
         """The settings; where an older version stored them, in the terms of a config that may be the same."""
-        return from_dict(TrialConfig, upgraded(self.stored, None if wanted is None else to_dict(wanted)))
+        return self._own if wanted is None else from_dict(TrialConfig, upgraded(self.stored, to_dict(wanted)))
+
+    @cached_property
+    def _own(self) -> TrialConfig:
+        return from_dict(TrialConfig, upgraded(self.stored))
 
     def is_of(self, config: TrialConfig, dataset_id: str) -> bool:
         """Whether the folder is that of a trial."""

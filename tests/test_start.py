@@ -63,6 +63,7 @@ for words in {lines}:
                 "--recipe quick --heads depoconv",
             ],
         ),
+        ("sweeps.compare", ["--help", "--bset 2", "--best 0"]),
         (
             "sweeps.__main__",
             ["rn", "run --help", "run --sedes 1", "record --help", "record", "fetch --help", "fetch"],

@@ -1,4 +1,4 @@
-"""Where the accuracies of a table are taken, and how close two are that are called equal.
+"""Where the accuracies of a table are taken, which are compared, and how close two are that are called equal.
 
 Without the scores, so that a command line answers at once.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from epropnp.errors import UserError
 
 MARGIN = 5.0  # points, where nothing else is said
+BEST = 20  # settings whose test images are read and compared, likewise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,13 @@ change the posterior by its cost alone: the most likely pose and the order of po
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy  # whose parts load when they are used
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # whoever reads predictions does without
+    from torch import Tensor
 
 DEGREES_OF_FREEDOM = 6  # of a pose
 LOG_SCALE_LIMIT, TAIL_LIMIT = 4.0, 0.4  # a t distribution has a covariance where its tail is below 1 / 2
@@ -36,7 +37,7 @@ class Temperature:
     scale: float = 1.0
     tail: float = 0.0
 
-    def energy(self, excess: Tensor) -> Tensor:
+    def energy(self, excess: "Tensor") -> "Tensor":
         """`-log p` up to a constant, of costs above that of the predicted pose.
 
         Below it, where the solver has missed the minimum, the energy goes on as a line.
@@ -45,22 +46,21 @@ class Temperature:
         if self.tail == 0:
             return scaled
         power = (1 / self.tail + DEGREES_OF_FREEDOM) / 2
-        return power * torch.log1p(2 * self.tail * scaled.clamp(min=0)) + scaled.clamp(max=0)
+        return power * (2 * self.tail * scaled.clamp(min=0)).log1p() + scaled.clamp(max=0)
 
-    def shares(self, cost: Tensor, log_mass: Tensor) -> Tensor:
+    def shares(self, cost: "Tensor", log_mass: "Tensor") -> "Tensor":
         """Probabilities (K, B) of `epropnp.pnp.Hypotheses`, whose first one is the predicted pose.
 
         By Laplace's method: around a hypothesis the energy is that of its own quadratic cost, and the tails
         of one at a higher cost are wider, in 6 dimensions by `(1 + 2 tail e)^3`.
         """
-        volume = torch.where(
-            log_mass.isfinite(), log_mass + cost, -torch.inf
-        )  # log sqrt det of the covariances
+        # log sqrt det of the covariances
+        volume = (log_mass + cost).where(log_mass.isfinite(), -math.inf)
         excess = self.scale**2 * (cost - cost[:1])
         if self.tail:
-            excess = torch.log1p(2 * self.tail * excess.clamp(min=0)) / (2 * self.tail) + excess.clamp(max=0)
-        log_share = torch.where(log_mass.isfinite(), volume - excess, -torch.inf)
-        return torch.softmax(log_share, 0).nan_to_num(nan=0.0)
+            excess = (2 * self.tail * excess.clamp(min=0)).log1p() / (2 * self.tail) + excess.clamp(max=0)
+        log_share = (volume - excess).where(log_mass.isfinite(), -math.inf)
+        return log_share.softmax(0).nan_to_num(nan=0.0)
 
     @property
     def log_volume(self) -> float:
@@ -91,16 +91,16 @@ class Temperatures:
 class Draws(NamedTuple):
     """Importance samples of B posteriors beside the truth."""
 
-    cost: Tensor  # (B,) of the predicted pose
-    excess: Tensor  # (S, B) cost of the samples above it
-    log_proposal: Tensor  # (S, B) log density of what they were drawn from
-    excess_true: Tensor  # (B,) cost of the true pose above it, of the most likely equivalent
+    cost: "Tensor"  # (B,) of the predicted pose
+    excess: "Tensor"  # (S, B) cost of the samples above it
+    log_proposal: "Tensor"  # (S, B) log density of what they were drawn from
+    excess_true: "Tensor"  # (B,) cost of the true pose above it, of the most likely equivalent
 
-    def log_weights(self, temperature: Temperature) -> Tensor:
+    def log_weights(self, temperature: Temperature) -> "Tensor":
         """Unnormalised log weights (S, B) of the samples."""
         return -temperature.energy(self.excess) - self.log_proposal
 
-    def log_evidence(self, temperature: Temperature) -> Tensor:
+    def log_evidence(self, temperature: Temperature) -> "Tensor":
         """Log of the integral (B,) of `exp(-energy)`."""
         return self.log_weights(temperature).logsumexp(0) - math.log(len(self.excess))
 
@@ -110,6 +110,8 @@ def posterior_temperature(draws: Draws) -> Temperature:
 
     Objects with values that are not finite are left out; without any, nothing changes.
     """
+    import torch
+
     finite = torch.stack([torch.atleast_2d(part).isfinite().all(0) for part in draws]).all(0)
     kept = Draws(*(part[..., finite].double().cpu() for part in draws))
 
@@ -126,6 +128,8 @@ def covariance_temperature(squared_distance: np.ndarray) -> Temperature:
         squared_distance: Mahalanobis' of the true poses from the predicted, (n,); those that are not finite
             are left out.
     """
+    import torch
+
     excess = torch.from_numpy(squared_distance[np.isfinite(squared_distance)]).double() / 2
 
     def negative_log_likelihood(temperature: Temperature) -> float:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from epropnp.models.backbones import weights_tag
 from epropnp.models.config import ModelConfig
 from epropnp.models.names import pretraining_data
 
@@ -29,5 +28,7 @@ def pretraining_of(model: ModelConfig) -> Pretraining:
         return Pretraining(file.replace("\\", "/").rpartition("/")[2], UNKNOWN)
     if not model.pretrained:
         return Pretraining(NONE, NONE)
+    from epropnp.models.backbones import weights_tag  # brings timm
+
     tag = weights_tag(model.backbone)
     return Pretraining(tag or UNKNOWN, pretraining_data(tag) or UNKNOWN)

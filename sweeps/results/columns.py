@@ -5,11 +5,11 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from epropnp.evaluation.estimate import Estimate
 from epropnp.evaluation.table import Cell, Column, cell_text
 from epropnp.inference.latency import Latency
+from epropnp.models.pretraining import Pretraining, pretraining_of
 from epropnp.plain import flatten
 from epropnp.training.config import TrialConfig
 from epropnp.training.identity import INCIDENTAL
@@ -17,9 +17,6 @@ from epropnp.training.overrides import key_and_text
 from epropnp.training.record import Record, Status
 from epropnp.training.result import Metrics, TrialResult
 from sweeps.build_settings import KNOWN, Build
-
-if TYPE_CHECKING:
-    from epropnp.models.pretraining import Pretraining
 
 NAME = "backbone"  # always shown
 PRETRAINING = "pretraining"  # the data of the weights that a network starts from: told wherever it differs
@@ -65,10 +62,8 @@ class Row:
         return self.status != "waiting" or self.reason is not None or bool(self.history)
 
 
-def pretraining(row: Row) -> "Pretraining":
+def pretraining(row: Row) -> Pretraining:
     """What a trial's network had seen before."""
-    from epropnp.models.pretraining import pretraining_of  # brings timm
-
     return pretraining_of(row.config.model)
 
 

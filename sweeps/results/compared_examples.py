@@ -11,8 +11,9 @@ from sweeps.axes import merged
 from sweeps.flags import DESCRIPTION, SweepConfig
 from sweeps.folder import Sweep
 from sweeps.program import PROG
-from sweeps.results.examples import FOLDER, save_examples
+from sweeps.results.examples import save_examples
 from sweeps.results.findings import Findings
+from sweeps.results.report_page import EXAMPLES
 
 
 def draw_examples(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> str | None:
@@ -26,7 +27,7 @@ def draw_examples(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> 
     summary = findings.summary
     if summary is None:
         return None
-    for file in (folder / FOLDER).glob("*.png"):
+    for file in (folder / EXAMPLES).glob("*.png"):
         file.unlink()  # of an earlier comparison
     ids = dict.fromkeys(row.dataset_id for row in findings.rows if row.name in findings.images)
     places = list(dict.fromkeys(place for sweep in sweeps for place in _places(sweep, ids)))
@@ -41,7 +42,7 @@ def draw_examples(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> 
             summary,
             lambda row: findings.images[row.name],
             datasets,
-            folder / FOLDER,
+            folder / EXAMPLES,
         )
     except UserError as error:
         return f"Test images are not drawn: {first_line(error)}."

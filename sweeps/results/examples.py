@@ -28,7 +28,6 @@ from sweeps.results.pictures import read_predictions
 from sweeps.results.summary import SELECTION, Summary
 from sweeps.results.tested import ImageScores
 
-FOLDER = "examples"
 MOST = 6  # settings that are drawn
 RIGHT_D = 0.1  # of the diameter: an error below counts as right
 SHOWN_PX = 224  # of the crop: as fine as the dataset has it, not as coarse as a network sees it

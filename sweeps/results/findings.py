@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from epropnp.errors import UserError, first_line
-from epropnp.evaluation.thresholds import MARGIN
+from epropnp.evaluation.thresholds import BEST, MARGIN
 from sweeps.results.columns import Row
 from sweeps.results.joined import Joined
 from sweeps.results.summary import Summary, summarise
 from sweeps.results.tables import ADD, SCORES
 from sweeps.results.tested import ImageScores, read_tested
 from sweeps.search.search import by_setting
-
-BEST = 20  # settings whose test images are read and compared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,12 +22,11 @@ from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
-from sweeps.results.examples import FOLDER as EXAMPLES
 from sweeps.results.examples import save_examples
 from sweeps.results.figures import CAPTIONS, FOLDER, figures, save
 from sweeps.results.findings import Findings
 from sweeps.results.read import by_rank, read_rows
-from sweeps.results.report_page import PAGE_FILE, write_page
+from sweeps.results.report_page import EXAMPLES, PAGE_FILE, write_page
 from sweeps.results.summary import (
     SELECTION,
     Summary,

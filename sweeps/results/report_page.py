@@ -5,13 +5,13 @@ from pathlib import Path
 
 from epropnp.files import replaced
 from sweeps.folder import Sweep
-from sweeps.results.examples import FOLDER as EXAMPLES
 from sweeps.results.figures import CAPTIONS
 from sweeps.results.figures import FOLDER as FIGURES
 from sweeps.results.findings import Findings
 from sweeps.results.page import Picture, page
 
 PAGE_FILE = "report.html"
+EXAMPLES = "examples"  # folder of test images that settings are drawn on
 ROOM = 1_400_000  # bytes of pictures, so that the page stays below 2 MB
 
 
