@@ -25,6 +25,7 @@ from sweeps.folder import Sweep, find_sweeps, named_sweep, open_sweep
 
 DESCRIPTION = """Compare the trials of any sweeps that were tested on the same images.
 
+Examples:
   epropnp-sweeps compare
       the newest sweep
   epropnp-sweeps compare first second --where head=fpn --published
