@@ -3,9 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from epropnp.command_line import console_or_file, say
+from epropnp.data.reader import ArrowDataset
+from epropnp.data.visible import visible_shares
+from epropnp.errors import UserError, first_line
 from epropnp.evaluation.table import Table, print_table
 from epropnp.evaluation.table_fit import wrapped
 from epropnp.evaluation.table_latex import to_latex
@@ -17,7 +21,7 @@ from sweeps.results.figures import FOLDER as FIGURES
 from sweeps.results.figures import figures, save
 from sweeps.results.findings import Findings, find
 from sweeps.results.joined import join
-from sweeps.results.report_page import PAGE_FILE, write_page
+from sweeps.results.report_page import EXAMPLES, PAGE_FILE, write_page
 from sweeps.results.sentences import answer
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
 from sweeps.results.summary import SELECTION
@@ -47,7 +51,7 @@ def compare(sweeps: Sequence[Sweep], how: How, out: Path) -> None:
     found = find(join(sweeps, how.where), f"Comparison of {names}", best=how.best, margin=how.margin)
     folder = how.folder or out / safe_name(f"compare-{names}")[:LARGEST_NAME]
     if how.figures:
-        found = _drawn(found, sweeps, folder)
+        found = drawn(found, sweeps, folder)
     written = write(found, sweeps, folder, how.published)
     console = console_or_file()
     for name, table in tables(found, how.published).items():
@@ -73,16 +77,25 @@ def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:
     }
 
 
-def _drawn(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> Findings:
+def drawn(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> Findings:
     """Figures and test images into a folder; the findings with a remark on what cannot be drawn."""
-    from sweeps.results.compared_examples import draw_examples  # loads networks
+    from sweeps.results.compared_examples import datasets_of, draw_examples  # loads networks
 
+    for file in (folder / EXAMPLES).glob("*.png"):
+        file.unlink()  # of an earlier comparison
     if findings.summary is None:
         return findings
+    datasets, remark = dict[str, ArrowDataset](), None
+    try:
+        datasets = datasets_of(findings, sweeps)
+    except UserError as error:
+        remark = f"Test images are not drawn: {first_line(error)}."
     stopped = [row for row in findings.rows if row.status == "stopped"]
-    for name, draw in figures(findings.summary, findings.images, stopped).items():
+    visible = partial(visible_shares, datasets.values())
+    for name, draw in figures(findings.summary, findings.images, stopped, visible).items():
         save(draw, folder / FIGURES / f"{name}.png")
-    remark = draw_examples(findings, sweeps, folder)
+    if datasets:
+        remark = draw_examples(findings, findings.summary, datasets, folder)
     return dataclasses.replace(findings, remarks=[*findings.remarks, remark]) if remark else findings
 
 

@@ -1,6 +1,6 @@
 """Test images of a comparison, a row per setting, where the datasets of its sweeps still lie."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from epropnp.command_line import parse
@@ -14,28 +14,30 @@ from sweeps.program import PROG
 from sweeps.results.examples import save_examples
 from sweeps.results.findings import Findings
 from sweeps.results.report_page import EXAMPLES
+from sweeps.results.summary import Summary
 
 
-def draw_examples(findings: Findings, sweeps: Sequence[Sweep], folder: Path) -> str | None:
-    """Draw them into `examples` of a folder; a line that says why not, or None where they are drawn.
+def datasets_of(findings: Findings, sweeps: Sequence[Sweep]) -> dict[str, ArrowDataset]:
+    """By id, the datasets of a comparison. UserError, with the places where it was looked, where one is gone.
 
     Args:
         findings: the comparison.
         sweeps: that it is of: their commands say where datasets lie.
-        folder: of the comparison's page.
     """
-    summary = findings.summary
-    if summary is None:
-        return None
-    for file in (folder / EXAMPLES).glob("*.png"):
-        file.unlink()  # of an earlier comparison
     ids = dict.fromkeys(row.dataset_id for row in findings.rows if row.name in findings.images)
     places = list(dict.fromkeys(place for sweep in sweeps for place in _places(sweep, ids)))
-    datasets = {dataset.dataset_id: dataset for dataset in _opened(places)}
-    lacking = [dataset_id for dataset_id in ids if dataset_id not in datasets]
+    found = {dataset.dataset_id: dataset for dataset in _opened(places)}
+    lacking = [dataset_id for dataset_id in ids if dataset_id not in found]
     if lacking:
         looked = f" in {', '.join(map(str, places))}" if places else ": no command line says where it lies"
-        return f"Test images are not drawn: dataset {', '.join(lacking)} is not found{looked}."
+        raise UserError(f"dataset {', '.join(lacking)} is not found{looked}")
+    return {dataset_id: found[dataset_id] for dataset_id in ids}
+
+
+def draw_examples(
+    findings: Findings, summary: Summary, datasets: Mapping[str, ArrowDataset], folder: Path
+) -> str | None:
+    """Draw test images into `examples` of a folder; None, or a line that says why they are not drawn."""
     try:
         save_examples(
             findings.folders.__getitem__,

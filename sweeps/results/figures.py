@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDER = "figures"  # of a sweep
+HIDDEN, WHOLE = 0.1, 95.0  # objects are hidden now and then if so many images show less of them, in percent
 CAPTIONS: Mapping[str, str] = {
     "differences": "Settings by score, and how far each is behind the best: the verdicts of the summary.",
     "accuracy": "Accuracy on the test split against the error that is allowed; bands reach from the worst "
@@ -64,7 +65,7 @@ def figures(
     summary: Summary,
     images: Mapping[str, ImageScores],
     stopped: Sequence[Row] = (),
-    visible: Mapping[str, float] | None = None,
+    visible: Callable[[], Mapping[str, float]] = dict,
 ) -> Mapping[str, Draw]:
     """By key of `CAPTIONS`, what draws the figures that have something to show.
 
@@ -72,7 +73,7 @@ def figures(
         summary: of the trials that are compared.
         images: by name of a trial, what it did on each image.
         stopped: rows of trials that were stopped, whose curves are drawn up to where they got.
-        visible: by sample id, the fraction of the object that is visible, 0 to 1.
+        visible: finds out, by sample id, the fraction of the object that is visible, 0 to 1.
     """
     comparison = summary.ranked[SELECTION]
     ranked = [setting.name for setting in comparison.settings]
@@ -89,7 +90,7 @@ def figures(
         "interaction": _interaction(summary, means, ranked[0]),
         "loss-weight": _loss_weight(summary, means, palette),
         "flips": _flips(summary, len(first.object_id), palette),
-        "distance": _distance(tested, first, palette, visible or {}),
+        "distance": _distance(tested, first, palette, visible),
         "calibration": _calibration(tested, palette),
     }
     return {key: draw for key, draw in found.items() if draw is not None}
@@ -248,15 +249,16 @@ def _distance(
     tested: Mapping[str, Sequence[ImageScores]],
     first: ImageScores,
     palette: Palette,
-    visible: Mapping[str, float],
+    visible: Callable[[], Mapping[str, float]],
 ) -> Draw:
     def draw() -> "Figure":
         conditions = [
             Condition(title="distance of the object, m", values=distance_m(first.T_true)),
             Condition(title="elevation of the camera, degrees", values=elevation_deg(first.T_true)),
         ]
-        if all(name in visible for name in first.sample_id):
-            shares = 100 * np.array([visible[name] for name in first.sample_id])
+        known = visible()
+        shares = np.array([100 * known.get(name, np.nan) for name in first.sample_id])
+        if np.quantile(shares, HIDDEN) < WHOLE:  # NaN is not
             conditions.append(Condition(title="visible part of the object, %", values=shares))
         return draw_conditions(_errors_d(tested), conditions, palette)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from epropnp.command_line import say
 from epropnp.data.reader import ArrowDataset
+from epropnp.data.visible import visible_shares
 from epropnp.errors import UserError, first_line
 from epropnp.evaluation.table import Table, print_table
 from epropnp.evaluation.table_text import to_csv, to_markdown
@@ -218,7 +219,8 @@ class Reporter(Listener):
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
-        found = figures(summary, report.images, [row for row in report.rows if row.status == "stopped"])
+        stopped = [row for row in report.rows if row.status == "stopped"]
+        found = figures(summary, report.images, stopped, partial(visible_shares, self.datasets.values()))
         for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
             _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
         makers: dict[Path, Callable[[Path], None]] = {

@@ -10,8 +10,9 @@ import pytest
 from epropnp.errors import UserError
 from epropnp.training.result import TrialResult
 from sweeps.folder import Sweep, open_sweep
+from sweeps.results import compared
 from sweeps.results import compared_examples as module
-from sweeps.results.compared_examples import draw_examples
+from sweeps.results.compared import drawn
 from sweeps.results.findings import Findings, find
 from sweeps.results.joined import join
 from tests.sweeps import graded
@@ -28,10 +29,12 @@ class Scene:
         self.there: dict[Path, str] = {}
         patch.setattr(module, "ArrowDataset", self._dataset)
         patch.setattr(module, "save_examples", self._save)
+        patch.setattr(compared, "figures", lambda *_: {})
 
     def draw(self, *words: str) -> str | None:
         sweep = dataclasses.replace(open_sweep(self.folder / "one"), commands=(words,) if words else ())
-        return draw_examples(self.findings(sweep), [sweep], self.folder / "page")
+        findings = drawn(self.findings(sweep), [sweep], self.folder / "page")
+        return findings.remarks[-1] if findings.remarks else None
 
     def findings(self, sweep: Sweep) -> Findings:
         return find(join([sweep]), "one")

@@ -32,8 +32,8 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     """A sweep of four trials, the second one failed, whose curves and bars are only noted."""
     drawn: dict[str, Any] = {}
 
-    def figures(summary: Any, images: Any, stopped: Any) -> dict[str, str]:
-        drawn.update(stopped=stopped, summary=summary, images=images)
+    def figures(summary: Any, images: Any, stopped: Any, visible: Any) -> dict[str, str]:
+        drawn.update(stopped=stopped, summary=summary, images=images, visible=visible)
         return {"differences": "d", "curves": "c"}
 
     def save(draw: str, file: Path) -> None:
@@ -64,7 +64,9 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
 
 
 def _report(scene: Scene) -> Report:
-    dataset: Any = SimpleNamespace(objects=graded.objects(), dataset_id=scene.rows[0].dataset_id)
+    dataset: Any = SimpleNamespace(
+        objects=graded.objects(), split=lambda _: [], dataset_id=scene.rows[0].dataset_id
+    )
     return Reporter(scene.sweep, scene.planned, {dataset.dataset_id: dataset}).report()
 
 
@@ -124,7 +126,7 @@ def test_every_trial_is_scored_with_the_objects_of_its_own_dataset(scene: Scene)
     (folder / "result.json").write_text(scene.rows[-1].result.to_json())
     graded.write("test_vit", folder)
     datasets: Any = {
-        scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects()),
+        scene.rows[0].dataset_id: SimpleNamespace(objects=graded.objects(), split=lambda _: []),
         "other": SimpleNamespace(objects=larger),
     }
     done = Reporter(scene.sweep, [*scene.planned[:-1], own], datasets).report()
