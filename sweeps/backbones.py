@@ -153,15 +153,16 @@ def _data(
     config: SweepConfig, recipe: Recipe, cells: Sequence["Cell"], console: "Console"
 ) -> dict[Build, str]:
     """The places of all datasets, which are built where they are not there; says what is doubtful in them."""
-    from sweeps.datasets import built, warnings_of
+    from sweeps.datasets import WARNING, built, told_of
 
     places = {}
     started_s = time.perf_counter()
     for build, place in built(config, recipe, cells):
         told = ", ".join((*build, f"{time.perf_counter() - started_s:.1f} s"))
         console.print(f"dataset: {place}  ({told})", markup=False)
-        for line in warnings_of(place):
-            console.print(line, style="yellow", highlight=False, markup=False)
+        for line in told_of(place):
+            style = "yellow" if WARNING in line else None
+            console.print(line, style=style, highlight=False, markup=False)
         places[build] = place
         started_s = time.perf_counter()
     return places

@@ -14,6 +14,7 @@ from sweeps.build_settings import Build, changed, stated, taken_apart
 from sweeps.flags import SweepConfig
 from sweeps.space import Cell, Plan, by_key
 
+WARNING = "WARNING"  # begins what is doubtful
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
 
 
@@ -123,13 +124,22 @@ def built(config: SweepConfig, recipe: Recipe, cells: Iterable[Cell]) -> Iterato
         )
 
 
-def warnings_of(place: str) -> list[str]:
-    """What a dataset says of its objects that makes it doubtful, `NAME: LINE` each."""
+def told_of(place: str) -> list[str]:
+    """What makes a dataset doubtful, `NAME: LINE` each; of one read from pictures, all that was found in them."""
     from epropnp.data.manifest import checked_objects
     from epropnp.data.reader import ArrowDataset
 
-    found = checked_objects(ArrowDataset(place).manifest)
-    return [f"{name}: {line}" for name, line in found if line.startswith("WARNING")]
+    manifest = ArrowDataset(place).manifest
+    found = [f"{name}: {line}" for name, line in checked_objects(manifest)]
+    if not manifest.get("config", {}).get("source"):
+        return [line for line in found if WARNING in line]
+    images = ", ".join(f"{split['rows']} of {name}" for name, split in manifest["splits"].items())
+    left_out = [
+        f"{name}: {count} {reason}"
+        for name, notes in manifest["notes"].items()
+        for reason, count in notes.items()
+    ]
+    return [f"images: {images}", *left_out, *found]
 
 
 def _given(config: SweepConfig, recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from epropnp.training.recipes import RECIPES, Recipe
 from pipelines.building.build import dataset_path
 from pipelines.building.config import BuildConfig
 from sweeps import datasets
-from sweeps.datasets import build_config, built, check_not_built, completed, is_built, named, warnings_of
+from sweeps.datasets import build_config, built, check_not_built, completed, is_built, named, told_of
 from sweeps.flags import SweepConfig
 from sweeps.space import CASE, Axis, Cell, Choice, plan
 from tests.sweeps.cells import cells_of, space
@@ -165,15 +165,26 @@ def test_what_only_some_cells_name_is_told_of_all_if_it_can_be(tiny: Recipe) -> 
 
 
 def test_only_what_is_doubtful_is_told(opened: dict[str, Any]) -> None:
-    assert warnings_of("anywhere") == []  # of an older version
+    assert told_of("anywhere") == []  # of an older version
     opened["manifest"] = {
         "geometry": {"ape": ["median IoU 0.99", "WARNING: no masks"], "cat": ["WARNING: large"]},
         "symmetries": {"ape": "2 turns", "egg": "WARNING: no group"},
     }
-    assert warnings_of("anywhere") == [
-        "ape: WARNING: no masks",
-        "cat: WARNING: large",
-        "egg: WARNING: no group",
+    doubtful = ["ape: WARNING: no masks", "cat: WARNING: large", "egg: WARNING: no group"]
+    assert told_of("anywhere") == doubtful
+    # of pictures one wants to know what was found, and what was not
+    opened["manifest"] |= {
+        "config": {"source": "lm"},
+        "splits": {"train": {"rows": 177}, "test": {"rows": 501}},
+        "notes": {"cat": {"test pictures not on disk": 501}},
+    }
+    assert told_of("anywhere") == [
+        "images: 177 of train, 501 of test",
+        "cat: 501 test pictures not on disk",
+        "ape: median IoU 0.99",
+        *doubtful[:2],
+        "ape: 2 turns",
+        doubtful[2],
     ]
 
 
