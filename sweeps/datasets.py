@@ -125,20 +125,18 @@ def built(config: SweepConfig, recipe: Recipe, cells: Iterable[Cell]) -> Iterato
 
 
 def told_of(place: str) -> list[str]:
-    """What makes a dataset doubtful, `NAME: LINE` each; of one read from pictures, all that was found in them."""
+    """What makes a dataset doubtful, `NAME: LINE` each; of one read from pictures all that was found there."""
     from epropnp.data.manifest import checked_objects
     from epropnp.data.reader import ArrowDataset
+    from epropnp.data.schema import SPLITS
 
     manifest = ArrowDataset(place).manifest
     found = [f"{name}: {line}" for name, line in checked_objects(manifest)]
     if not manifest.get("config", {}).get("source"):
         return [line for line in found if WARNING in line]
-    images = ", ".join(f"{split['rows']} of {name}" for name, split in manifest["splits"].items())
-    left_out = [
-        f"{name}: {count} {reason}"
-        for name, notes in manifest["notes"].items()
-        for reason, count in notes.items()
-    ]
+    splits, notes = manifest["splits"], manifest["notes"]
+    images = ", ".join(f"{splits[name]['rows']} of {name}" for name in SPLITS if name in splits)
+    left_out = [f"{name}: {count} {reason}" for name in notes for reason, count in notes[name].items()]
     return [f"images: {images}", *left_out, *found]
 
 
