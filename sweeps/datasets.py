@@ -125,7 +125,7 @@ def built(config: SweepConfig, recipe: Recipe, cells: Iterable[Cell]) -> Iterato
 
 
 def told_of(place: str) -> list[str]:
-    """What makes a dataset doubtful, `NAME: LINE` each; of one read from pictures all that was found there."""
+    """What makes a dataset doubtful, `NAME: LINE` each; of one of pictures, all that was found in them."""
     from epropnp.data.manifest import checked_objects
     from epropnp.data.reader import ArrowDataset
     from epropnp.data.schema import SPLITS
