@@ -7,7 +7,7 @@ from epropnp.errors import UserError
 
 LIBRARIES = {  # of each extra, by the names that they are imported by
     "data": ("trimesh", "embreex", "manifold3d", "skimage"),
-    "sweeps": ("ray", "mlflow", "optuna"),
+    "sweeps": ("ray", "mlflow", "optuna", "pandas"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 

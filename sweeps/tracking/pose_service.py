@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
@@ -45,8 +46,10 @@ class PoseModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unused-ignore]
         """Read the network."""
         self._predictor = PosePredictor.load(context.artifacts[NETWORK])
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Rows of poses. RequestError for what is wrong with a request. MLflow takes types for a schema."""
+    def predict(  # of a table MLflow makes no schema of its own, which it does of other types
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of poses. RequestError for what is wrong with a request."""
         assert self._predictor is not None
         try:
             with self._lock:
