@@ -23,6 +23,7 @@ from sweeps.search.objectives import USUAL
 from sweeps.search.search import by_setting
 from sweeps.tracking.experiment import connected
 from sweeps.tracking.fluent import quiet, tracking_at
+from sweeps.tracking.logged_models import tag_registered
 from sweeps.tracking.place import Place, answered
 from sweeps.tracking.record import record
 from sweeps.trial import VALIDATION_FILE, Trial
@@ -145,6 +146,7 @@ def _version(client: Any, name: str, run_id: str, model_id: str) -> str:
         if known.model_id == model_id or known.source == f"models:/{model_id}":
             return str(known.version)
     made = client.create_model_version(name, f"models:/{model_id}", run_id, model_id=model_id)
+    tag_registered(client, model_id, name, str(made.version))
     return str(made.version)
 
 

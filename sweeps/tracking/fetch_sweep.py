@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp.errors import UserError, nearest
+from epropnp.inference.latency import LATENCY_FILE
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
 from sweeps.folder import TRIALS, Sweep, open_sweep
 from sweeps.names import safe_name
@@ -12,7 +13,8 @@ from sweeps.tracking.place import Place, answered
 from sweeps.tracking.run_index import NO_TRIAL, SWEEP_TAG, TRIAL_TAG, all_runs, of_sweep
 from sweeps.trial import ERRORS_FILE, PREDICTIONS_FILE, RESULT_FILE
 
-FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE, ERRORS_FILE)  # what a comparison reads
+# What a comparison reads.
+FILES = (CONFIG_FILE, STATUS_FILE, RESULT_FILE, PREDICTIONS_FILE, ERRORS_FILE, LATENCY_FILE)
 
 
 def fetch_sweep(place: Place, name: str, out: Path) -> Sweep:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from sweeps.tracking.fluent import quiet, tracking_at
 
 MODEL_TAG = "epropnp.model"  # of a run: digest of the network, and id of the model
-NAME = "network"
+VERSIONS_TAG = "mlflow.modelVersions"  # of a model, by MLflow's own functions: as what it is registered
+FORBIDDEN = r"[/:.%\"']"  # in a model's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,20 @@ def log_pose_model(client: Any, uri: str, run_id: str, network: Path) -> LoggedP
     from mlflow.models import Model
 
     with quiet(), tracking_at(uri):
-        model = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id)
+        name = re.sub(FORBIDDEN, "_", run.info.run_name)
+        model = client.create_logged_model(run.info.experiment_id, name, source_run_id=run_id)
         Model.log(
-            None, flavor=mlflow.pyfunc, model_id=model.model_id, run_id=run_id, step=0, name=NAME, **told
+            None, flavor=mlflow.pyfunc, model_id=model.model_id, run_id=run_id, step=0, name=name, **told
         )
     client.set_tag(run_id, MODEL_TAG, json.dumps({"network": digest, "model_id": model.model_id}))
     return LoggedPoseModel(model_id=model.model_id, new=True)
+
+
+def tag_registered(client: Any, model_id: str, name: str, version: str) -> None:
+    """Let the list of models say as what one is registered."""
+    known = json.loads(client.get_logged_model(model_id).tags.get(VERSIONS_TAG, "[]"))
+    told = [*known, {"name": name, "version": version}]
+    client.set_logged_model_tags(model_id, {VERSIONS_TAG: json.dumps(told)})
 
 
 def model_of(run: Any) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from epropnp.errors import UserError
-from epropnp.inference.latency import Latency
+from epropnp.inference.latency import LATENCY_FILE, Latency
 from epropnp.training.frame_files import ANIMATION
 from epropnp.training.log import LOG_FILE
 from epropnp.training.record import CONFIG_FILE, STATUS_FILE
@@ -19,7 +19,7 @@ from sweeps.trial import ERRORS_FILE, PREDICTIONS_FILE, RESULT_FILE, VALIDATION_
 TOLD = (CONFIG_FILE, STATUS_FILE, LOG_FILE)  # of any trial that ended: all settings, history, its failure
 # Of a finished trial: with these its sweep can be compared where there is nothing but MLflow.
 TESTED = (RESULT_FILE, ERRORS_FILE, PREDICTIONS_FILE, VALIDATION_FILE)
-FILES = (*TOLD, *TESTED, PICTURE_FILE, CALIBRATION_FILE, ANIMATION)
+FILES = (*TOLD, *TESTED, PICTURE_FILE, CALIBRATION_FILE, ANIMATION, LATENCY_FILE)
 # MLflow knows no `stopped` and no `waiting`: the reason tells them apart.
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "waiting": "KILLED"}
 SECONDS = "time/seconds"  # metric of an epoch: how long the trial had trained by then

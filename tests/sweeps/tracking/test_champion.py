@@ -1,6 +1,7 @@
 """Which network of a sweep becomes the champion, and when an earlier one stays."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +102,11 @@ def test_a_champion_stays_where_the_new_one_is_worse(uri: str, tmp_path: Path, r
     assert crown(first, place, "cats") == f"{name} is models:/cats/1, the new models:/cats@champion"
     assert crown(first, place, "cats") == f"{name} is models:/cats/1, the champion as before"
     version = client.get_model_version_by_alias("cats", "champion")
+    listed = client.get_logged_model(
+        version.source.removeprefix("models:/")
+    )  # what the UI's list of models shows
+    assert json.loads(listed.tags["mlflow.modelVersions"]) == [{"name": "cats", "version": "1"}]
+    assert listed.name == name.replace(".", "_")
     assert client.get_run(version.run_id).info.run_name == name
 
     worse = a_sweep(tmp_path, "worse", count=1)

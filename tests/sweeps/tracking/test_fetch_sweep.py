@@ -15,6 +15,7 @@ from sweeps.tracking.mlflow_runs import MlflowRuns
 from sweeps.tracking.place import place_at
 from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.trial_events import facts_of
+from tests.inference.measured import latency
 from tests.sweeps import graded
 from tests.sweeps.made_sweeps import begin, finish
 
@@ -39,6 +40,7 @@ def recorded(tmp_path: Path, result: TrialResult) -> Sweep:
     for trial in sweep.trials():
         if trial.status == "finished":
             read_tested(sweep.trial_folder(trial.name))  # leaves the errors that a trainer would
+            latency(8.0).write(sweep.trial_folder(trial.name))
         for event in facts_of(sweep.trial_folder, sweep.folder)(trial.name):
             tracker.say(event)
     tracker.finish(PARENT, "FINISHED")
