@@ -22,10 +22,12 @@ class Condition:
     """Something of every image.
 
     Attributes:
+        word: for the title of the figure.
         title: with its unit, for the axis.
         values: (n,).
     """
 
+    word: str
     title: str
     values: Array
 
@@ -42,9 +44,22 @@ def elevation_deg(T_true: Array) -> Array:
 
 
 def bins_of(values: Array) -> list[Array]:
-    """Indices of images in bins of equally many, by value; of at most `BINS`, each of `LEAST` or more."""
-    count = max(min(BINS, len(values) // LEAST), 1)
-    return [part for part in np.array_split(np.argsort(values, kind="stable"), count) if len(part)]
+    """Indices of images in bins of about equally many, by value; of at most `BINS`, each of `LEAST` or more.
+
+    Images of the same value are in the same bin.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, n = values[order], len(values)
+    cuts = [0]
+    for wanted in np.linspace(0, n, max(min(BINS, n // LEAST), 1) + 1)[1:-1].round().astype(int):
+        same = (
+            np.searchsorted(ordered, ordered[wanted], "left"),
+            np.searchsorted(ordered, ordered[wanted], "right"),
+        )
+        cut = int(min(same, key=lambda end: abs(end - wanted)))
+        if cut - cuts[-1] >= LEAST and n - cut >= LEAST:
+            cuts.append(cut)
+    return np.split(order, cuts[1:]) if n else []
 
 
 def draw_conditions(
@@ -64,7 +79,7 @@ def draw_conditions(
         palette.note(list(errors_d)),
         "Lines that leave the figure at the top have larger errors.",
     )
-    figure = new_figure(4.3, "Errors by distance and view", note)
+    figure = new_figure(4.3, f"Errors by {_listed([each.word for each in conditions])}", note)
     panels = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))
     named = [name for name in palette.named if name in errors_d]
     ends, top = {}, 0.0
@@ -97,3 +112,7 @@ def draw_conditions(
         width=22,
     )
     return figure
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

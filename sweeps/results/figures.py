@@ -253,13 +253,17 @@ def _distance(
 ) -> Draw:
     def draw() -> "Figure":
         conditions = [
-            Condition(title="distance of the object, m", values=distance_m(first.T_true)),
-            Condition(title="elevation of the camera, degrees", values=elevation_deg(first.T_true)),
+            Condition(word="distance", title="distance of the object, m", values=distance_m(first.T_true)),
+            Condition(
+                word="view", title="elevation of the camera, degrees", values=elevation_deg(first.T_true)
+            ),
         ]
         known = visible()
         shares = np.array([100 * known.get(name, np.nan) for name in first.sample_id])
         if np.quantile(shares, HIDDEN) < WHOLE:  # NaN is not
-            conditions.append(Condition(title="visible part of the object, %", values=shares))
+            conditions.append(
+                Condition(word="visible part", title="visible part of the object, %", values=shares)
+            )
         return draw_conditions(_errors_d(tested), conditions, palette)
 
     return draw
