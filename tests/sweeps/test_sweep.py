@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from epropnp.data.reader import ArrowDataset
+from epropnp.inference.latency import LATENCY_FILE
 from epropnp.training.recipes import Recipe, quick
 from epropnp.training.trainer import Trainer
 from sweeps.folder import open_sweep
@@ -124,7 +125,7 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
     found = runs(killed)
     assert set(found) == {"sweep", *names}
     assert {each.info.status for each in found.values()} == {"FINISHED"}
-    assert all(files(killed, found[name]) == FILES for name in names)
+    assert all(files(killed, found[name]) == FILES | {LATENCY_FILE} for name in names)
 
 
 @pytest.mark.parametrize(("has", "precision", "told"), [(0, "bf16", 1), (0, "float32", 0), (1, "bf16", 0)])

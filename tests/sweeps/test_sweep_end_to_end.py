@@ -105,7 +105,7 @@ def _check_run(client: MlflowClient, run: Run, folder: Path) -> None:
     tables = {"objects.json", "images.json"}
     notes = {"trial.json", "status.json", "trial.log", "result.json"}
     pictures = {"predictions.png", "calibration.png", "epochs.png"}
-    assert names == {*notes, *tables, *predicted, *pictures, "images"}
+    assert names == {*notes, *tables, *predicted, *pictures, "images", "latency.json"}
     for name in names - tables - {"images"}:
         stored = client.download_artifacts(run.info.run_id, name)
         assert Path(stored).read_bytes() == (folder / name).read_bytes(), name
