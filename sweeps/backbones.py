@@ -242,7 +242,8 @@ def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: 
     from epropnp.evaluation.table import print_table
     from sweeps.forecast import at_once_here, forecast, forecast_table
 
-    rows = forecast(cells, folder, places, config.keep or USUAL)
+    linked = config.known is not False and config.like is None
+    rows = forecast(cells, folder, places, config.keep or USUAL, linked)
     table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
     console = console_or_file()
     print_table(table, console)

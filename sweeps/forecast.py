@@ -23,6 +23,7 @@ from epropnp.training.config import TrialConfig
 from sweeps.build_settings import Build
 from sweeps.describe import parameters
 from sweeps.folder import SWEEP_FILE, Sweep, open_sweep
+from sweeps.known import finished_beside
 from sweeps.results.read import labels_of
 from sweeps.running.cluster import Node, share_out
 from sweeps.running.keep import Keep, weights
@@ -32,6 +33,7 @@ from sweeps.space import Cell
 from sweeps.trial import Trial
 
 BYTES_PER_NUMBER = 4
+KNOWN = "known"  # status of what another sweep has finished
 MOMENTS = {"rmsprop": 1, "adamw": 2}  # numbers that an optimiser keeps for each parameter
 
 
@@ -42,7 +44,7 @@ class Forecast:
     Attributes:
         name: of its folder.
         label: what tells it from the others.
-        status: as its folder tells; `waiting` if there is none.
+        status: as its folder tells; without one `waiting`, or `known` from another sweep.
         epochs: that are left.
         seconds: that they will take; None where no such network was trained before.
         disk_bytes: of its checkpoints while it trains, if they are not there already.
@@ -59,7 +61,7 @@ class Forecast:
 
 
 def forecast(
-    cells: Sequence[Cell], folder: Path, places: Mapping[Build, str], keep: Keep = "all"
+    cells: Sequence[Cell], folder: Path, places: Mapping[Build, str], keep: Keep = "all", linked: bool = False
 ) -> list[Forecast]:
     """Look ahead; nothing is built or trained.
 
@@ -68,12 +70,13 @@ def forecast(
         folder: of the sweep, which may not be there yet.
         places: by settings of the data, folder or URI of each dataset, which may not be built yet.
         keep: weights that stay.
+        linked: whether results that other sweeps have are taken over.
     """
     ids = {build: _dataset_id(place) for build, place in places.items()}
     sweep = open_sweep(folder)
     known = {trial.name: trial for trial in sweep.trials()}
     planned = sweep.planned(cells, ids)
-    recorded = _recorded(folder.parent)
+    recorded, beside = _recorded(folder.parent), finished_beside(sweep) if linked else {}
     settings = dict.fromkeys(dataclasses.replace(cell.config, seed=0) for cell in cells)
     sizes = {setting: parameters(setting) for setting in settings}
     names = labels_of(planned)
@@ -81,7 +84,8 @@ def forecast(
     for trial in planned:
         before, config = known.get(trial.name), trial.config
         history = before.history if before and not _anew(before, sweep) else ()
-        final = before is not None and before.status in FINAL
+        there = before is None and trial.hash in beside
+        final = there or (before is not None and before.status in FINAL)
         left = 0 if final else config.optim.epochs - max(0, len(history) - 1)
         alike = [each for each in recorded if each.dataset_id == trial.dataset_id]
         speeds = [_seconds_per_epoch(each) for each in alike if _alike(each.config, config)]
@@ -91,7 +95,7 @@ def forecast(
             Forecast(
                 name=trial.name,
                 label=names[trial.name],
-                status=before.status if before else "waiting",
+                status=before.status if before else KNOWN if there else "waiting",
                 epochs=left,
                 seconds=_seconds(left, speeds),
                 disk_bytes=new * (best + last),
@@ -144,12 +148,15 @@ def forecast_table(rows: Sequence[Forecast], at_once: int, title: str) -> Table:
     ]
     known = [row.seconds for row in rows if row.seconds is not None]
     sums = [
-        f"{len(rows)} trials, {sum(row.status in FINAL for row in rows)} of them done",
+        f"{len(rows)} trials, {sum(row.status in (*FINAL, KNOWN) for row in rows)} of them done",
         f"{sum(row.epochs for row in rows)} epochs left",
         f"{sum(row.kept_bytes for row in rows) / 1e9:.1f} GB of checkpoints are kept, "
         f"at most {peak_bytes(rows, at_once) / 1e9:.1f} GB on the way",
     ]
-    notes = ["; ".join([*sums, f"{_hours(sum(known) / at_once)} with {at_once} at once"] if known else sums)]
+    least = "at least " if len(known) < len(rows) else ""
+    notes = [
+        "; ".join([*sums, f"{least}{_hours(sum(known) / at_once)} with {at_once} at once"] if known else sums)
+    ]
     if len(known) < len(rows):
         notes.append(
             f"of {len(rows) - len(known)} trials the time is not known: no such network was trained on this "

@@ -71,13 +71,17 @@ class KnownResults:
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
-        """By the hash of a trial, the folder of one that has finished as trials do today."""
-        found: dict[str, Path] = {}
-        for folder in self._sweep.results_beside():
-            with contextlib.suppress(UserError, OSError):  # a damaged one is not known
-                if (digits := read_note(folder).hash) is not None:
-                    found[digits] = folder
-        return found
+        return finished_beside(self._sweep)
+
+
+def finished_beside(sweep: Sweep) -> dict[str, Path]:
+    """By the hash of a trial, the folder of one of another sweep that has finished as trials do today."""
+    found: dict[str, Path] = {}
+    for folder in sweep.results_beside():
+        with contextlib.suppress(UserError, OSError):  # a damaged one is not known
+            if (digits := read_note(folder).hash) is not None:
+                found[digits] = folder
+    return found
 
 
 def told(linked: Sequence[Planned]) -> str:

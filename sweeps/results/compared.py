@@ -22,7 +22,6 @@ from sweeps.results.figures import figures, save
 from sweeps.results.findings import Findings, find
 from sweeps.results.joined import join
 from sweeps.results.report_page import EXAMPLES, PAGE_FILE, write_page
-from sweeps.results.sentences import answer
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
 from sweeps.results.summary import SELECTION
 
@@ -61,7 +60,7 @@ def compare(sweeps: Sequence[Sweep], how: How, out: Path) -> None:
 
 
 def _answers(findings: Findings) -> list[str]:
-    return [] if findings.summary is None else [answer(SELECTION, findings.summary.ranked[SELECTION])]
+    return [] if findings.summary is None else [findings.summary.answer(SELECTION)]
 
 
 def tables(findings: Findings, published: bool = False) -> Mapping[str, Table]:

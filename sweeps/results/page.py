@@ -16,7 +16,7 @@ from epropnp.evaluation.table_html import to_html
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
 from sweeps.results.findings import Findings
-from sweeps.results.sentences import LEGEND, answer, could_show
+from sweeps.results.sentences import LEGEND, could_show
 from sweeps.results.study_tables import accuracy_table, network_table, object_table, unfinished_table
 from sweeps.results.summary import RANKED, SELECTION
 
@@ -104,13 +104,13 @@ def page(
 
 
 def _answer(findings: Findings) -> str:
-    return NOTHING if findings.summary is None else answer(SELECTION, findings.summary.ranked[SELECTION])
+    return NOTHING if findings.summary is None else findings.summary.answer(SELECTION)
 
 
 def _apart(findings: Findings, drawn: Picture | None) -> str:
     if findings.summary is None:
         return ""
-    others = [answer(score, findings.summary.ranked[score]) for score in RANKED if score != SELECTION]
+    others = [findings.summary.answer(score) for score in RANKED if score != SELECTION]
     return (_figure(drawn) if drawn else "") + _list(others)
 
 

@@ -57,12 +57,18 @@ class Summary:
         ranked: by title of a score, the settings compared.
         notes: what a reader must know.
         asked: by label, how many seeds of a setting there are to be.
+        so_far: begins the answer where trials are to be finished yet.
     """
 
     settings: Mapping[str, Sequence[Row]]
     ranked: Mapping[str, Comparison]
     notes: Sequence[str]
     asked: Mapping[str, int]
+    so_far: str = ""
+
+    def answer(self, score: str) -> str:
+        """The result for one score."""
+        return (self.so_far if score == SELECTION else "") + answer(score, self.ranked[score])
 
 
 def summarise(
@@ -114,7 +120,14 @@ def summarise(
         ranked=ranked,
         notes=[*found, LACKING] if 0 < len(lacking) < len(settings) else found,
         asked=asked,
+        so_far=_so_far(rows, len(finished)),
     )
+
+
+def _so_far(rows: Sequence[Row], finished: int) -> str:
+    if all(row.status not in ("waiting", "running") for row in rows):
+        return ""
+    return f"So far, with {finished} of {len(rows)} trials finished: "
 
 
 def summary_table(summary: Summary) -> Table:
@@ -145,10 +158,10 @@ def summary_table(summary: Summary) -> Table:
 def answer_table(summary: Summary) -> Table:
     """For a terminal: the answer and ranking of `SELECTION`, and the answers of the other scores below it."""
     ranking = _ranking(summary, SELECTION)
-    others = [answer(score, found) for score, found in summary.ranked.items() if score != SELECTION]
+    others = [summary.answer(score) for score in summary.ranked if score != SELECTION]
     return dataclasses.replace(
         ranking,
-        title=answer(SELECTION, summary.ranked[SELECTION]),
+        title=summary.answer(SELECTION),
         notes=[*others, LEGEND, *ranking.notes, *summary.notes],
         layout=Layout(wide=WIDE, title="left", overflow="fold", most=MOST),
     )
@@ -156,7 +169,7 @@ def answer_table(summary: Summary) -> Table:
 
 def summary_page(summary: Summary, title: str) -> str:
     """A Markdown document: the answers, then the ranking of each score."""
-    answers = [f"- {answer(score, found)}\n" for score, found in summary.ranked.items()]
+    answers = [f"- {summary.answer(score)}\n" for score in summary.ranked]
     rankings = [to_markdown(_ranking(summary, score), level=2) for score in summary.ranked]
     rows = _rows(summary)
     shared = shared_settings(rows, setting_columns(rows))

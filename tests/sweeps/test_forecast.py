@@ -15,6 +15,7 @@ from epropnp.errors import UserError
 from epropnp.evaluation.table import print_table
 from epropnp.models.network import CorrespondenceNet
 from epropnp.training.config import OptimConfig, TrialConfig
+from epropnp.training.identity import COMPUTES
 from epropnp.training.optim import Updates
 from epropnp.training.recipes import Recipe
 from epropnp.training.record import Record, Status, config_note, write_config
@@ -98,6 +99,26 @@ def test_what_is_done_needs_nothing_also_where_its_folder_tells_no_history(
     rows = forecast(cells[:2], sweep, place(tmp_path))
     assert [row.status for row in rows] == ["finished", "stopped"]
     assert [(row.epochs, row.seconds, row.disk_bytes) for row in rows] == [(0, 0.0, 0)] * 2
+
+
+def test_what_another_sweep_has_finished_is_known_if_it_is_taken_over(
+    cells: list[Cell], tmp_path: Path, result: TrialResult
+) -> None:
+    finished = begun(noted(tmp_path / "runs" / "other"), cells[0].config, "finished", range(0, 110, 10))
+    (finished / "result.json").write_text(result.to_json())
+    dataclasses.replace(Record.read(finished), computes=COMPUTES).write(finished)
+    mine = tmp_path / "runs" / "mine"
+    rows = forecast(cells[:2], mine, place(tmp_path), linked=True)
+    assert [(row.status, row.epochs, row.seconds) for row in rows] == [
+        ("known", 0, 0.0),
+        ("waiting", 10, 100.0),
+    ]
+    assert (rows[0].disk_bytes, rows[0].kept_bytes) == (0, 0)
+    (notes,) = forecast_table(rows, 1, "mine").notes
+    assert "2 trials, 1 of them done; 10 epochs left" in notes
+    assert "; 1.7 min with 1 at once" in notes
+    apart = forecast(cells[:2], mine, place(tmp_path))
+    assert [row.status for row in apart] == ["waiting", "waiting"]
 
 
 def test_nothing_is_known_before_anything_was_trained_and_nothing_is_written(
@@ -250,7 +271,7 @@ def test_trials_and_sums_are_shown() -> None:
     ]
     assert " ".join(" ".join(lines[6:]).split()) == (
         "5 trials, 2 of them done; 100 epochs left; 0.3 GB of checkpoints are kept, "
-        "at most 3.0 GB on the way; 45.8 min with 2 at once of 1 "
+        "at most 3.0 GB on the way; at least 45.8 min with 2 at once of 1 "
         "trials the time is not known: no such network was trained on this dataset in this folder"
     )
 

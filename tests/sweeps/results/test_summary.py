@@ -93,6 +93,22 @@ def test_few_seeds_are_said(made_row: Make) -> None:
     assert summarise(*made(made_row, RATES, seeds=2)).notes == [TWO_SEEDS]
 
 
+def test_an_answer_says_how_many_trials_it_is_of_while_others_are_to_be_finished(made_row: Make) -> None:
+    rows, scores = made(made_row, RATES, seeds=1)
+    whole = summarise(rows, scores)
+    assert whole.answer(SELECTION) == answer(SELECTION, whole.ranked[SELECTION])
+    later = [
+        dataclasses.replace(row, name=f"{row.name}-later", status="waiting", result=None) for row in rows
+    ]
+    summary = summarise([*rows, later[0]], scores)
+    said = f"So far, with 3 of 4 trials finished: {answer(SELECTION, summary.ranked[SELECTION])}"
+    assert summary.answer(SELECTION) == answer_table(summary).title == said
+    assert f"- {said}\n" in summary_page(summary, "x")
+    assert summary_page(summary, "x").count("So far") == 1
+    ended = dataclasses.replace(later[0], status="stopped", reason="hopeless")
+    assert not summarise([*rows, ended], scores).so_far
+
+
 def test_a_failed_trial_is_left_out_and_named(made_row: Make) -> None:
     rows, scores = made(made_row, {"test_resnet": 0.7}, seeds=3)
     failed = Row(
