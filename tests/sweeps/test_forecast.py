@@ -106,7 +106,9 @@ def test_what_another_sweep_has_finished_is_known_if_it_is_taken_over(
 ) -> None:
     finished = begun(noted(tmp_path / "runs" / "other"), cells[0].config, "finished", range(0, 110, 10))
     (finished / "result.json").write_text(result.to_json())
-    dataclasses.replace(Record.read(finished), computes=COMPUTES).write(finished)
+    record = Record.read(finished)
+    assert record is not None
+    dataclasses.replace(record, computes=COMPUTES).write(finished)
     mine = tmp_path / "runs" / "mine"
     rows = forecast(cells[:2], mine, place(tmp_path), linked=True)
     assert [(row.status, row.epochs, row.seconds) for row in rows] == [

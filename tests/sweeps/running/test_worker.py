@@ -41,8 +41,8 @@ class FakeTrainer:
     drawn: list[tuple[Path, str]]  # folders and datasets of pictures
     restored: list["FakeTrainer"]  # those that may only have their test left
 
-    def __init__(self, config: TrialConfig, dataset: str, folder: Path) -> None:
-        self.config, self.given = config, (dataset, folder)
+    def __init__(self, config: TrialConfig, dataset: str, folder: Path, *, cores: int) -> None:
+        self.config, self.given, self.cores = config, (dataset, folder), cores
         self.state = SimpleNamespace(history=[{"val/add_0.10d": 10.0 * i} for i in range(self.done)])
         self.data = SimpleNamespace(dataset=f"read from {dataset}")
         self.made.append(self)
@@ -214,8 +214,19 @@ def test_what_ray_sends_is_plain_and_whole(planned: Planned, updates: int | None
         "updates": updates,
         "keep": "all",
         "gpus": 0.0,
+        "cpus": 1.0,
         "left_out": [],
     }
+
+
+@pytest.mark.parametrize(("cpus", "cores"), [(0.5, 1), (1.0, 1), (9.0, 9)])
+def test_a_trial_uses_the_cores_that_it_was_given(
+    told: Told, fake: type[FakeTrainer], planned: Planned, place: Path, cpus: float, cores: int
+) -> None:
+    run_trial(
+        {"trial": trial_spec("a name", planned.config, place, place / "trial", place / "stop", cpus=cpus)}
+    )
+    assert [trainer.cores for trainer in fake.made] == [cores]
 
 
 @pytest.mark.parametrize("error", [None, UserError("a full disk")])

@@ -140,7 +140,8 @@ def test_a_finished_trial_brings_its_scores_and_its_files(
     assert tracked.artifacts(uri, found) == {name: f"file {number}" for number, name in enumerate(FILES)}
     predicted = {"predictions.parquet", "predictions.errors.parquet", "validation.parquet"}
     notes = {"trial.json", "status.json", "trial.log", "result.json"}
-    assert set(FILES) == {*notes, *predicted, "predictions.png", "calibration.png", "epochs.png"}
+    pictures = {"predictions.png", "calibration.png", "epochs.png"}
+    assert set(FILES) == {*notes, *predicted, *pictures, "latency.json"}
 
 
 def test_what_ended_before_is_not_stored_again(
