@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from sweeps.results.report import show
@@ -14,6 +15,7 @@ from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import run
 from tests.sweeps.cells import cells_of, tiny_recipe
+from tests.sweeps.plain_reports import draw_nothing
 
 
 def three() -> list[Cell]:
@@ -24,6 +26,7 @@ def three() -> list[Cell]:
 def main(dataset: str, folder: str) -> int:
     """Run the sweep, one trial at a time."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+    draw_nothing(pytest.MonkeyPatch())
     console = Console(width=200)
     options = Options(at_once=1, check=False)
     outcome = run(three(), dataset, Path(folder), options=options, console=console)

@@ -32,6 +32,7 @@ from sweeps.trial import Trial, read
 from tests.forked import Forked, Origin
 from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import three
+from tests.sweeps.plain_reports import draw_nothing
 
 FILES = {
     *("result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"),
@@ -42,6 +43,11 @@ QUICK = ["optim.batch_size=16"]  # four updates an epoch
 MEASURED = "latency: networks are measured, each alone: 1"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(autouse=True)
+def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_nothing(monkeypatch)
 
 
 def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:

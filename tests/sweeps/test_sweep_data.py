@@ -27,6 +27,7 @@ from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.tracking.trial_words import params_of
 from tests.sweeps.cells import cells_of
+from tests.sweeps.plain_reports import draw_nothing
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
 BATCH, EPOCHS = 4, 2  # of the tiny recipe
@@ -37,6 +38,11 @@ ADDED = {
 }  # by a sweep to a trial that is finished
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(autouse=True)
+def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -26,10 +26,16 @@ from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import read
 from tests.sweeps.cells import space, tiny_recipe
+from tests.sweeps.plain_reports import draw_nothing
 
 CELLS, SEEDS = 2, (0, 1)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(autouse=True)
+def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_nothing(monkeypatch)
 
 
 def searching() -> Searching:
