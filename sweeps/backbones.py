@@ -27,6 +27,7 @@ from sweeps.running.keep import USUAL
 if TYPE_CHECKING:  # imported where they are used: --help and a mistyped flag answer at once
     from rich.console import Console
 
+    from sweeps.running.options import Options
     from sweeps.running.session import Session
     from sweeps.search.racers import Racers
     from sweeps.search.searching import Searching
@@ -118,7 +119,7 @@ def _planned(
         print_table(searching.table(), console)
         return 0
     if session is None:
-        return dry_run(config, folder, found.cells, named(config, recipe, found.cells))
+        return dry_run(called.options, folder, found.cells, named(config, recipe, found.cells))
     fetch_weights(found.cells)
     what = f"{'at most ' * config.race}{len(found.cells)} trials" if searching is None else searching.told
     _say(console, f"sweep {folder.name}: {what} on {', '.join(base.objects)}")
@@ -237,14 +238,13 @@ def _say(console: "Console", text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def dry_run(config: SweepConfig, folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
+def dry_run(options: "Options", folder: Path, cells: Sequence["Cell"], places: Mapping[Build, str]) -> int:
     """Answer `--dry-run`: nothing is downloaded, built or trained."""
     from epropnp.evaluation.table import print_table
     from sweeps.forecast import at_once_here, forecast, forecast_table
 
-    linked = config.known is not False and config.like is None
-    rows = forecast(cells, folder, places, config.keep or USUAL, linked)
-    table = forecast_table(rows, at_once_here(cells, config.trials_at_once), f"sweep {folder.name}")
+    rows = forecast(cells, folder, places, options.keep, options.known)
+    table = forecast_table(rows, at_once_here(cells, options.at_once), f"sweep {folder.name}")
     console = console_or_file()
     print_table(table, console)
     return 0

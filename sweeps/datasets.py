@@ -14,7 +14,7 @@ from sweeps.build_settings import Build, changed, stated, taken_apart
 from sweeps.flags import SweepConfig
 from sweeps.space import Cell, Plan, by_key
 
-WARNING = "WARNING"  # begins what is doubtful
+WARNING = ": WARNING"  # begins what is doubtful, after the name of its object
 STUDY_RENDERINGS = 1000  # per object, added to real training frames, as in the study
 
 
