@@ -26,6 +26,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from epropnp.data.spacing import spacing_m
+
 SCHEMA_VERSION = 2
 SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
@@ -130,6 +132,11 @@ class ObjectModel:
         """
         low, extent = np.abs(self.bounds_min), self.extent
         return np.asarray(np.where(low > 0.1 * extent, low, extent))
+
+    @cached_property
+    def spacing_m(self) -> float:
+        """How far its points are apart, where they are sparse."""
+        return spacing_m(self.points.astype(float))
 
 
 def quantise(coords_m: np.ndarray, model: ObjectModel) -> np.ndarray:

@@ -15,10 +15,7 @@ from epropnp.data.schema import ObjectModel
 
 LARGEST_SIDE = 1024  # of a window, its own pixels: all the work an outline takes, however large the picture
 FINEST_PX = 0.5  # picture pixels per pixel of a window, at least
-NEIGHBOURS = 6  # of a vertex in a mesh of triangles
-TRIED = 2000  # points whose neighbours say how far points are apart
-SPACING_QUANTILE = 0.95  # of the distances to the farthest of these neighbours
-RADIUS = 0.65  # of that spacing: discs of 0.58 close a net of equilateral triangles
+RADIUS = 0.65  # of the points' spacing: discs of 0.58 close a net of equilateral triangles
 HOLE_RADII = 2.0  # a hole smaller than a disc of so many radii is a gap between points
 MARGIN = 0.05  # of the picture's larger side, around the picture: a line that runs there is not seen
 NEAREST_M = 1e-6  # from the plane of the camera
@@ -97,7 +94,7 @@ def silhouette(model: ObjectModel, T_cam_obj: Array, K: Array, size: tuple[int, 
     if pixels is None:
         return None
     nearest_m = float((points @ T_cam_obj[2, :3]).min() + T_cam_obj[2, 3])
-    radius_px = RADIUS * float(max(K[0, 0], K[1, 1])) * spacing_m(points) / nearest_m
+    radius_px = RADIUS * float(max(K[0, 0], K[1, 1])) * model.spacing_m / nearest_m
     margin = MARGIN * max(size) + 2 * radius_px
     low = np.maximum(pixels.min(axis=0), -margin)
     high = np.minimum(pixels.max(axis=0), np.array(size) - 1 + margin)
@@ -112,17 +109,6 @@ def silhouette(model: ObjectModel, T_cam_obj: Array, K: Array, size: tuple[int, 
     bare = np.ones((height, width), np.uint8)
     bare[cells[:, 1], cells[:, 0]] = 0
     return Silhouette(mask=_closed(bare, radius_px / step), origin=origin, step_px=step)
-
-
-def spacing_m(points: Array) -> float:
-    """How far points (P, 3) of a surface are apart, in metres, where they are sparse; 0 of a single one."""
-    from scipy.spatial import cKDTree  # slow to import
-
-    if len(points) < 2:
-        return 0.0
-    tried = points[np.linspace(0, len(points) - 1, min(len(points), TRIED)).astype(int)]
-    distances, _ = cKDTree(points).query(tried, k=min(NEIGHBOURS, len(points) - 1) + 1)
-    return float(np.quantile(distances[:, -1], SPACING_QUANTILE))
 
 
 def _closed(bare: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:

@@ -141,4 +141,4 @@ def quick_error_m(T_pred: NDArray[np.float64], T_true: NDArray[np.float64], mode
     from scipy.spatial import cKDTree  # slow to import
 
     relative = np.linalg.inv(T_pred) @ T_true
-    return float(cKDTree(points).query(transform(relative[None], some)[0])[0].mean())
+    return float(cKDTree(points).query(transform(relative[None], some)[0].T)[0].mean())

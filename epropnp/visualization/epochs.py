@@ -75,7 +75,7 @@ def save_frame(image: Image, path: Path) -> None:
     fast = Pictures.Quantize.FASTOCTREE  # fifty times as fast as the default
     few = Pictures.fromarray(image).quantize(COLOURS, fast, dither=Pictures.Dither.NONE)
     with replaced(path) as unfinished:
-        few.save(unfinished, format="png", optimize=True)
+        few.save(unfinished, format="png")
 
 
 def save_animation(frames: Sequence[Path], path: Path) -> None:

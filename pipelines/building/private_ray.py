@@ -24,6 +24,9 @@ OBJECT_STORE_BYTES = 100 * 2**20  # what is worked on is read by memory map, res
 START_SECONDS = 90  # a busy machine needs more than the 30 s that Ray waits for its own processes
 WAITS = ("RAY_gcs_server_port_wait_time_s", "RAY_raylet_start_wait_time_s")
 LONGEST_FOLDER = 40  # characters; below it Ray adds 60, and the path of a socket has 107 at most
+# Servers of which this Ray has no use: for more nodes, for logs that nobody is shown, for a dashboard that is
+# off. Each imports for a second of a core, just when the first workers want to.
+UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
 
 _log = logging.getLogger(__name__)
 
@@ -93,17 +96,33 @@ def private_ray(folder: Path | None = None, **options: Any) -> Iterator[None]:
         "logging_level": logging.ERROR,
         "_temp_dir": str(folder / "s"),  # which Ray opens to all
     }
-    try:
-        ray.init("local", **options)
-    except Exception as error:  # a time-out is a plain Exception
-        _log.warning("Ray did not start (%s): trying again", first_line(error))
-        _start_again(options, folder)
+    with _bare_node():
+        try:
+            ray.init("local", **options)
+        except Exception as error:  # a time-out is a plain Exception
+            _log.warning("Ray did not start (%s): trying again", first_line(error))
+            _start_again(options, folder)
     try:
         yield
     finally:
         ray.shutdown()
         if own:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _bare_node() -> Iterator[None]:
+    """A node that is started meanwhile has no `UNUSED` servers, for which Ray has no switch."""
+    from ray._private.node import Node
+
+    usual = {name: getattr(Node, name) for name in UNUSED if hasattr(Node, name)}
+    try:
+        for name in usual:
+            setattr(Node, name, lambda *_, **__: None)
+        yield
+    finally:
+        for name, method in usual.items():
+            setattr(Node, name, method)
 
 
 def _start_again(options: dict[str, Any], folder: Path) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from ray.tune.search import Searcher
 
 from epropnp.errors import UserError, first_line
 from sweeps.running.cluster import Node, nodes_of_cluster, ray_session, servers_that_ended, share_out
+from sweeps.running.kept import keep_processes
 from sweeps.running.processes import end_session
 from sweeps.running.session import FINISHED
 
@@ -77,6 +79,8 @@ def main(descriptor: str, folder: str, wanted: str) -> int:
         wanted: a `sweeps.running.session.Wanted`, as JSON.
     """
     _leave_signals()
+    # Tune would load it, for a second, only to ask whether a callback is of its kind.
+    sys.modules.setdefault("mlflow", None)  # type: ignore[arg-type]
     link, own, given = Link(Connection(int(descriptor))), Path(folder), json.loads(wanted)
     threading.Thread(target=_end_with, args=(os.getppid(), own), daemon=True).start()
     try:
@@ -149,6 +153,7 @@ def run(link: Link, resources: Mapping[str, float], storage: str, warm: int = 0)
         warm: processes that load what trains before they are needed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told
+    keep_processes()
     over = threading.Event()
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda space: _asked_for(resources, space["trial"])),

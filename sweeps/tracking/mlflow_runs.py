@@ -26,7 +26,7 @@ LEFT_OUT_TAG = "epropnp.left_out"  # the newest record that cannot be stored, an
 EPOCH = "time/epoch"  # metric; like all that are no score its name stands behind `test/`: see `measures`
 LATENCY_TAG = "epropnp.latency"  # on what the milliseconds `time/...` were measured
 
-PARAMS_PER_BATCH = 100  # MLflow's limits
+PARAMS_PER_BATCH = TAGS_PER_BATCH = 100  # MLflow's limits
 METRICS_PER_BATCH = 1000
 PARAM_CHARACTERS = 6000
 PATIENCE_SECONDS = 60.0  # with a record that fails while others are taken
@@ -255,10 +255,13 @@ class MlflowRuns:
 
     def _set_tags(self, run: Any, tags: Mapping[str, str]) -> None:
         """Set those that are different; an empty one goes, as do flags that a newer command has not."""
+        from mlflow.entities import RunTag
+
         had, run_id = run.data.tags, run.info.run_id
-        for key, value in tags.items():
-            if value and had.get(key) != value[:TEXT_CHARACTERS]:
-                self._client.set_tag(run_id, key, value[:TEXT_CHARACTERS])
+        cut = {key: value[:TEXT_CHARACTERS] for key, value in tags.items() if value}
+        new = [RunTag(key, value) for key, value in cut.items() if had.get(key) != value]
+        for first in range(0, len(new), TAGS_PER_BATCH):
+            self._client.log_batch(run_id, tags=new[first : first + TAGS_PER_BATCH])
         for key in had:
             flagged = COMMAND_TAG in tags and key.startswith(FLAG) and key not in tags
             if flagged or tags.get(key) == "":

@@ -9,7 +9,7 @@ from typing import Any
 
 from epropnp.credentials import without_credentials
 from epropnp.errors import UserError, first_line
-from sweeps.tracking.run_pictures import is_frame, log_frame
+from sweeps.tracking.run_pictures import RunFrames, is_frame
 from sweeps.trial import PREDICTIONS_FILE
 
 FILES_TAG = "epropnp.files"  # name -> digest of what is stored; a version before did not write it
@@ -45,7 +45,7 @@ class RunFiles:
         """
         tag = run.data.tags.get(FILES_TAG)
         had = json.loads(tag) if tag else {}
-        has = dict(had)
+        has, frames = dict(had), RunFrames(self._client, run.info.run_id)
         self.failed.discard(run.info.run_id)
         for file in (self._root / name for name in names):
             if not file.is_file() or (tag is None and _is_older(file, run)):
@@ -56,7 +56,7 @@ class RunFiles:
                 continue
             try:
                 if is_frame(file):
-                    log_frame(self._client, run.info.run_id, file)
+                    frames.log(file)
                 else:
                     self._client.log_artifact(run.info.run_id, str(file))
                 if file.name == PREDICTIONS_FILE:

@@ -1,5 +1,6 @@
 """Frames of a trial's epochs as pictures of its run, which the MLflow UI shows with a slider over epochs."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,29 @@ def is_frame(file: Path) -> bool:
     return file.parent.name == FOLDER
 
 
-def log_frame(client: Any, run_id: str, file: Path) -> None:
-    """Give a run the picture of an epoch, unless it has one: a process may have been killed after it.
+class RunFrames:
+    """Gives a run the pictures of its epochs, each once: a process may have been killed after one.
 
-    Raises:
-        MlflowException, OSError: it cannot be stored.
+    Args:
+        client: of MLflow.
+        run_id: of the run.
     """
-    from PIL import Image
 
-    epoch = int(file.stem)
-    stored = (each.path for each in client.list_artifacts(run_id, PLACE))
-    if not any(path.startswith(f"{PLACE}/{KEY}+step+{epoch}+") for path in stored):
-        with Image.open(file) as image:
-            client.log_image(run_id, image.convert("RGB"), key=KEY, step=epoch, synchronous=True)
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+
+    @cached_property
+    def _had(self) -> set[str]:
+        """Epochs of which the run has one."""
+        paths = (each.path for each in self._client.list_artifacts(self._run_id, PLACE))
+        return {path.removeprefix(f"{PLACE}/{KEY}+step+").partition("+")[0] for path in paths}
+
+    def log(self, file: Path) -> None:
+        """Store a picture, unless it is there. MlflowException or OSError where it cannot be."""
+        from PIL import Image
+
+        epoch = int(file.stem)
+        if str(epoch) not in self._had:
+            with Image.open(file) as image:
+                picture = image.convert("RGB")
+            self._client.log_image(self._run_id, picture, key=KEY, step=epoch, synchronous=True)

@@ -67,8 +67,8 @@ def test_closest_point_errors_are_the_same_on_any_number_of_threads() -> None:
     T_pred = np.concatenate([pose(turn("z", angle), (0.01, 0, 1)) for angle in rng.uniform(0, 360, 5)])
     T_true = np.repeat(pose(), 5, axis=0)
     one, *others = (metrics.adi_error(T_pred, T_true, points, threads) for threads in (1, 2, 5, -1))
-    at = [metrics.transform(T, points) for T in (T_true, T_pred)]  # (5, P, 3) each, in the camera's frame
-    closest = [cdist(true, found).min(1).mean() for true, found in zip(*at, strict=True)]
+    at = [metrics.transform(T, points) for T in (T_true, T_pred)]  # (5, 3, P) each, in the camera's frame
+    closest = [cdist(true.T, found.T).min(1).mean() for true, found in zip(*at, strict=True)]
     np.testing.assert_allclose(one, closest, rtol=1e-12)
     for other in others:
         np.testing.assert_array_equal(other, one)

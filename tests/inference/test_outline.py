@@ -14,7 +14,6 @@ from epropnp.inference.outline import (
     contours,
     outline_box,
     silhouette,
-    spacing_m,
 )
 from pipelines.rendering.renderer import Renderer
 from pipelines.standins.build import build_standin
@@ -156,13 +155,6 @@ def test_an_object_beside_the_picture_has_a_box_only(t: tuple[float, float, floa
 def test_one_point_is_outlined_too() -> None:
     lines = contours(of_points(np.zeros((1, 3))), pose()[0], K, SIZE)
     np.testing.assert_allclose(np.concatenate(lines), [K[:2, 2]], atol=0.5)
-
-
-def test_spacing_is_that_of_a_square_lattice_s_next_but_one_neighbours() -> None:
-    x, y = np.meshgrid(np.arange(100.0), np.arange(100.0))
-    plane = np.stack([x, y, 0 * x], -1).reshape(-1, 3)
-    assert spacing_m(0.002 * plane) == pytest.approx(0.002 * 2**0.5)
-    assert spacing_m(plane[:1]) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A Ray that nobody else can use: its token, its folder, its second start."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -154,12 +155,24 @@ def test_who_has_not_its_token_is_not_let_in(address: str, own: dict[str, str] |
 @pytest.mark.slow
 @pytest.mark.ray
 def test_its_token_stands_on_no_command_line(address: str) -> None:
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes().decode(errors="replace")
-        except OSError:
-            continue  # it has ended
+    for line in _command_lines():
         assert os.environ["RAY_AUTH_TOKEN"] not in line
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_it_has_no_servers_of_which_nobody_hears(address: str) -> None:
+    """A dashboard that is off, an autoscaler of no cluster, a monitor of logs that nobody is shown."""
+    programs = {Path(word).name for line in _command_lines() if address in line for word in line.split()}
+    assert programs >= {"raylet", "agent.py"}
+    assert not programs & {"dashboard.py", "monitor.py", "log_monitor.py"}
+
+
+def _command_lines() -> Iterator[str]:
+    """Of all processes."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            yield file.read_bytes().decode(errors="replace").replace("\0", " ")
 
 
 ROOT = Path(__file__).parents[3]
