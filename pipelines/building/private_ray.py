@@ -13,16 +13,18 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from epropnp.claims import NOTE_FILE, claimed, is_claimed
 from epropnp.cores import local_cores
 from epropnp.errors import UserError, first_line
 
 OBJECT_STORE_BYTES = 100 * 2**20  # what is worked on is read by memory map, results are numbers
 START_SECONDS = 90  # a busy machine needs more than the 30 s that Ray waits for its own processes
 WAITS = ("RAY_gcs_server_port_wait_time_s", "RAY_raylet_start_wait_time_s")
+PREFIX = "ray-"  # of a folder's name
 LONGEST_FOLDER = 40  # characters; below it Ray adds 60, and the path of a socket has 107 at most
 # Servers of which this Ray has no use: for more nodes, for logs that nobody is shown, for a dashboard that is
 # off. Each imports for a second of a core, just when the first workers want to.
@@ -67,8 +69,18 @@ def _token() -> str:
 
 
 def new_folder() -> Path:
-    """For what a Ray writes; only its owner can enter it."""
-    return Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))  # mode 700
+    """For what a Ray writes; only its owner can enter it. Those that dead processes had claimed go."""
+    place = _short_folder()
+    _remove_left(Path(place))
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # mode 700
+
+
+def _remove_left(place: Path) -> None:
+    """What processes left that were killed with all that would have removed it, as batch systems do."""
+    for note in place.glob(f"{PREFIX}*/{NOTE_FILE}"):
+        with contextlib.suppress(OSError):  # another user's
+            if note.stat().st_uid == os.getuid() and not is_claimed(note.parent):
+                shutil.rmtree(note.parent, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -78,7 +90,8 @@ def private_ray(folder: Path | None = None, **options: Any) -> Iterator[None]:
     The variables of `private_environment` are set.
 
     Args:
-        folder: for what it writes, of `new_folder`, which somebody else removes; None: one of its own.
+        folder: for what it writes, of `new_folder`, which somebody else claims and removes; None: one of its
+            own.
         options: for `ray.init`, besides those that are set here.
 
     Raises:
@@ -86,8 +99,7 @@ def private_ray(folder: Path | None = None, **options: Any) -> Iterator[None]:
     """
     import ray
 
-    own = folder is None
-    folder = folder or new_folder()
+    own, folder = folder is None, folder or new_folder()
     options |= {
         "num_cpus": local_cores(),
         "include_dashboard": False,
@@ -96,18 +108,15 @@ def private_ray(folder: Path | None = None, **options: Any) -> Iterator[None]:
         "logging_level": logging.ERROR,
         "_temp_dir": str(folder / "s"),  # which Ray opens to all
     }
-    with _bare_node():
+    with claimed(folder) if own else contextlib.nullcontext():
+        with _bare_node():
+            _start(options)
         try:
-            ray.init("local", **options)
-        except Exception as error:  # a time-out is a plain Exception
-            _log.warning("Ray did not start (%s): trying again", first_line(error))
-            _start_again(options, folder)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        if own:
-            shutil.rmtree(folder, ignore_errors=True)
+            yield
+        finally:
+            ray.shutdown()
+            if own:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -125,9 +134,15 @@ def _bare_node() -> Iterator[None]:
             setattr(Node, name, method)
 
 
-def _start_again(options: dict[str, Any], folder: Path) -> None:
+def _start(options: Mapping[str, Any]) -> None:
+    """Start Ray, again if that fails. UserError where it does twice."""
     import ray
 
+    try:
+        ray.init("local", **options)
+        return
+    except Exception as error:  # a time-out is a plain Exception
+        _log.warning("Ray did not start (%s): trying again", first_line(error))
     ray.shutdown()  # of what did start
     try:
         ray.init("local", **options)
@@ -135,7 +150,7 @@ def _start_again(options: dict[str, Any], folder: Path) -> None:
         ray.shutdown()
         raise UserError(
             f"Ray did not start on this machine ({first_line(error)}): perhaps it is too busy; give the same "
-            f"command again, or look into {folder}"
+            f"command again, or look into {Path(options['_temp_dir']).parent}"
         ) from error
 
 

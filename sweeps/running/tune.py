@@ -26,6 +26,7 @@ from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
+from epropnp.claims import claimed
 from epropnp.errors import UserError, first_line
 from sweeps.running.cluster import Node, nodes_of_cluster, ray_session, servers_that_ended, share_out
 from sweeps.running.kept import keep_processes
@@ -84,7 +85,7 @@ def main(descriptor: str, folder: str, wanted: str) -> int:
     link, own, given = Link(Connection(int(descriptor))), Path(folder), json.loads(wanted)
     threading.Thread(target=_end_with, args=(os.getppid(), own), daemon=True).start()
     try:
-        with ray_session(given["address"], own):
+        with claimed(own), ray_session(given["address"], own):
             _leave_signals()  # Ray has set its own handler
             nodes = nodes_of_cluster()
             command = _warming(given, nodes, own)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 from tests.drills.sweep.checks import ended
 from tests.drills.sweep.world import World, expect
@@ -43,6 +44,22 @@ def sigterm_loading(world: World) -> None:
 def sigterm_epoch(world: World) -> None:
     """While trials train."""
     _in_an_epoch(world, signal.SIGTERM, 75)
+
+
+def sigterm_test(world: World) -> None:
+    """While a trial is tested, all its epochs being over: it is tested again."""
+    driver = world.start(*LOADERS)
+    world.until(lambda: bool(_tested(world)), "a trial is tested")
+    driver.signal(signal.SIGTERM)
+    ended(world, driver, 75)
+    expect(world.results() < len(world.ground.names), "the drill came too late")
+    world.go_on()
+
+
+def _tested(world: World) -> list[Path]:
+    """Trials whose test has begun, and not ended."""
+    begun = [file.parent for file in world.sweep.glob("trials/*/validation.parquet")]
+    return [folder for folder in begun if not (folder / "result.json").exists()]
 
 
 def sigterm_report(world: World) -> None:
@@ -93,6 +110,7 @@ DRILLS = (
     sigterm_ray,
     sigterm_loading,
     sigterm_epoch,
+    sigterm_test,
     sigterm_report,
     sigint_epoch,
     sighup_epoch,

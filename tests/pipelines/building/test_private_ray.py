@@ -100,6 +100,37 @@ def test_its_sockets_have_short_paths_wherever_temporary_files_go(
         assert folder.startswith(usual) == kept
 
 
+LEFT = """if True:
+    import sys
+    from epropnp.claims import claimed
+    from pipelines.building import private_ray
+    private_ray._short_folder = lambda: sys.argv[1]
+    folder = private_ray.new_folder()
+    with claimed(folder):
+        (folder / "s").mkdir()
+        print(folder, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch system kills all of a job at once; what still runs, or was kept to be looked at, stays."""
+    monkeypatch.setattr(module, "_short_folder", lambda: str(tmp_path))
+    kept = module.new_folder()
+    with subprocess.Popen(
+        [sys.executable, "-c", LEFT, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        left = Path(process.stdout.readline().strip())
+        one = module.new_folder()
+        assert left.is_dir()  # its process lives
+        process.kill()
+    other = module.new_folder()
+    assert set(tmp_path.iterdir()) == {kept, one, other}
+
+
 def test_a_start_that_failed_is_repeated_once_with_a_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,7 +150,7 @@ def test_one_that_fails_twice_is_an_error_that_says_where_to_look(monkeypatch: p
     assert "work" not in started.calls
     folder = Path(str(error.value).rpartition(" ")[2])
     assert folder.is_dir()
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
