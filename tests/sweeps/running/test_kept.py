@@ -47,6 +47,19 @@ def test_none_stays_in_the_way_of_a_trial_that_waits_for_more(cache: _ObjectCach
     assert cache.cache_object("a whole GPU", "process 3")
 
 
+def test_after_a_while_a_cluster_has_their_nodes_back(
+    cache: _ObjectCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a sweep, whose last trial may take hours."""
+    now_s = 1000.0
+    monkeypatch.setattr("sweeps.running.kept.time.monotonic", lambda: now_s)
+    assert kept(cache, "a GPU", 3) == 3
+    now_s += 29
+    assert list(cache.flush_cached_objects()) == []
+    now_s += 2
+    assert list(cache.flush_cached_objects()) == ["process 0", "process 1", "process 2"]
+
+
 def test_none_stays_at_the_end(cache: _ObjectCache) -> None:
     assert kept(cache, "a core", 2) == 2
     assert list(cache.flush_cached_objects(force_all=True)) == ["process 0", "process 1"]
