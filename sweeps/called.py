@@ -60,6 +60,7 @@ class Called:
             resources=resources_of(config),
             check=config.check,
             retries=usual.retries if config.retries is None else config.retries,
+            figures=config.figures is not False,
             keep=config.keep or USUAL,
             stop=None if released else config.stop,
             known=self._known,

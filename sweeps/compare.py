@@ -71,17 +71,17 @@ def _compare(config: CompareConfig) -> None:
         raise UserError(f"--best: at least one setting is compared, not {config.best}")
     with tempfile.TemporaryDirectory(prefix="epropnp-") as work:
         sweeps = _fetched(config, Path(work)) if config.mlflow else _found(config)
-        from sweeps.results.compared import How, compare  # after what may be mistyped: it takes seconds
+        from sweeps.results.compared import compare, usual_folder  # after what may be mistyped: takes seconds
 
-        how = How(
+        compare(
+            sweeps,
+            config.output or usual_folder(sweeps, config.out),
             where=config.where,
             best=config.best,
             margin=config.margin,
             published=config.published,
-            figures=config.figures is not False,
-            folder=config.output,
+            draw=config.figures is not False,
         )
-        compare(sweeps, how, config.out)
 
 
 def _fetched(config: CompareConfig, work: Path) -> list[Sweep]:

@@ -186,6 +186,9 @@ class SweepConfig:
     margin: Points = None
     """Settings that are shown to differ by less, in points of a score, are called equal. A smaller margin
     takes more test images and seeds: the summary says which these can show. Default: 5."""
+    figures: YesNo = None
+    """At the end draw figures and test images, and write the page; `epropnp-sweeps compare` does so at any
+    time. Default: yes."""
     keep: Annotated[Keep | None, shown_as(f"{{{','.join(KEEPS)}}}")] = None
     """Weights that a finished trial keeps: `best.pt`, its last `checkpoint.pt`, all or none. A stopped one
     keeps what it can go on from; results, predictions and pictures always stay. Default: best."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,35 +27,42 @@ from sweeps.results.summary import SELECTION
 LARGEST_NAME = 80  # characters
 
 
-@dataclass(frozen=True, kw_only=True)
-class How:
-    """To compare, as the flags of `epropnp-sweeps compare` say it; `folder`: None for one in OUT."""
+def compare(
+    sweeps: Sequence[Sweep],
+    folder: Path,
+    *,
+    where: Sequence[str],
+    best: int,
+    margin: float,
+    published: bool,
+    draw: bool,
+) -> None:
+    """Print the tables and the answer, and write them into a folder, with page and figures.
 
-    where: Sequence[str]
-    best: int
-    margin: float
-    published: bool
-    figures: bool
-    folder: Path | None
-
-
-def compare(sweeps: Sequence[Sweep], how: How, out: Path) -> None:
-    """Print the tables and the answer, and write them, with page and figures.
+    The other arguments are as the flags of `epropnp-sweeps compare` say it.
 
     Raises:
         UserError: nothing can be compared, or written.
     """
-    names = ", ".join(sweep.name for sweep in sweeps)
-    found = find(join(sweeps, how.where), f"Comparison of {names}", best=how.best, margin=how.margin)
-    folder = how.folder or out / safe_name(f"compare-{names}")[:LARGEST_NAME]
-    if how.figures:
+    found = find(join(sweeps, where), f"Comparison of {names_of(sweeps)}", best=best, margin=margin)
+    if draw:
         found = drawn(found, sweeps, folder)
-    written = write(found, sweeps, folder, how.published)
+    written = write(found, sweeps, folder, published)
     console = console_or_file()
-    for name, table in tables(found, how.published).items():
+    for name, table in tables(found, published).items():
         print_table(table, console, whole=folder / f"{name}.md")
     for line in (*_answers(found), *found.remarks, *written):
         say(console, wrapped(line, console.width))
+
+
+def usual_folder(sweeps: Sequence[Sweep], out: Path) -> Path:
+    """Where a comparison of sweeps goes in a working folder."""
+    return out / safe_name(f"compare-{names_of(sweeps)}")[:LARGEST_NAME]
+
+
+def names_of(sweeps: Sequence[Sweep]) -> str:
+    """Those of sweeps, in their order."""
+    return ", ".join(sweep.name for sweep in sweeps)
 
 
 def _answers(findings: Findings) -> list[str]:

@@ -28,14 +28,7 @@ from sweeps.results.figures import CAPTIONS, FOLDER, figures, save
 from sweeps.results.findings import Findings
 from sweeps.results.read import by_rank, read_rows
 from sweeps.results.report_page import EXAMPLES, PAGE_FILE, write_page
-from sweeps.results.summary import (
-    SELECTION,
-    Summary,
-    answer_table,
-    summarise,
-    summary_page,
-    summary_table,
-)
+from sweeps.results.summary import SELECTION, Summary, answer_table, summarise, summary_page, summary_table
 from sweeps.results.tables import SCORES, trial_table
 from sweeps.results.tested import ImageScores, read_tested
 from sweeps.running.listener import Listener
@@ -103,18 +96,24 @@ class Reporter(Listener):
         self._writing: threading.Thread | None = None
 
     def report(
-        self, more: Mapping[str, Callable[[Path], None]] | None = None, found: Sequence[Table] = ()
+        self,
+        more: Mapping[str, Callable[[Path], None]] | None = None,
+        found: Sequence[Table] = (),
+        draw: bool = True,
     ) -> Report:
         """Tables first, then pictures; what cannot be read, written or drawn costs nothing else.
 
         Args:
             more: names of other files, and what makes them.
             found: tables of what asked for the trials.
+            draw: figures, test images and the page; else those of an earlier answer go.
         """
         self.settle()
         report = dataclasses.replace(self._written(self._scored(self._chosen())), found=found)
-        if report.summary is not None:
+        if report.summary is not None and draw:
             report = self._drawn(report, report.summary)
+        elif not draw:
+            self._remove_drawn()
         return _made(report, {self._sweep.folder / name: make for name, make in (more or {}).items()})
 
     def asked(self, trial: Planned) -> None:
@@ -212,9 +211,14 @@ class Reporter(Listener):
             makers["summary.csv"] = lambda: to_csv(summary_table(summary))
         elif report.waiting:  # an earlier answer is none any more
             makers["summary.md"] = lambda: "\n\n".join([f"# {report.title}", *report.waiting, ""])
-            _remove(folder, ("summary.csv", "summary.png"))
-            _remove(folder / FOLDER, [f"{key}.{kind}" for key in CAPTIONS for kind in ("png", "pdf")])
+            _remove(folder, ("summary.csv",))
+            self._remove_drawn()
         return _made(report, {folder / name: partial(_write, make) for name, make in makers.items()})
+
+    def _remove_drawn(self) -> None:
+        """What was drawn of an earlier answer."""
+        _remove(self._sweep.folder, ("summary.png", PAGE_FILE))
+        _remove(self._sweep.folder / FOLDER, [f"{key}.{kind}" for key in CAPTIONS for kind in ("png", "pdf")])
 
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""

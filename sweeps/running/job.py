@@ -93,8 +93,8 @@ class Job(Listener):
             self.session.close()  # before the rest, which has the cores for itself
             if interrupted is None and self.search.done:
                 self._measure()
-            self._say("sweep: comparing settings, drawing figures and examples")
-            found = self.reporter.report(self.search.files(), self.search.tables())
+            self._say("sweep: comparing settings" + ", drawing figures and examples" * self.options.figures)
+            found = self.reporter.report(self.search.files(), self.search.tables(), self.options.figures)
         except BaseException as error:
             self.tracker.finish(PARENT, "FAILED", f"{type(error).__name__}: {first_line(error)}")
             self.tracker.close(HURRIED_S)

@@ -24,6 +24,7 @@ class Options:
         resources: what each asks of the cluster beside its cores and its share of a GPU, or in their place.
         check: whether each setting does its first updates before the long trials; None: with more than four.
         retries: of a trial whose process broke, without another checkpoint in between.
+        figures: whether figures, test images and the page are made at the end.
         keep: weights that stay in the folders of trials that have ended.
         stop: by which rule settings are stopped early; `none`: stopped ones go on; None: neither.
         known: whether results of the same trial in other sweeps beside this one are taken over.
@@ -37,6 +38,7 @@ class Options:
     resources: Mapping[str, float] = field(default_factory=dict)
     check: bool | None = None
     retries: int = RETRIES
+    figures: bool = True
     keep: Keep = "all"
     stop: Rule | None = None
     known: bool = True

@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from sweeps.results.report import show
@@ -15,7 +14,6 @@ from sweeps.running.options import Options
 from sweeps.space import Axis, Cell
 from sweeps.sweep import run
 from tests.sweeps.cells import cells_of, tiny_recipe
-from tests.sweeps.plain_reports import draw_nothing
 
 
 def three() -> list[Cell]:
@@ -26,9 +24,8 @@ def three() -> list[Cell]:
 def main(dataset: str, folder: str) -> int:
     """Run the sweep, one trial at a time."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
-    draw_nothing(pytest.MonkeyPatch())
     console = Console(width=200)
-    options = Options(at_once=1, check=False)
+    options = Options(at_once=1, check=False, figures=False)
     outcome = run(three(), dataset, Path(folder), options=options, console=console)
     show(outcome.report, console)
     return outcome.code

@@ -151,6 +151,13 @@ def test_stopped_trials_go_on_in_the_call_that_says_so() -> None:
     assert Called((asha, none, later), ()).options.stop is None  # one that is stopped by hand now stays so
 
 
+def test_figures_are_left_out_until_a_call_says_otherwise() -> None:
+    none, later, again = SweepConfig(figures=False), SweepConfig(), SweepConfig(figures=True)
+    assert Called((later,), ()).options.figures
+    assert not Called((none, later), ()).options.figures
+    assert Called((none, again), ()).options.figures
+
+
 def test_a_resumed_sweep_has_the_flags_it_was_started_with(tmp_path: Path) -> None:
     settings = ("--set", "optim.lr=1e-3", "data.points=64")
     started(tmp_path, "--recipe", "quick", "--seeds", "0", "1", *settings, "--set", "pnp.amis_samples=16")

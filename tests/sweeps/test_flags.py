@@ -40,6 +40,8 @@ FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {  # words -> what differs 
     "max_seeds": (["--max-seeds", "4"], {"max_seeds": 4}),
     "per": (["--per", "model.backbone"], {"per": "model.backbone"}),
     "confirm": (["--confirm", "2"], {"confirm": 2}),
+    "figures": (["--figures"], {"figures": True}),
+    "no figures": (["--figures", "no"], {"figures": False}),
     "known": (["--known"], {"known": True}),
     "train all": (["--known", "no"], {"known": False}),
     "backbones": (["--backbones", "x", "y"], {"backbones": ("x", "y")}),

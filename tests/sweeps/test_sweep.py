@@ -32,7 +32,6 @@ from sweeps.trial import Trial, read
 from tests.forked import Forked, Origin
 from tests.sweeps.cells import cells_of
 from tests.sweeps.driver import three
-from tests.sweeps.plain_reports import draw_nothing
 
 FILES = {
     *("result.json", "predictions.parquet", "validation.parquet", "predictions.png", "calibration.png"),
@@ -43,11 +42,6 @@ QUICK = ["optim.batch_size=16"]  # four updates an epoch
 MEASURED = "latency: networks are measured, each alone: 1"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture(autouse=True)
-def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_nothing(monkeypatch)
 
 
 def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
@@ -277,7 +271,8 @@ def _run(
 ) -> tuple[Outcome, str]:
     said = io.StringIO()
     console = Console(file=said, width=250)
-    options = Options(at_once=1, check=check)  # a second process would import all that trains, too
+    # A second process would import all that trains, too.
+    options = Options(at_once=1, check=check, figures=False)
     outcome = run(cells, dataset, folder, margin=margin, options=options, console=console)
     show(outcome.report, console)
     return outcome, said.getvalue()

@@ -27,7 +27,6 @@ from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.tracking.trial_words import params_of
 from tests.sweeps.cells import cells_of
-from tests.sweeps.plain_reports import draw_nothing
 
 COARSE = ["build.mesh_resolution=24", "build.background_count=4"]
 BATCH, EPOCHS = 4, 2  # of the tiny recipe
@@ -38,11 +37,6 @@ ADDED = {
 }  # by a sweep to a trial that is finished
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(autouse=True)
-def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_nothing(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +73,7 @@ def noted(folder: Path, name: str) -> Any:
 
 
 def trained(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], str]) -> Outcome:
-    return run(cells, found, folder, options=Options(at_once=1, check=False))
+    return run(cells, found, folder, options=Options(at_once=1, check=False, figures=False))
 
 
 def alone(folder: Path, cells: Sequence[Cell], found: dict[tuple[str, ...], str]) -> Path:

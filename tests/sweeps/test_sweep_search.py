@@ -26,16 +26,10 @@ from sweeps.sweep import run
 from sweeps.tracking.experiment import EXPERIMENT
 from sweeps.trial import read
 from tests.sweeps.cells import space, tiny_recipe
-from tests.sweeps.plain_reports import draw_nothing
 
 CELLS, SEEDS = 2, (0, 1)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture(autouse=True)
-def _tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_nothing(monkeypatch)
 
 
 def searching() -> Searching:
@@ -87,7 +81,7 @@ def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path
     before = results(killed)
     assert (len(before), len(draws(killed))) == (1, 2)
     console = Console(file=io.StringIO(), width=200)
-    how = Options(at_once=1)
+    how = Options(at_once=1, figures=False)
     again = run(searching(), tiny_dataset, killed, tracking_uri=uri, options=how, console=console)
     assert again.code == 0
     assert isinstance(console.file, io.StringIO)

@@ -18,7 +18,8 @@ COSTS = {"latency.json"}  # of a machine that is not too busy
 TOLD = {"trial.json", "status.json", "result.json", "trial.log", "objects.json", "images.json"}
 FILES = TOLD | PREDICTED | PICTURES
 ONCE = ("test/", "validation/")  # scores, at step 0
-TABLES = {"table.md", "table.csv", "summary.md", "summary.csv", "summary.png", "report.html"}
+TABLES = {"table.md", "table.csv", "summary.md", "summary.csv"}
+DRAWN = {"summary.png", "report.html"}
 
 
 def runs(world: World) -> list[Any]:
@@ -91,6 +92,7 @@ def _records(world: World, folder: Path) -> list[str]:
     children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
     names = Counter(run.info.run_name for run in children)
     said = [] if names == Counter(world.ground.names) else [f"runs of trials: {dict(names)}"]
+    tables = TABLES | DRAWN if world.figures else TABLES
     for run in (parents[0], *children):
         name = run.info.run_name
         if run.info.status != "FINISHED":
@@ -100,7 +102,7 @@ def _records(world: World, folder: Path) -> list[str]:
         if run.data.tags.get("epropnp.reason"):
             said.append(f"run {name} still has a reason: {run.data.tags['epropnp.reason']}")
         files = {file.name for file in _stored(world, run).glob("*")}
-        if not (files >= TABLES if run is parents[0] else files - COSTS == FILES):
+        if not (files >= tables if run is parents[0] else files - COSTS == FILES):
             said.append(f"run {name} has {', '.join(sorted(files)) or 'no files'}")
     for run in children:
         said += _history(client, run)

@@ -63,11 +63,11 @@ def scene(tmp_path: Path, made_row: Make, monkeypatch: pytest.MonkeyPatch) -> Sc
     return Scene(sweep=sweep, rows=rows, planned=planned, drawn=drawn)
 
 
-def _report(scene: Scene) -> Report:
+def _report(scene: Scene, draw: bool = True) -> Report:
     dataset: Any = SimpleNamespace(
         objects=graded.objects(), split=lambda _: [], dataset_id=scene.rows[0].dataset_id
     )
-    return Reporter(scene.sweep, scene.planned, {dataset.dataset_id: dataset}).report()
+    return Reporter(scene.sweep, scene.planned, {dataset.dataset_id: dataset}).report(draw=draw)
 
 
 def _finished(scene: Scene) -> dict[str, Row]:
@@ -176,6 +176,17 @@ def test_a_figure_that_has_nothing_to_show_any_more_is_removed(scene: Scene) -> 
         file.touch()
     _report(scene)
     assert not any(file.exists() for file in old)
+
+
+def test_without_figures_there_are_the_same_tables_and_no_pictures_of_an_earlier_answer(scene: Scene) -> None:
+    _report(scene)
+    folder, names = scene.sweep.folder, ("table.csv", "summary.csv", "summary.md")
+    drawn, tables = {*folder.glob("*"), *folder.glob("figures/*")}, [(folder / n).read_text() for n in names]
+    done = _report(scene, draw=False)
+    assert [(folder / name).read_text() for name in names] == tables
+    gone = {file.name for file in drawn if not file.exists()}
+    assert gone >= {"summary.png", "report.html", "differences.png"}
+    assert {file.name for file in done.files} == {*names, "table.md"}
 
 
 def test_examples_are_drawn_from_the_sweeps_own_trials(scene: Scene) -> None:
