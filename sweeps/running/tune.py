@@ -90,7 +90,8 @@ def main(descriptor: str, folder: str, wanted: str) -> int:
             nodes = nodes_of_cluster()
             command = _warming(given, nodes, own)
             link.tell("cluster", nodes, command and command["resources"])
-            threading.Thread(target=_pulse, args=(link,), daemon=True).start()
+            for told in (_pulse, _watch):
+                threading.Thread(target=told, args=(link,), daemon=True).start()
             command = command or link.answer()
             while command is not None:
                 link.tell("over", _error_of(link, command))
@@ -128,8 +129,14 @@ def _end_with(parent: int, folder: Path) -> None:
 
 def _pulse(link: Link) -> None:
     """Tell again and again how many nodes live, as long as Ray answers."""
-    while not (ended := servers_that_ended()):
+    while True:
         link.tell("alive", sum(bool(node["Alive"]) for node in ray.nodes()))
+        time.sleep(PULSE_S)
+
+
+def _watch(link: Link) -> None:
+    """Tell when a server has ended; apart from the above, where Ray may wait a minute for its answer."""
+    while not (ended := servers_that_ended()):
         time.sleep(PULSE_S)
     link.tell("over", f"its {' and its '.join(ended)} ended")
 

@@ -23,7 +23,7 @@ from sweeps.search.ranges import NumberRange
 from sweeps.search.searching import Searching
 from sweeps.space import Axis
 from sweeps.sweep import run
-from sweeps.tracking.experiment import EXPERIMENT
+from sweeps.tracking.experiment import EXPERIMENT, open_experiment
 from sweeps.trial import read
 from tests.sweeps.cells import space, tiny_recipe
 
@@ -81,6 +81,7 @@ def test_killed_it_goes_on_to_the_undisturbed_cells(tiny_dataset: Path, tmp_path
     before = results(killed)
     assert (len(before), len(draws(killed))) == (1, 2)
     console = Console(file=io.StringIO(), width=200)
+    open_experiment(MlflowClient(uri), tmp_path / "artifacts")  # else files go where the tests run
     how = Options(at_once=1, figures=False)
     again = run(searching(), tiny_dataset, killed, tracking_uri=uri, options=how, console=console)
     assert again.code == 0

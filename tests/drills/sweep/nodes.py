@@ -15,7 +15,7 @@ from tests.drills.sweep.world import World, expect
 
 UP_S = 120.0
 STORE_BYTES = 100 * 2**20
-FIRST_PORTS = (41000, 42000)  # of the workers of each node
+FIRST_PORTS = (21000, 22000)  # of the workers of each node; the system gives others from 32768 on
 
 
 @contextlib.contextmanager

@@ -1,12 +1,15 @@
 """What Ray Tune is given, how it asks, and what is told of its trials; Tune itself is made up."""
 
+import contextlib
 import gc
+import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -187,3 +190,44 @@ def test_ray_can_store_what_it_is_given(given: dict[str, Any], tmp_path: Path) -
     searcher = given["tune_config"].search_alg
     searcher.save_to_dir(str(tmp_path))
     searcher.restore(str(tmp_path / "nothing"))
+
+
+def test_a_server_that_ended_is_told_though_ray_waits_for_its_answer(
+    ends: tuple[Link, Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ray asks a store of metadata that was killed for a minute; its process tells of that at once."""
+    link, end = ends
+    asked, answer, over = threading.Event(), threading.Event(), threading.Event()
+
+    def nodes() -> list[Any]:
+        asked.set()
+        answer.wait()
+        raise SystemExit  # of its thread
+
+    @contextlib.contextmanager
+    def session(*_: Any) -> Iterator[None]:
+        yield
+
+    monkeypatch.setitem(sys.modules, "mlflow", sys.modules.get("mlflow", ModuleType("mlflow")))  # stays
+    monkeypatch.setattr(module, "_leave_signals", lambda: None)
+    monkeypatch.setattr(module, "_end_with", lambda *_: None)
+    monkeypatch.setattr(module, "PULSE_S", 0.01)
+    monkeypatch.setattr(module, "Link", lambda _: link)
+    monkeypatch.setattr(module, "Connection", lambda _: None)
+    monkeypatch.setattr(module, "ray_session", session)
+    monkeypatch.setattr(module, "nodes_of_cluster", list)
+    monkeypatch.setattr(module.ray, "nodes", nodes)
+    monkeypatch.setattr(module, "servers_that_ended", lambda: ["gcs_server"] if asked.is_set() else [])
+    wanted = json.dumps({"address": None, "cores": None})
+
+    def serve() -> None:
+        module.main("0", str(tmp_path), wanted)
+        over.set()
+
+    threading.Thread(target=serve, daemon=True).start()
+    assert end.recv() == ("cluster", [], None)
+    assert end.poll(20)
+    assert end.recv() == ("over", "its gcs_server ended")
+    answer.set()
+    end.send(None)
+    assert over.wait(20)
