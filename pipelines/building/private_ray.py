@@ -77,10 +77,11 @@ def new_folder() -> Path:
 
 def _remove_left(place: Path) -> None:
     """What processes left that were killed with all that would have removed it, as batch systems do."""
-    for note in place.glob(f"{PREFIX}*/{NOTE_FILE}"):
-        with contextlib.suppress(OSError):  # another user's
-            if note.stat().st_uid == os.getuid() and not is_claimed(note.parent):
-                shutil.rmtree(note.parent, ignore_errors=True)
+    for folder in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            own = folder.lstat().st_uid == os.getuid()  # no link that another user has made, either
+            if own and (folder / NOTE_FILE).is_file() and not is_claimed(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
