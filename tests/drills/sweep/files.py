@@ -70,7 +70,7 @@ def damaged_predictions(world: World) -> None:
     expect(code == 1, f"the driver ended with {code}")
     table = (world.sweep / "table.csv").read_text()
     expect(table.count("finished") == len(world.ground.names) - 1, "the others are not in the table")
-    advice = f"delete {folder / 'result.json'}"
+    advice = f"remove {folder / 'result.json'}"
     expect(advice in (world.sweep / "table.md").read_text(), "there is no advice")
     (folder / "result.json").unlink()
     world.go_on()

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow import MlflowClient
+
 from epropnp.command_line import parse
 from epropnp.data.reader import ArrowDataset
 from epropnp.training.recipes import RECIPES
@@ -19,7 +21,7 @@ from sweeps.folder import Sweep, open_sweep
 from sweeps.results.report import Reporter
 from sweeps.results.tables import LATENCIES
 from sweeps.space import plan
-from sweeps.tracking.experiment import DATABASE, SQLITE, connected
+from sweeps.tracking.experiment import DATABASE, SQLITE
 
 ROOT = Path(__file__).parents[3]
 EPOCHS = 4
@@ -67,7 +69,7 @@ def ground_in(folder: Path, kept: Path | None) -> Ground:
     dataset = _dataset(kept or folder)
     database = folder / DATABASE
     if not database.exists():
-        connected(f"{SQLITE}{database}", None)
+        MlflowClient(f"{SQLITE}{database}")  # makes tables, and no experiment, which would have its place here
     note = folder / "undisturbed.json"
     if not note.exists():
         sweep = _undisturbed(folder / "undisturbed", dataset)
