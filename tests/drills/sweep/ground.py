@@ -69,7 +69,7 @@ def ground_in(folder: Path, kept: Path | None) -> Ground:
     dataset = _dataset(kept or folder)
     database = folder / DATABASE
     if not database.exists():
-        MlflowClient(f"{SQLITE}{database}")  # makes tables, and no experiment, which would have its place here
+        MlflowClient(f"{SQLITE}{database}")  # makes tables, and no experiment, which has a place
     note = folder / "undisturbed.json"
     if not note.exists():
         sweep = _undisturbed(folder / "undisturbed", dataset)
