@@ -158,4 +158,4 @@ def _start(options: Mapping[str, Any]) -> None:
 def _short_folder() -> str:
     """Where temporary files go, if the paths of sockets in it are not too long for the system."""
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= LONGEST_FOLDER - len("/ray-12345678/s") else "/tmp"
+    return usual if len(usual) <= LONGEST_FOLDER - len(f"/{PREFIX}12345678/s") else "/tmp"

@@ -218,15 +218,17 @@ class Reporter(Listener):
     def _remove_drawn(self) -> None:
         """What was drawn of an earlier answer."""
         _remove(self._sweep.folder, ("summary.png", PAGE_FILE))
-        _remove(self._sweep.folder / FOLDER, [f"{key}.{kind}" for key in CAPTIONS for kind in ("png", "pdf")])
+        self._remove_figures(CAPTIONS)
+
+    def _remove_figures(self, keys: Iterable[str]) -> None:
+        _remove(self._sweep.folder / FOLDER, [f"{key}.{kind}" for key in keys for kind in ("png", "pdf")])
 
     def _drawn(self, report: Report, summary: Summary) -> Report:
         """Draw the figures; the first of them as `summary.png`, too."""
         folder = self._sweep.folder
         stopped = [row for row in report.rows if row.status == "stopped"]
         found = figures(summary, report.images, stopped, partial(visible_shares, self.datasets.values()))
-        for key in CAPTIONS.keys() - found.keys():  # of an earlier answer
-            _remove(folder / FOLDER, (f"{key}.png", f"{key}.pdf"))
+        self._remove_figures(CAPTIONS.keys() - found.keys())  # of an earlier answer
         makers: dict[Path, Callable[[Path], None]] = {
             folder / FOLDER / f"{key}.png": partial(save, draw) for key, draw in found.items()
         }
