@@ -23,7 +23,7 @@ from epropnp.evaluation.thresholds import MARGIN
 from epropnp.files import replaced
 from sweeps.folder import Sweep
 from sweeps.results.columns import Row
-from sweeps.results.examples import save_examples
+from sweeps.results.examples import KINDS, save_examples
 from sweeps.results.figures import CAPTIONS, FOLDER, figures, save
 from sweeps.results.findings import Findings
 from sweeps.results.read import by_rank, read_rows
@@ -218,6 +218,7 @@ class Reporter(Listener):
     def _remove_drawn(self) -> None:
         """What was drawn of an earlier answer."""
         _remove(self._sweep.folder, ("summary.png", PAGE_FILE))
+        _remove(self._sweep.folder / EXAMPLES, [f"{kind}.png" for kind in KINDS])
         self._remove_figures(CAPTIONS)
 
     def _remove_figures(self, keys: Iterable[str]) -> None:

@@ -181,11 +181,13 @@ def test_a_figure_that_has_nothing_to_show_any_more_is_removed(scene: Scene) -> 
 def test_without_figures_there_are_the_same_tables_and_no_pictures_of_an_earlier_answer(scene: Scene) -> None:
     _report(scene)
     folder, names = scene.sweep.folder, ("table.csv", "summary.csv", "summary.md")
-    drawn, tables = {*folder.glob("*"), *folder.glob("figures/*")}, [(folder / n).read_text() for n in names]
+    (folder / "examples").mkdir()
+    (folder / "examples/right-here.png").touch()
+    drawn, tables = {*folder.rglob("*.*")}, [(folder / n).read_text() for n in names]
     done = _report(scene, draw=False)
     assert [(folder / name).read_text() for name in names] == tables
     gone = {file.name for file in drawn if not file.exists()}
-    assert gone >= {"summary.png", "report.html", "differences.png"}
+    assert gone >= {"summary.png", "report.html", "differences.png", "right-here.png"}
     assert {file.name for file in done.files} == {*names, "table.md"}
 
 
