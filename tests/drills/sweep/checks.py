@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 
+from pipelines.building.private_ray import PREFIX
 from sweeps.tracking.experiment import EXPERIMENT
 from tests.drills.sweep.ground import EPOCHS, table_of
 from tests.drills.sweep.world import END_S, Driver, World, expect
@@ -131,7 +132,7 @@ def _stored(world: World, run: Any) -> Path:
 
 def _leftovers(world: World, folder: Path) -> list[str]:
     left = [file for pattern in ("**/*.tmp", "**/.claim*", "ray") for file in folder.glob(pattern)]
-    left += [ray for ray in world.rays if ray.exists()] + list(world.temporary.glob("ray-*"))
+    left += [ray for ray in world.rays if ray.exists()] + list(world.temporary.glob(f"{PREFIX}*"))
     spool = folder / "mlflow-spool.jsonl"
     left += [spool] if spool.exists() else []
     return [f"left: {file}" for file in dict.fromkeys(left)]

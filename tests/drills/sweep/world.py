@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.building.private_ray import PREFIX
 from sweeps.folder import SWEEP_FILE, TRIALS
 from sweeps.tracking.experiment import DATABASE, SQLITE
 from tests.drills.sweep.ground import EPOCHS, ROOT, Ground
@@ -184,7 +185,7 @@ class World:
         found = self.processes.now()
         for words in found.values():
             if "sweeps.running.tune" in words:
-                self.rays |= {Path(word) for word in words.split() if Path(word).name.startswith("ray-")}
+                self.rays |= {Path(word) for word in words.split() if Path(word).name.startswith(PREFIX)}
         return found
 
     def trials(self) -> list[Path]:
