@@ -31,6 +31,7 @@ HURRIED_SECONDS = 1.0  # the longest pause while somebody waits
 # That MLflow, which takes seconds of a core to load and to make its database, leaves to the first trials, as
 # long as there is no more to say than that something begins.
 HEAD_START_SECONDS = 20.0
+ATTEMPT_SECONDS = 5.0  # that is waited at least, however long MLflow has been out of reach
 STUCK_SECONDS = 30.0  # without an answer that is an outage, even if no time-out says so
 log = logging.getLogger(__name__)
 
@@ -120,13 +121,20 @@ class Tracker:
             self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until all is sent, or the time is over; True when nothing is left."""
-        end_s = time.monotonic() + seconds
+        """Wait until all is sent, or the time is over; True when nothing is left.
+
+        An outage that has begun before has used up some of that time, but for a last attempt.
+        """
+        began_s = time.monotonic()
         with self._changed:
             self._waiters += 1
             self._begin()
             self._changed.notify_all()
-            while self._said and not self._stopped and (left_s := end_s - time.monotonic()) > 0:
+            while self._said and not self._stopped:
+                out_since_s = began_s if self._out_since_s is None else min(began_s, self._out_since_s)
+                end_s = max(out_since_s + seconds, began_s + min(seconds, ATTEMPT_SECONDS))
+                if (left_s := end_s - time.monotonic()) <= 0:
+                    break
                 self._changed.wait(min(left_s, HURRIED_SECONDS))
                 self._say_if_stuck()
             self._waiters -= 1

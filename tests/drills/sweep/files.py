@@ -77,22 +77,16 @@ def damaged_predictions(world: World) -> None:
     world.go_on()
 
 
-def damaged_status(world: World) -> None:
-    """`status.json` of a trial that was interrupted: what its line advises mends it."""
+def damaged_trial(world: World) -> None:
+    """`trial.json` of a trial that was interrupted, and `status.json`: what its line advises mends it."""
     trial = _interrupted(world)
+    (trial / "trial.json").write_bytes(b"{")
     (trial / "status.json").write_bytes((trial / "status.json").read_bytes()[:100])
     code = world.start().wait()
     if code != 0:
         expect("status.json is damaged" in world.last.said, f"it ended with {code} without saying why")
         (trial / "status.json").unlink()
         world.go_on()
-
-
-def damaged_trial(world: World) -> None:
-    """`trial.json` of a trial that was interrupted."""
-    trial = _interrupted(world)
-    (trial / "trial.json").write_bytes(b"{")
-    world.go_on()
 
 
 def damaged_sweep(world: World) -> None:
@@ -165,7 +159,6 @@ DRILLS = (
     disk_spool,
     disk_report,
     damaged_predictions,
-    damaged_status,
     damaged_trial,
     damaged_sweep,
     two_drivers,

@@ -93,7 +93,7 @@ def _undisturbed(folder: Path, dataset: Path) -> Sweep:
     planned = sweep.planned(plan(space_of([config], RECIPES)).cells, data.dataset_id)
     for trial in planned:
         Trainer(trial.config, dataset, sweep.prepare(trial), "cpu").fit()
-    Reporter(sweep, planned, {data.dataset_id: data}).report()
+    Reporter(sweep, planned, {data.dataset_id: data}).report(draw=False)
     return sweep
 
 
