@@ -73,17 +73,18 @@ def run(called: Called) -> int:
     console = console_or_file()
     called = called.with_recipe(console)
     config, space = called.config, space_of(called.commands, RECIPES)
+    folder = called.folder(space.recipes)
     check_kept(config)
     if config.dry_run:
-        return _planned(called, config, space, console, None)
+        return _planned(called, space, folder, console, None)
     from sweeps.running.session import ray_process
 
     with ray_process(called.wanted(space)) as session:  # starts while networks and data are looked at
-        return _planned(called, config, space, console, session)
+        return _planned(called, space, folder, console, session)
 
 
 def _planned(
-    called: Called, config: SweepConfig, space: "Space", console: "Console", session: "Session | None"
+    called: Called, space: "Space", folder: Path, console: "Console", session: "Session | None"
 ) -> int:
     """Run what the space holds; without Ray, say it."""
     from epropnp.evaluation.table import print_table
@@ -98,6 +99,7 @@ def _planned(
     )
     from sweeps.space import Plan, fetch_weights, plan
 
+    config = called.config
     space, race = raced(space, config), raced_by(config) if config.race else None
     recipe = space.recipes[0]  # whose objects and numbers of images all trials share
     base, ranges = build_config(config, recipe), ranges_of(called.commands)
@@ -112,7 +114,6 @@ def _planned(
         check_not_built(config, found.cells)
     for double in (*doubles(called.commands[-1]), *found.merged):
         console.print(f"merged: {double}", highlight=False, markup=False)
-    folder = called.folder(space.recipes)
     if told := _rehearsal(config, recipe):
         console.print(told, style="yellow", highlight=False, markup=False)
     if session is None and searching is not None:

@@ -61,6 +61,7 @@ for words in {lines}:
                 "--set optim.lr=-1",
                 "--recipe quick --set optim.accumulate=3",
                 "--recipe quick --heads depoconv",
+                "--recipe quick --name x --out {there}",
             ],
         ),
         ("sweeps.compare", ["--help", "--bset 2", "--best 0"]),
@@ -76,7 +77,13 @@ def test_answers_load_nothing_heavy(
 ) -> None:
     (tmp_path / "K.json").write_text("[500, 0, 320, 0, 500, 240, 0, 0, 1]")
     Image.new("RGB", (640, 480)).save(tmp_path / "x.png")
-    places = {"data": tiny_dataset, "picture": tmp_path / "x.png", "camera": tmp_path / "K.json"}
+    (tmp_path / "x").mkdir()
+    places = {
+        "there": tmp_path,
+        "data": tiny_dataset,
+        "picture": tmp_path / "x.png",
+        "camera": tmp_path / "K.json",
+    }
     words = [[word.format(**places) for word in line.split()] for line in lines]
     program = SAYS.format(module=module, lines=words, heavy=HEAVY)
     done = subprocess.run(
