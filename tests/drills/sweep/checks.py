@@ -93,7 +93,7 @@ def _records(world: World, folder: Path) -> list[str]:
     children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
     names = Counter(run.info.run_name for run in children)
     said = [] if names == Counter(world.ground.names) else [f"runs of trials: {dict(names)}"]
-    tables = TABLES | DRAWN if world.figures else TABLES
+    tables = TABLES | DRAWN if world.full else TABLES
     for run in (parents[0], *children):
         name = run.info.run_name
         if run.info.status != "FINISHED":

@@ -37,7 +37,7 @@ def disk_spool(world: World) -> None:
 
 def disk_report(world: World) -> None:
     """No room for tables and pictures: the tables are shown all the same, and what is missing is said."""
-    world.figures = True
+    world.full = True
     _small_sweep(world)
     driver = world.start()
     world.until(lambda: world.results() >= 3, "three trials finish")
@@ -61,7 +61,7 @@ def _small_sweep(world: World) -> None:
 
 def damaged_predictions(world: World) -> None:
     """Of one trial: all others stand in the table; its test is repeated as the line advises."""
-    world.figures = True
+    world.full = True
     driver = world.start()
     world.until(lambda: world.results() >= 1, "a trial finishes")
     folder = next(file.parent for file in world.sweep.glob("trials/*/result.json"))

@@ -17,7 +17,7 @@ def kill_trial(world: World) -> None:
 
 def kill_driver(world: World) -> None:
     """What it started ends by itself; the same call goes on."""
-    world.figures = True
+    world.full = True
     driver = world.start()
     world.in_an_epoch()
     driver.kill()

@@ -64,7 +64,7 @@ def _tested(world: World) -> list[Path]:
 
 def sigterm_report(world: World) -> None:
     """When all trials have ended: it comes too late, and costs nothing."""
-    world.figures = True
+    world.full = True
     driver = world.start(*LOADERS)
     world.until(lambda: world.results() == len(world.ground.names), "all trials finish")
     driver.signal(signal.SIGTERM)

@@ -90,7 +90,7 @@ class World:
         other_database: of MLflow, in its place.
         prefix: words before the command of a driver.
         words: flags that are added to those of the ground.
-        figures: whether reports draw some, which takes longer than the trials.
+        full: whether networks are timed and registered and figures drawn, which takes longer than the trials.
         database: of MLflow, a file.
         stored: where a server of it keeps files; None: there is no server.
         rays: folders that Rays of this drill were given.
@@ -123,7 +123,7 @@ class World:
         }
         self.prefix: list[str] = []
         self.words: list[str] = []
-        self.figures = False
+        self.full = False
         self.rays: set[Path] = set()
         self._drivers: list[Driver] = []
         self.last: Driver
@@ -148,7 +148,7 @@ class World:
         """
         given = ["sweeps/backbones.py", *self.ground.words, *self.words, "--out", str(self.out)]
         given += ["--name", name or self.name, "--resume-or-start", *more]
-        given += [] if self.figures else ["--figures", "no"]
+        given += [] if self.full else ["--figures", "no", "--keep", "none"]
         log = self.folder / f"driver-{len(self._drivers)}.log"
         environment = {k: v for k, v in (os.environ | self.environment).items() if v is not None}
         with log.open("w") as output:
