@@ -50,7 +50,7 @@ def undisturbed(folder: Path, dataset: Path, cells: Sequence[Cell]) -> None:
     planned = sweep.planned(cells, data.dataset_id)
     for trial in planned:
         Trainer(trial.config, dataset, sweep.prepare(trial), "cpu").fit()
-    Reporter(sweep, planned, {data.dataset_id: data}).report()
+    Reporter(sweep, planned, {data.dataset_id: data}).report(draw=False)
 
 
 def runs(folder: Path) -> dict[str, Run]:

@@ -176,7 +176,7 @@ def test_from_command_line_to_table_then_resume_then_failures(
     # 2. Resumed with predictions put in that score differently: nothing left to run, each row its own file's.
     for own, errors_d in zip(folders, ((0.09, 0.09, 0.09, 5.0), (0.01, 0.01, 5.0, 5.0)), strict=True):
         _move(own / "predictions.parquet", errors_d, model)
-    assert backbones.main(["--out", str(tmp_path / "runs"), "--resume"]) == 0
+    assert backbones.main(["--out", str(tmp_path / "runs"), "--resume", "--figures", "no"]) == 0
     assert "2 trials are finished already" in capsys.readouterr().out
     rows = _table(folder)
     assert [_without_scores(row) for row in rows] == [_without_scores(row) for row in first]

@@ -30,7 +30,7 @@ TIMES = ("seconds", *LATENCIES)  # columns of the table that differ from run to 
 TRIALS = f"""
     --recipe quick --backbones test_resnet test_convnext --seeds 0 1 --epochs {EPOCHS} --pretrained no
     --loss-weights 0.02 --check no --trials-at-once 2
-    --set model.input_px=64 model.head_width=16 pnp.amis_samples=8 optim.batch_size=8 optim.precision=float32
+    --set model.input_px=64 model.head_width=16 pnp.amis_samples=8 optim.batch_size=16 optim.precision=float32
     --set data.points=32 evaluation.proposals=4 evaluation.iterations=3
 """.split()
 Rows = list[dict[str, str]]

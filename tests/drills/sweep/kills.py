@@ -25,30 +25,18 @@ def kill_driver(world: World) -> None:
     world.go_on()
 
 
-def kill_gcs(world: World) -> None:
-    """Ray's store of metadata."""
-    _kill_one(world, "gcs_server")
-
-
-def kill_raylet(world: World) -> None:
-    """Ray's server of this machine."""
-    _kill_one(world, "raylet/raylet")
-
-
-def kill_holder(world: World) -> None:
-    """The process that holds Ray."""
-    _kill_one(world, "-c", "sweeps.running.tune")
-
-
-def _kill_one(world: World, *parts: str) -> None:
+def kill_ray(world: World) -> None:
+    """Ray's store of metadata; going on, its server of this machine; then the process that holds it."""
     driver = world.start()
-    world.in_an_epoch()
-    found = world.processes.named(*parts)
-    if not found:
-        raise Differs(f"no process {' '.join(parts)}")
-    kill(min(found))
-    ended(world, driver, 75)
-    world.go_on()
+    for parts in (("gcs_server",), ("raylet/raylet",), ("-c", "sweeps.running.tune")):
+        world.in_an_epoch()
+        found = world.processes.named(*parts)
+        if not found:
+            raise Differs(f"no process {' '.join(parts)}")
+        kill(min(found))
+        ended(world, driver, 75)
+        driver = world.start_again()
+    expect(driver.wait() == 0, f"going on ended with {driver.process.returncode}")
 
 
 def kill_node(world: World) -> None:
@@ -62,4 +50,4 @@ def kill_node(world: World) -> None:
         expect(driver.wait() == 0, f"the driver ended with {driver.process.returncode}")
 
 
-DRILLS = (kill_trial, kill_driver, kill_gcs, kill_raylet, kill_holder, kill_node)
+DRILLS = (kill_trial, kill_driver, kill_ray, kill_node)

@@ -28,8 +28,11 @@ def quick_unknown_user(world: World) -> None:
 
 
 def quick_no_home(world: World) -> None:
-    """HOME is not set."""
-    world.environment |= {"HOME": None}
+    """HOME is not set, and paths of sockets below TMPDIR would be too long for the system."""
+    missing = TEMPORARY_CHARACTERS - len(f"{world.temporary}/")
+    folder = world.temporary / ("t" * missing)
+    folder.mkdir()
+    world.environment |= {"HOME": None, "TMPDIR": str(folder)}
     _quick(world)
 
 
@@ -39,15 +42,6 @@ def quick_home_readonly(world: World) -> None:
     home.mkdir()
     mount(world, home, "-t", "tmpfs", "-o", "ro,size=1m", "none")
     world.environment |= {"HOME": str(home), "EPROPNP_CACHE": None, "XDG_CACHE_HOME": None}
-    _quick(world)
-
-
-def quick_long_tmpdir(world: World) -> None:
-    """Paths of sockets below TMPDIR would be too long for the system."""
-    missing = TEMPORARY_CHARACTERS - len(f"{world.temporary}/")
-    folder = world.temporary / ("t" * missing)
-    folder.mkdir()
-    world.environment |= {"TMPDIR": str(folder)}
     _quick(world)
 
 
@@ -90,7 +84,6 @@ DRILLS = (
     quick_unknown_user,
     quick_no_home,
     quick_home_readonly,
-    quick_long_tmpdir,
     quick_locks_fail,
     quick_locks_nothing,
 )

@@ -5,13 +5,14 @@ import signal
 from pathlib import Path
 
 from tests.drills.sweep.checks import ended
-from tests.drills.sweep.world import World, expect
+from tests.drills.sweep.world import Driver, World, expect
 
 LOADERS = ("--set", "data.workers=2")
 
 
-def sigterm_dataset(world: World) -> None:
-    """While the dataset is looked at: nothing is begun yet."""
+def sigterm_start(world: World) -> None:
+    """While the dataset is looked at, when nothing is begun yet; then while Ray starts; then while trials
+    import what they need."""
     driver = world.start(*LOADERS)
     world.until((world.sweep / ".claim").exists, "the folder is claimed")
     driver.signal(signal.SIGSTOP)
@@ -20,22 +21,12 @@ def sigterm_dataset(world: World) -> None:
     driver.signal(signal.SIGCONT)
     expect(not begun, "the drill came too late")
     ended(world, driver, 75, told=False)
-    world.go_on()
-
-
-def sigterm_ray(world: World) -> None:
-    """While Ray starts."""
     driver = world.start(*LOADERS)
     world.until(world.begun, "the sweep is noted")
     driver.signal(signal.SIGTERM)
     ended(world, driver, 75)
-    world.go_on()
-
-
-def sigterm_loading(world: World) -> None:
-    """While trials import what they need."""
-    driver = world.start(*LOADERS)
-    world.until(lambda: bool(world.trials()), "a trial begins")
+    driver = world.start_again()
+    world.until(lambda: "trials: loading" in driver.said, "trials import")
     driver.signal(signal.SIGTERM)
     ended(world, driver, 75)
     world.go_on()
@@ -43,7 +34,8 @@ def sigterm_loading(world: World) -> None:
 
 def sigterm_epoch(world: World) -> None:
     """While trials train."""
-    _in_an_epoch(world, signal.SIGTERM, 75)
+    _in_an_epoch(world, world.start(*LOADERS), signal.SIGTERM, 75)
+    world.go_on()
 
 
 def sigterm_test(world: World) -> None:
@@ -72,23 +64,18 @@ def sigterm_report(world: World) -> None:
     world.go_on()
 
 
-def sigint_epoch(world: World) -> None:
-    """Ctrl-C."""
-    _in_an_epoch(world, signal.SIGINT, 130)
+def sigint_sighup(world: World) -> None:
+    """Ctrl-C while trials train; going on, a terminal is closed."""
+    _in_an_epoch(world, world.start(*LOADERS), signal.SIGINT, 130)
+    _in_an_epoch(world, world.start_again(), signal.SIGHUP, 75)
+    world.go_on()
 
 
-def sighup_epoch(world: World) -> None:
-    """A terminal was closed."""
-    _in_an_epoch(world, signal.SIGHUP, 75)
-
-
-def _in_an_epoch(world: World, which: signal.Signals, code: int) -> None:
-    driver = world.start(*LOADERS)
+def _in_an_epoch(world: World, driver: Driver, which: signal.Signals, code: int) -> None:
     world.in_an_epoch()
     driver.signal(which)
     ended(world, driver, code)
     expect(f"interrupted: {which.name}" in driver.said, "the driver did not say what interrupted it")
-    world.go_on()
 
 
 def preempted(world: World) -> None:
@@ -106,14 +93,4 @@ def preempted(world: World) -> None:
     world.go_on()
 
 
-DRILLS = (
-    sigterm_dataset,
-    sigterm_ray,
-    sigterm_loading,
-    sigterm_epoch,
-    sigterm_test,
-    sigterm_report,
-    sigint_epoch,
-    sighup_epoch,
-    preempted,
-)
+DRILLS = (sigterm_start, sigterm_epoch, sigterm_test, sigterm_report, sigint_sighup, preempted)

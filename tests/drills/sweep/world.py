@@ -165,10 +165,13 @@ class World:
         self._drivers.append(self.last)
         return self.last
 
+    def start_again(self) -> Driver:
+        """A driver that goes on as the last one advised, else by the same call."""
+        return self.start(words=self.last.told_to_go_on)
+
     def go_on(self) -> None:
-        """As the last driver advised, else by the same call; to its end."""
-        told = self.last.told_to_go_on
-        code = self.start(words=told).wait()
+        """The same, to its end."""
+        code = self.start_again().wait()
         expect(code == 0, f"going on ended with {code}")
 
     def until(self, what: Callable[[], bool], text: str, seconds: float = LONG_S) -> None:
@@ -177,7 +180,7 @@ class World:
         while not what():
             expect(self.last.process.poll() is None, f"the driver ended before {text}")
             expect(time.monotonic() < end_s, f"after {seconds:.0f} s not yet: {text}")
-            time.sleep(0.01)
+            time.sleep(0.02)
         self.look()
 
     def look(self) -> dict[int, str]:
@@ -249,7 +252,9 @@ def _epochs(folder: Path) -> int:
 
 
 def _holder(folder: Path) -> int | None:
+    """The process that trains a trial, if it lives."""
     try:
-        return int(json.loads((folder / ".claim").read_text())["process"])
+        process = int(json.loads((folder / ".claim").read_text())["process"])
     except (OSError, ValueError, KeyError):
         return None
+    return process if Path("/proc", str(process)).exists() else None
