@@ -80,6 +80,7 @@ def main(descriptor: str, folder: str, wanted: str) -> int:
         wanted: a `sweeps.running.session.Wanted`, as JSON.
     """
     _leave_signals()
+    gc.set_threshold(50_000)  # as in the driver
     # Tune would load it, for a second, only to ask whether a callback is of its kind.
     sys.modules.setdefault("mlflow", None)  # type: ignore[arg-type]
     link, own, given = Link(Connection(int(descriptor))), Path(folder), json.loads(wanted)

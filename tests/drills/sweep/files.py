@@ -97,7 +97,7 @@ def damaged_sweep(world: World) -> None:
 
 
 def two_drivers(world: World) -> None:
-    """Of one name, started together: one runs."""
+    """Of one name, started together: one runs. `--resume` beside it is sent away, and it notices nothing."""
     drivers = [world.start(), world.start()]
     end_s = time.monotonic() + END_S
     while not (over := [driver for driver in drivers if driver.process.poll() is not None]):
@@ -107,19 +107,12 @@ def two_drivers(world: World) -> None:
     (other,) = over
     (holder,) = (driver for driver in drivers if driver is not other)
     refused(world, other, holder)
-    code = holder.wait()
-    expect(code == 0, f"the driver that ran ended with {code}")
-
-
-def resume_beside(world: World) -> None:
-    """`--resume` while a driver lives: it is sent away, and the other one notices nothing."""
-    driver = world.start()
+    world.last = holder
     world.in_an_epoch(trials=1)
     told = ["sweeps/backbones.py", "--resume", "--name", world.name, "--out", str(world.out)]
-    refused(world, world.start(words=told), driver)
-    world.last = driver
-    code = driver.wait()
-    expect(code == 0, f"the driver ended with {code}")
+    refused(world, world.start(words=told), holder)
+    code = holder.wait()
+    expect(code == 0, f"the driver that ran ended with {code}")
     parents = [run for run in runs(world) if run.info.run_name == world.name]
     expect(len(parents) == 1, f"{len(parents)} parent runs")
 
@@ -162,5 +155,4 @@ DRILLS = (
     damaged_trial,
     damaged_sweep,
     two_drivers,
-    resume_beside,
 )

@@ -20,15 +20,6 @@ AWAY_S = 5.0
 USER, GROUP = "nobody", "nogroup"  # whom PostgreSQL runs as, where we are root; it wants a name
 
 
-def mlflow_refused(world: World) -> None:
-    """Nobody listens from the start on; later there is a server."""
-    server = _server(world)
-    driver = world.start()
-    _ends_and_says_what_waits(driver)
-    server.start()
-    world.go_on()
-
-
 def mlflow_hung(world: World) -> None:
     """It takes what is sent and answers nothing, until the sweep has ended."""
     server, driver = _with_a_server(world)
@@ -41,10 +32,16 @@ def mlflow_hung(world: World) -> None:
 
 
 def mlflow_gone(world: World) -> None:
-    """For good: the sweep ends all the same; a later one sends all to another server on the same database."""
-    server, driver = _with_a_server(world)
+    """Nobody listens from the start on; going on, there is a server, which goes for good; a later call sends
+    all to another one on the same database."""
+    server = _server(world)
+    _interrupted(world)
+    server.start()
+    driver = world.start_again()
+    world.in_an_epoch()
     server.kill()
-    _ends_and_says_what_waits(driver)
+    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
+    expect(WAITS in driver.said, "nothing was said of the records that wait")
     _server(world).start()
     world.go_on()
 
@@ -168,11 +165,6 @@ def _with_a_server(world: World) -> tuple[Server, Driver]:
     return server, driver
 
 
-def _ends_and_says_what_waits(driver: Driver) -> None:
-    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
-    expect(WAITS in driver.said, "nothing was said of the records that wait")
-
-
 def _interrupted(world: World) -> None:
     driver = world.start()
     world.in_an_epoch()
@@ -181,7 +173,6 @@ def _interrupted(world: World) -> None:
 
 
 DRILLS = (
-    mlflow_refused,
     mlflow_hung,
     mlflow_gone,
     mlflow_back,
