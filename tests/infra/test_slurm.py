@@ -26,6 +26,7 @@ from tests.infra import slurm
 from tests.infra.slurm import ROOT, Job, Slurm
 
 EPOCHS = 6
+ALONE = ["--known", "no"]  # each job trains itself what another one has trained before
 UPDATES = 200  # of an epoch, which takes ten seconds or so: what happens just after one is in mid-epoch
 BATCH_SIZE = 2
 SETTINGS = [
@@ -78,7 +79,7 @@ def cluster(place: Path) -> Iterator[Slurm]:
 def sweep(folder: Path, epochs: int, updates: int) -> list[str]:
     """Words of a sweep; in one folder, each job's is named by the job."""
     length = [f"build.train={BATCH_SIZE * updates}", "--epochs", str(epochs)]
-    return [*SETTINGS, *BUILD, *length, "--out", f"{folder}/runs", "--datasets", f"{folder}/data"]
+    return [*SETTINGS, *BUILD, *length, *ALONE, "--out", f"{folder}/runs", "--datasets", f"{folder}/data"]
 
 
 @pytest.fixture(scope="module")
