@@ -20,6 +20,14 @@ AWAY_S = 5.0
 USER, GROUP = "nobody", "nogroup"  # whom PostgreSQL runs as, where we are root; it wants a name
 
 
+def mlflow_refused(world: World) -> None:
+    """Nobody listens from the start on; later there is a server."""
+    server = _server(world)
+    _ends_and_says_what_waits(world.start())
+    server.start()
+    world.go_on()
+
+
 def mlflow_hung(world: World) -> None:
     """It takes what is sent and answers nothing, until the sweep has ended."""
     server, driver = _with_a_server(world)
@@ -40,8 +48,7 @@ def mlflow_gone(world: World) -> None:
     driver = world.start_again()
     world.in_an_epoch()
     server.kill()
-    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
-    expect(WAITS in driver.said, "nothing was said of the records that wait")
+    _ends_and_says_what_waits(driver)
     _server(world).start()
     world.go_on()
 
@@ -165,6 +172,11 @@ def _with_a_server(world: World) -> tuple[Server, Driver]:
     return server, driver
 
 
+def _ends_and_says_what_waits(driver: Driver) -> None:
+    expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
+    expect(WAITS in driver.said, "nothing was said of the records that wait")
+
+
 def _interrupted(world: World) -> None:
     driver = world.start()
     world.in_an_epoch()
@@ -173,6 +185,7 @@ def _interrupted(world: World) -> None:
 
 
 DRILLS = (
+    mlflow_refused,
     mlflow_hung,
     mlflow_gone,
     mlflow_back,
