@@ -78,15 +78,16 @@ def damaged_predictions(world: World) -> None:
 
 
 def damaged_trial(world: World) -> None:
-    """`trial.json` of a trial that was interrupted, and `status.json`: what its line advises mends it."""
-    trial = _interrupted(world)
-    (trial / "trial.json").write_bytes(b"{")
-    (trial / "status.json").write_bytes((trial / "status.json").read_bytes()[:100])
+    """Of two that were interrupted: `trial.json` mends itself, `status.json` as its line advises."""
+    one, other = _interrupted(world, trials=2)
+    (one / "trial.json").write_bytes(b"{")
+    (other / "status.json").write_bytes((other / "status.json").read_bytes()[:100])
     code = world.start().wait()
-    if code != 0:
-        expect("status.json is damaged" in world.last.said, f"it ended with {code} without saying why")
-        (trial / "status.json").unlink()
-        world.go_on()
+    said = world.last.said
+    expect(code != 0 and "status.json is damaged" in said, f"it ended with {code} without saying why")
+    expect((one / "result.json").exists(), "the trial without its trial.json has not finished")
+    (other / "status.json").unlink()
+    world.go_on()
 
 
 def damaged_sweep(world: World) -> None:
@@ -138,13 +139,13 @@ def fill(folder: Path) -> Path:
     return file
 
 
-def _interrupted(world: World) -> Path:
-    """A trial of a sweep that was told to end."""
+def _interrupted(world: World, trials: int = 1) -> list[Path]:
+    """Trials of a sweep that was told to end."""
     driver = world.start()
-    trial = world.in_an_epoch()[0]
+    found = world.in_an_epoch(trials=trials)[:trials]
     driver.signal(signal.SIGTERM)
     ended(world, driver, 75)
-    return trial
+    return found
 
 
 DRILLS = (
