@@ -1,5 +1,6 @@
 """Datasets shared by the tests: built once, also when several test processes run side by side."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+def pytest_configure() -> None:
+    """Thousands of tests are a million objects: to look for garbage among them costs seconds, for nothing."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage, though not among what is there."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -92,8 +92,8 @@ def test_training_step(model: ModelConfig, device: str, tiny_dataset: Path) -> N
     here = training_step(config, net, "cpu", tiny_dataset, torch.contiguous_format)
     there = training_step(config, net_there, device, tiny_dataset, torch.channels_last)
     assert here.terms.keys() == {"coord", "mc", "deriv_t", "deriv_r"}
-    # An H100 was off by 0.0017 (ResNet-34, deriv_t), kernels of a CPU differ by a tenth of that; mc by 0.001 where
-    # a refit to an image's samples, of which two count, is singular to rounding and falls back in one leg alone.
+    # An H100 was off by 0.0017 (ResNet-34, deriv_t), kernels of a CPU differ by a tenth of that; mc by 0.001
+    # where a refit to samples of which two count is singular to rounding, and falls back in one leg alone.
     for name, term in there.terms.items():
         near = 1e-3 if device == "cpu" and name != "mc" else 3e-3
         assert term == pytest.approx(here.terms[name], rel=near), name

@@ -101,7 +101,8 @@ def test_fp16_finds_its_scale_in_epochs_that_are_shorter_than_the_search(
     """And a trial that is killed on the way goes on as if it had not been."""
 
     def made(folder: str, lost: int) -> Trainer:
-        config = fp16(epochs=1, batch_size=32)  # two updates
+        config = fp16(epochs=1, batch_size=2)
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, overfit=4))  # two updates
         trainer = Trainer(config, tiny_dataset, tmp_path / folder, "cpu", checkpoint_s=0)
         trainer.updates.scaler.load_state_dict(trainer.updates.scaler.state_dict() | {"scale": 4096.0})
         poison_gradient(trainer, set(range(lost)))
