@@ -102,7 +102,9 @@ def save_figure(figure: "Figure", files: Sequence[Path]) -> None:
             if kind == "png":
                 _save_lean(figure, unfinished)
             else:
-                figure.savefig(unfinished, format=kind, metadata=undated)
+                drawn = io.BytesIO()  # of a file that it cannot write matplotlib says anything but why
+                figure.savefig(drawn, format=kind, metadata=undated)
+                unfinished.write_bytes(drawn.getvalue())
 
 
 def _save_lean(figure: "Figure", file: Path) -> None:
