@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from torch._dynamo import config as dynamo_config
 from torch._inductor import config as inductor_config
 
 from epropnp.pnp import EProPnP, PnPConfig
@@ -13,11 +14,11 @@ from tests.pnp.scenes import make_scene, perturbed
 
 
 @pytest.mark.slow
+@dynamo_config.patch(error_on_recompile=True)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_compiled_once_cost_and_gradients_are_the_eager_ones_for_any_size(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
     eager, fast = EProPnP(), EProPnP(PnPConfig(compile=True))
     for batch, count, samples in ((5, 40, 20), (7, 64, 9)):  # 2 and 3 would be taken for image and space
         scene = make_scene(batch, count, outliers=0.2, dtype=torch.float32).leaves()
@@ -31,12 +32,10 @@ def test_compiled_once_cost_and_gradients_are_the_eager_ones_for_any_size(
     assert not [record for record in caplog.records if record.name.startswith("epropnp")]  # it was compiled
 
 
+@inductor_config.patch({"cpp.cxx": ("no-such-compiler",), "force_disable_caches": True})
 def test_without_a_compiler_the_function_itself_runs_and_the_log_says_so_once(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(inductor_config.cpp, "cxx", ("no-such-compiler",))
-    monkeypatch.setattr(inductor_config, "force_disable_caches", True)
-
     def increment(values: torch.Tensor) -> torch.Tensor:
         return values + 1
 
