@@ -6,11 +6,13 @@ python tests/bench/sweep_overhead.py --parts first seeds trivial
 `seeds`: eight seeds of one setting, a minute each or more, two at once: from the first one's start to the
 last one's end, against half the sum of their own seconds; Ray's start and the report are not in it.
 `trivial`: 200 trials of two updates with their records: seconds for each, from the first one's start to the
-last one's end, beside those that Ray alone takes for trials which do nothing; growth of the driver's memory.
+last one's end, beside those that Ray alone takes for trials which do nothing, and beside the processor's that
+such a trial takes without Ray, records and pictures; growth of the driver's memory.
 """
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ import tyro
 
 from epropnp.training.recipes import RECIPES
 from epropnp.training.record import Record
+from epropnp.training.trainer import Trainer
 from pipelines.building.build import BuildConfig, build
 from sweeps.folder import open_sweep
 from sweeps.running.cluster import environment
@@ -105,8 +108,8 @@ def trivial(data: Path, folder: Path) -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
         f"{TRIVIAL} trivial trials: {took_s / TRIVIAL:.3f} s each, where each takes "
-        f"{sum(own_s) / TRIVIAL:.3f} s on one of two places; Ray alone {floor_s:.3f} s each; the driver "
-        f"grew by {grown:.0f} MB"
+        f"{sum(own_s) / TRIVIAL:.3f} s on one of two places; Ray alone {floor_s:.3f} s each, the trainer "
+        f"alone {_trainer_s(cells[:15], data, folder):.2f} s of a core; the driver grew by {grown:.0f} MB"
     )
 
 
@@ -126,6 +129,18 @@ def _run(cells: Sequence[Cell], data: Path, folder: Path) -> tuple[float, list[f
     times = [(_seconds(r.started), _seconds(r.ended)) for r in records if r is not None]
     own_s = [end - start for start, end in times]
     return max(end for _, end in times) - min(start for start, _ in times), own_s
+
+
+def _trainer_s(cells: Sequence[Cell], data: Path, folder: Path) -> float:
+    """Seconds of a core that a trial takes as nothing but a training with its evaluations and checkpoints."""
+    took_s = []
+    for k, cell in enumerate(cells):
+        began_s = time.process_time()
+        trainer = Trainer(cell.config, data, folder / f"alone-{k}", "cpu")
+        trainer.frames.images = 0
+        trainer.fit()
+        took_s.append(time.process_time() - began_s)
+    return statistics.median(took_s)
 
 
 def _seconds(text: str | None) -> float:
