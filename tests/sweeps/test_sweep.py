@@ -112,9 +112,8 @@ def test_a_killed_driver_has_told_of_what_ended_and_goes_on_to_the_undisturbed_t
         assert files(killed, found[name]) == FILES
 
     wait_until(lambda: read(second).status != "running")  # its process ends with the driver
-    ended = sum(
-        read(killed / "trials" / name).result is not None for name in names[:2]
-    )  # both, if it is quick
+    # A quick machine finishes both before the kill.
+    ended = sum(read(killed / "trials" / name).result is not None for name in names[:2])
     with driver(origin, tiny_dataset, killed) as process:
         out, errors = process.communicate(timeout=600)
         assert process.returncode == 0, out + errors

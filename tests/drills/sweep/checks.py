@@ -1,6 +1,7 @@
 """What has to be right: of a sweep that was ended at once, and of one that was gone on with to its end."""
 
 import logging
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,15 @@ def ended(world: World, driver: Driver, *codes: int, told: bool = True, closed: 
     if told:
         expect(driver.told_to_go_on is not None, "the driver did not say how to go on")
     world.expect_nobody()
+
+
+def interrupted(world: World, trials: int = 1) -> list[Path]:
+    """Trials that were in an epoch when their sweep was told to end, and ended as it has to."""
+    driver = world.start()
+    found = world.in_an_epoch(trials=trials)[:trials]
+    driver.signal(signal.SIGTERM)
+    ended(world, driver, 75)
+    return found
 
 
 def refused(world: World, driver: Driver, holder: Driver) -> None:

@@ -1,11 +1,10 @@
 """Drills of files: full disks, damaged files, and two drivers on one folder."""
 
-import signal
 import subprocess
 import time
 from pathlib import Path
 
-from tests.drills.sweep.checks import ended, refused, runs
+from tests.drills.sweep.checks import ended, interrupted, refused, runs
 from tests.drills.sweep.world import END_S, Skipped, World, expect
 
 SMALL = "size=64m"
@@ -79,7 +78,7 @@ def damaged_predictions(world: World) -> None:
 
 def damaged_trial(world: World) -> None:
     """Of two that were interrupted: `trial.json` mends itself, `status.json` as its line advises."""
-    one, other = _interrupted(world, trials=2)
+    one, other = interrupted(world, trials=2)
     (one / "trial.json").write_bytes(b"{")
     (other / "status.json").write_bytes((other / "status.json").read_bytes()[:100])
     code = world.start().wait()
@@ -92,7 +91,7 @@ def damaged_trial(world: World) -> None:
 
 def damaged_sweep(world: World) -> None:
     """`sweep.json`: the trials tell what was in it."""
-    _interrupted(world)
+    interrupted(world)
     (world.sweep / "sweep.json").write_bytes(b"")
     world.go_on()
 
@@ -137,15 +136,6 @@ def fill(folder: Path) -> Path:
             except OSError:
                 continue
     return file
-
-
-def _interrupted(world: World, trials: int = 1) -> list[Path]:
-    """Trials of a sweep that was told to end."""
-    driver = world.start()
-    found = world.in_an_epoch(trials=trials)[:trials]
-    driver.signal(signal.SIGTERM)
-    ended(world, driver, 75)
-    return found
 
 
 DRILLS = (

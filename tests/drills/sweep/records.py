@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from sweeps.tracking.experiment import DATABASE, EXPERIMENT
-from tests.drills.sweep.checks import ended, whole
+from tests.drills.sweep.checks import interrupted, whole
 from tests.drills.sweep.world import Driver, Skipped, World, expect
 from tests.sweeps.tracking.server import Server
 
@@ -43,7 +43,7 @@ def mlflow_gone(world: World) -> None:
     """Nobody listens from the start on; going on, there is a server, which goes for good; a later call sends
     all to another one on the same database."""
     server = _server(world)
-    _interrupted(world)
+    interrupted(world)
     server.start()
     driver = world.start_again()
     world.in_an_epoch()
@@ -80,7 +80,7 @@ def half_line(world: World) -> None:
 
 def deleted_experiment(world: World) -> None:
     """In the UI, while the sweep is interrupted."""
-    _interrupted(world)
+    interrupted(world)
     client = MlflowClient(world.tracking)
     found = client.get_experiment_by_name(EXPERIMENT)
     assert found is not None
@@ -90,7 +90,7 @@ def deleted_experiment(world: World) -> None:
 
 def moved_runs(world: World) -> None:
     """The working folder lies elsewhere when the sweep is gone on with, and its old place cannot be made."""
-    _interrupted(world)
+    interrupted(world)
     new = world.folder / "moved"
     world.out.rename(new)
     world.out.write_text("in the way")
@@ -175,13 +175,6 @@ def _with_a_server(world: World) -> tuple[Server, Driver]:
 def _ends_and_says_what_waits(driver: Driver) -> None:
     expect(driver.wait() == 0, f"the sweep ended with {driver.process.returncode}")
     expect(WAITS in driver.said, "nothing was said of the records that wait")
-
-
-def _interrupted(world: World) -> None:
-    driver = world.start()
-    world.in_an_epoch()
-    driver.signal(signal.SIGTERM)
-    ended(world, driver, 75)
 
 
 DRILLS = (
